@@ -1,0 +1,85 @@
+# Set-up happens by itself: every verb makes what it needs first, once. `make run` needs no compiler and no database server.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+OURS := --exclude-path .include --exclude-path protos/third_party
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: help run test check fix bench generate engines lock clean
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+run: .venv/base ## Serve the example with all its data on SQLite; nothing else is needed
+	$(BIN)/protoplane dev --project examples/flightdesk
+
+test: .venv/dev .include/made engines ## Run every test on SQLite, MariaDB and MySQL
+	$(BIN)/python -m pytest
+
+check: .venv/dev .include/made ## Run what CI runs besides the tests: lint, format, types, layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code $(OURS)
+	$(BIN)/python -m pytest --quiet tests/test_layers.py
+
+fix: .venv/dev .include/made ## Mend what can be mended by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/buf format --write $(OURS)
+
+bench: .venv/dev .include/made engines ## Compare with a hand-written servicer
+	$(BIN)/python -m tests.bench
+
+generate: .venv/base ## Make again what is generated: the folder of imports for buf, protoc and IDEs
+	rm -rf .include && $(MAKE) .include/made
+
+# What cannot be had is skipped loudly by the tests, and fails them in CI: so it does not end make here.
+engines: .venv/dev ## Fetch the database servers and tools that the tests use
+	-@$(BIN)/python -m tests.engines.fetch mariadb mysql
+	-@$(BIN)/python -m tests.tools
+
+lock: .venv/dev ## Resolve the dependencies anew, newest versions that pyproject.toml allows
+	$(LOCK) --extra=dev --extra=mysql --output-file=requirements/dev.txt pyproject.toml
+	$(LOCK) --constraint=requirements/dev.txt --output-file=requirements/base.txt pyproject.toml
+	$(LOCK) --constraint=requirements/dev.txt --extra=mysql --output-file=requirements/mysql.txt pyproject.toml
+	$(LOCK_ONE) --output-file=requirements/go.txt requirements/go.in
+
+clean: ## Remove everything that make made
+	rm -rf .venv .cache .include build dist
+
+LOCK_ONE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade
+LOCK = $(LOCK_ONE) --build-deps-for=editable --build-deps-for=wheel
+
+# Stamps: each file says that its step is done, and is older than what it was made from when the step is due again.
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+		|| { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install --yes --no-install-recommends python3-venv; } >/dev/null \
+		|| { echo 'Python cannot make virtual environments; please run as root: apt-get install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/base: requirements/base.txt pyproject.toml | .venv/made
+	$(PIP) install --require-hashes --requirement requirements/base.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: requirements/dev.txt .venv/base
+	$(BIN)/python -m tests.engines.fetch headers
+	$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+.include/made: .venv/base
+	@rm -rf .include
+	@google=$$($(BIN)/python -c 'import google.api; print(google.api.__path__[0])')/..; \
+	for room in api rpc longrunning type; do \
+		mkdir -p .include/google/$$room && cp $$google/$$room/*.proto .include/google/$$room/ || exit 1; \
+	done
+	@mv .include/google/longrunning/operations_proto.proto .include/google/longrunning/operations.proto
+	@touch $@

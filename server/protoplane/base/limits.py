@@ -1,0 +1,63 @@
+"""Every bound in one place, with its unit in the name and its reason beside it."""
+
+from __future__ import annotations
+
+PAGE_ROWS_DEFAULT = 50
+"""Rows of a page when the caller names none (AIP-158 asks for a documented default)."""
+
+PAGE_ROWS_MAX = 1_000
+"""Larger page sizes are lowered to this (AIP-158): a page of 1,000 costs about 3 ms."""
+
+BATCH_ITEMS_MAX = 1_000
+"""Items in one batch call; more is INVALID_ARGUMENT."""
+
+FILTER_BYTES_MAX = 8_192
+"""Length of a filter in UTF-8."""
+
+FILTER_DEPTH_MAX = 32
+"""Nesting of parentheses and NOT in a filter."""
+
+FILTER_TERMS_MAX = 128
+"""Comparisons in one filter: each becomes a term of the SQL."""
+
+ORDER_FIELDS_MAX = 8
+"""Fields in one order_by: the keyset predicate grows with their square."""
+
+MASK_PATHS_MAX = 256
+"""Paths in one field mask."""
+
+PAGE_TOKEN_BYTES_MAX = 16_384
+"""Length of a page token; ours are far below unless the sort keys are long strings."""
+
+PAGE_TOKEN_SECONDS_MAX = 7 * 24 * 3_600
+"""Age at which a page token is refused."""
+
+ID_CHARACTERS_MAX = 63
+"""Length of one id in a resource name (AIP-122 follows RFC 1034)."""
+
+NAME_CHARACTERS_MAX = 1_024
+"""Length of a whole resource name, before it is parsed."""
+
+INDEXED_CHARACTERS_MAX = 768
+"""Characters a key column can hold: 3,072 bytes of an InnoDB index at four bytes each."""
+
+SORT_CHARACTERS_MAX = 255
+"""Characters of an unbounded string that take part in sorting: 1,020 bytes, just within MySQL's max_sort_length of 1,024."""
+
+VALUE_BYTES_MAX = 4 * 1024 * 1024
+"""Largest message taken: gRPC's own default."""
+
+REQUEST_ID_HOURS = 24
+"""How long the first answer to a request_id is kept."""
+
+TRANSACTION_ATTEMPTS_MAX = 5
+"""Runs of one transaction before a deadlock or lock time-out is given back to the caller as ABORTED."""
+
+DEADLINE_SECONDS_DEFAULT = 30.0
+"""Deadline of a call that names none."""
+
+DEADLINE_SECONDS_MAX = 300.0
+"""Longer deadlines are lowered to this."""
+
+TOKEN_CHARACTERS_MAX = 8_192
+"""Length of a bearer token; gRPC's metadata limit is 16 KiB in all."""

@@ -1,0 +1,326 @@
+"""The AIP boilerplate of a resource, as .proto text in the form `buf format` gives: requests, responses and methods.
+
+Field sets are exactly those the standard methods understand (docs/contract-language.md), comments follow AIP-131 to 135 and 233.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from protoplane.cli.words import prose, snake, upper_camel, with_article
+
+BEHAVIOR = "(google.api.field_behavior) = "
+REFERENCE = "(google.api.resource_reference)"
+UUID = "(google.api.field_info).format = UUID4"
+IMPORT_OF = {
+    "(buf.validate.": "buf/validate/validate.proto",
+    "(google.api.field_behavior)": "google/api/field_behavior.proto",
+    "(google.api.field_info)": "google/api/field_info.proto",
+    "(google.api.http)": "google/api/annotations.proto",
+    "(google.api.method_signature)": "google/api/client.proto",
+    "(google.api.resource)": "google/api/resource.proto",
+    "(google.api.resource_reference)": "google/api/resource.proto",
+    "(protoplane.v1.": "protoplane/v1/options.proto",
+    "google.protobuf.Empty": "google/protobuf/empty.proto",
+    "google.protobuf.FieldMask": "google/protobuf/field_mask.proto",
+    "google.protobuf.Timestamp": "google/protobuf/timestamp.proto",
+}
+"""Which import a piece of text needs."""
+
+METHODS = ("Get", "List", "Create", "BatchCreate", "Update", "Delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """A resource as its boilerplate names it."""
+
+    message: str
+    """`Book`"""
+    plural: str
+    """lowerCamel, such as `books`; the collection may differ (`weatherObservations`)."""
+    type: str
+    """`library.example.com/Book`"""
+    pattern: str
+    """`publishers/{publisher}/books/{book}`"""
+    version: str
+    """Of the package, such as `v1`: the first part of HTTP paths."""
+    id_source: str = "EITHER"
+    """EITHER, CLIENT or SERVER: who makes the last id."""
+
+    @property
+    def collection(self) -> str:
+        """The last collection of the pattern: `books`."""
+        return self.pattern.split("/")[-2]
+
+    @property
+    def parent(self) -> str:
+        """The pattern of the parent; empty for a top-level resource."""
+        return self.pattern.rpartition("/")[0].rpartition("/")[0]
+
+    @property
+    def field(self) -> str:
+        """The resource's field in requests: `book`."""
+        return snake(self.message)
+
+    @property
+    def plural_field(self) -> str:
+        """The resources' field in responses: `books`."""
+        return snake(self.plural)
+
+    @property
+    def plural_name(self) -> str:
+        """The plural in method names: `Books`."""
+        return upper_camel(self.plural)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One field to write; its number is its place unless given."""
+
+    type: str
+    name: str
+    comment: str
+    options: tuple[str, ...]
+    number: int = 0
+
+
+def message_text(name: str, comment: str, lines: list[Line], head: str = "") -> str:
+    """A whole message; `head` is the text of its options."""
+    fields = "\n".join(field_text(line if line.number else replace(line, number=n)) for n, line in enumerate(lines, 1))
+    return f"{comments(comment, '')}message {name} {{\n{head}{fields}}}\n"
+
+
+def field_text(line: Line) -> str:
+    """One field with its comment: options inline when there is one, one a line otherwise."""
+    start = f"{comments(line.comment, '  ')}  {line.type} {line.name} = {line.number}"
+    if len(line.options) == 1:
+        return f"{start} [{line.options[0]}];\n"
+    inner = ",\n".join(f"    {option}" for option in line.options)
+    return f"{start} [\n{inner}\n  ];\n" if line.options else f"{start};\n"
+
+
+def comments(text: str, indent: str) -> str:
+    """Comment lines of a text."""
+    return "".join(f"{indent}// {line}\n" for line in text.split("\n"))
+
+
+def imports_of(text: str) -> Iterator[str]:
+    """The imports a piece of boilerplate needs."""
+    return (path for piece, path in IMPORT_OF.items() if piece in text)
+
+
+def starter_message(noun: Noun) -> str:
+    """A resource to begin with: a name people read, the times and the etag."""
+    words = prose(noun.message)
+    lines = [
+        name_line(noun),
+        Line(
+            "string",
+            "display_name",
+            f"What people call the {words}.",
+            (f"{BEHAVIOR}REQUIRED", "(buf.validate.field).string.max_len = 120"),
+        ),
+        Line("google.protobuf.Timestamp", "create_time", f"When the {words} was created.", (f"{BEHAVIOR}OUTPUT_ONLY",)),
+        Line("google.protobuf.Timestamp", "update_time", f"When the {words} was last changed.", (f"{BEHAVIOR}OUTPUT_ONLY",)),
+        Line("string", "etag", "Changes with every write; send it back to write only what you have read.", ()),
+    ]
+    return message_text(noun.message, f"{with_article(words).capitalize()}.", lines, head=f"{resource_option(noun)}\n")
+
+
+def resource_option(noun: Noun) -> str:
+    """The `google.api.resource` annotation of a message."""
+    singular = noun.field.split("_")[0] + "".join(word.capitalize() for word in noun.field.split("_")[1:])
+    return (
+        "  option (google.api.resource) = {\n"
+        f'    type: "{noun.type}"\n    pattern: "{noun.pattern}"\n    singular: "{singular}"\n    plural: "{noun.plural}"\n  }};\n'
+    )
+
+
+def name_line(noun: Noun, number: int = 1) -> Line:
+    """The `name` field of a resource (AIP-122)."""
+    words = prose(noun.message)
+    comment = f"The resource name of the {words}.\nFormat: {noun.pattern}"
+    return Line("string", "name", comment, (f"{BEHAVIOR}IDENTIFIER",), number)
+
+
+def messages_of(noun: Noun) -> dict[str, str]:
+    """Requests and responses of the standard methods, by message name, in the order of METHODS."""
+    name, plural = noun.message, noun.plural_name
+    texts = {
+        f"Get{name}Request": [_name(noun, "retrieve")],
+        f"List{plural}Request": _list_request(noun),
+        f"List{plural}Response": _list_response(noun),
+        f"Create{name}Request": _create_request(noun),
+        f"BatchCreate{plural}Request": _batch_create_request(noun),
+        f"BatchCreate{plural}Response": [Line(f"repeated {name}", noun.plural_field, f"The {prose(noun.plural)} created.", ())],
+        f"Update{name}Request": _update_request(noun),
+        f"Delete{name}Request": _delete_request(noun),
+    }
+    return {message: message_text(message, _message_comment(message), lines) for message, lines in texts.items()}
+
+
+def _message_comment(message: str) -> str:
+    method, kind = (message.removesuffix(end) for end in ("Request", "Response"))
+    return f"Request message for `{method}`." if message.endswith("Request") else f"Response message for `{kind}`."
+
+
+def _name(noun: Noun, verb: str) -> Line:
+    comment = f"The name of the {prose(noun.message)} to {verb}.\nFormat: {noun.pattern}"
+    return Line("string", "name", comment, (f"{BEHAVIOR}REQUIRED", f'{REFERENCE}.type = "{noun.type}"'))
+
+
+def _parent(noun: Noun, comment: str, behavior: str = "REQUIRED") -> list[Line]:
+    """The `parent` field: top-level resources have none."""
+    if not noun.parent:
+        return []
+    options = (f"{BEHAVIOR}{behavior}", f'{REFERENCE}.child_type = "{noun.type}"')
+    return [Line("string", "parent", f"{comment}\nFormat: {noun.parent}", options)]
+
+
+def _optional(kind: str, name: str, comment: str, *more: str) -> Line:
+    return Line(kind, name, comment, (f"{BEHAVIOR}OPTIONAL", *more))
+
+
+def _write_lines() -> list[Line]:
+    """What every writing method takes (AIP-155, AIP-163)."""
+    return [
+        _optional("string", "request_id", "A UUID that makes a retry have one effect: the same one for every try of this request.", UUID),
+        _optional("bool", "validate_only", "If set, the request is checked in full and nothing is changed."),
+    ]
+
+
+def _list_request(noun: Noun) -> list[Line]:
+    words = prose(noun.plural)
+    return [
+        *_parent(noun, f"The parent, which owns this collection of {words}."),
+        _optional(
+            "int32",
+            "page_size",
+            f"The most {words} to return; fewer may come.\n"
+            "If unspecified, at most 50 are returned; values above 1,000 are lowered to 1,000.",
+        ),
+        _optional(
+            "string",
+            "page_token",
+            f"The `next_page_token` of the page before, to go on from there.\n"
+            f"All other arguments must be those of the call to `List{noun.plural_name}` that gave it.",
+        ),
+        _optional("string", "filter", f"Which {words} to return (AIP-160)."),
+        _optional("string", "order_by", "Fields to sort by, such as `create_time desc, name`."),
+    ]
+
+
+def _list_response(noun: Noun) -> list[Line]:
+    return [
+        Line(f"repeated {noun.message}", noun.plural_field, f"The {prose(noun.plural)} of this page.", ()),
+        Line("string", "next_page_token", "The `page_token` of the next page; empty when this is the last.", ()),
+    ]
+
+
+def _create_request(noun: Noun) -> list[Line]:
+    words = prose(noun.message)
+    id_comment = f"The last part of the new {words}'s name."
+    match noun.id_source:
+        case "CLIENT":
+            ids = [Line("string", f"{noun.field}_id", id_comment, (f"{BEHAVIOR}REQUIRED",))]
+        case "SERVER":
+            ids = []
+        case _:
+            ids = [_optional("string", f"{noun.field}_id", f"{id_comment}\nIf unset, the server makes one.")]
+    return [
+        *_parent(noun, f"The parent resource where this {words} is created."),
+        *ids,
+        Line(noun.message, noun.field, f"The {words} to create.", (f"{BEHAVIOR}REQUIRED",)),
+        *_write_lines(),
+    ]
+
+
+def _batch_create_request(noun: Noun) -> list[Line]:
+    words = prose(noun.plural)
+    return [
+        *_parent(
+            noun,
+            f"The parent resource shared by all {words} being created.\n"
+            f"If set, the parent in each `Create{noun.message}Request` must be empty or the same.",
+            "OPTIONAL",
+        ),
+        Line(
+            f"repeated Create{noun.message}Request",
+            "requests",
+            f"The {words} to create, at most 1,000: all of them or none.",
+            (f"{BEHAVIOR}REQUIRED",),
+        ),
+        *_write_lines(),
+    ]
+
+
+def _update_request(noun: Noun) -> list[Line]:
+    words = prose(noun.message)
+    comment = f"The {words} to update; its `name` says which.\nFormat: {noun.pattern}"
+    return [
+        Line(noun.message, noun.field, comment, (f"{BEHAVIOR}REQUIRED",)),
+        _optional(
+            "google.protobuf.FieldMask",
+            "update_mask",
+            "The fields to update; if unset, all fields that are set; `*` for all.",
+        ),
+        _optional("bool", "allow_missing", f"If set, a {words} that does not exist is created."),
+        *_write_lines(),
+    ]
+
+
+def _delete_request(noun: Noun) -> list[Line]:
+    words = prose(noun.message)
+    return [
+        _name(noun, "delete"),
+        _optional("string", "etag", f"If set, the {words} is deleted only while this is its etag."),
+        _optional("bool", "allow_missing", f"If set, a {words} that does not exist is no error."),
+        *_write_lines(),
+    ]
+
+
+def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
+    """The standard methods by name, each with its rule, signature and (if asked for) HTTP binding."""
+    name, plural, field = noun.message, noun.plural_name, noun.field
+    one, many = prose(noun.message), prose(noun.plural)
+    parent = "parent," if noun.parent else ""
+    create = f"{parent}{field}" if noun.id_source == "SERVER" else f"{parent}{field},{field}_id"
+    paths = _http_paths(noun) if http else {}
+
+    def rpc(method: str, comment: str, answer: str, permission: str, signature: str) -> str:
+        options = [f'option (protoplane.v1.rule).permission = "{noun.collection}.{permission}";']
+        options += [f"option (google.api.http) = {paths[method]};"] if http else []
+        options += [f'option (google.api.method_signature) = "{signature}";'] if signature else []
+        body = "".join(f"    {option}\n" for option in options)
+        return f"{comments(comment, '  ')}  rpc {method}({method}Request) returns ({answer}) {{\n{body}  }}\n"
+
+    wanted = (
+        (f"Get{name}", f"Gets {with_article(one)}.", name, "get", "name"),
+        (f"List{plural}", f"Lists {many}.", f"List{plural}Response", "list", parent.rstrip(",")),
+        (f"Create{name}", f"Creates {with_article(one)}.", name, "create", create),
+        (f"BatchCreate{plural}", f"Creates {many}: all of them or none.", f"BatchCreate{plural}Response", "create", ""),
+        (f"Update{name}", f"Updates {with_article(one)}.", name, "update", f"{field},update_mask"),
+        (f"Delete{name}", f"Deletes {with_article(one)}.", "google.protobuf.Empty", "delete", "name"),
+    )
+    return {method: rpc(method, *rest) for method, *rest in wanted}
+
+
+def _http_paths(noun: Noun) -> dict[str, str]:
+    """AIP-127 bindings by method name."""
+    name = "/".join("*" if part.startswith("{") else part for part in noun.pattern.split("/"))
+    parent = name.rpartition("/")[0].rpartition("/")[0]
+    base, field = f"/{noun.version}/", noun.field
+    collection = f"{base}{{parent={parent}}}/{noun.collection}" if parent else f"{base}{noun.collection}"
+
+    def with_body(verb: str, path: str, body: str) -> str:
+        return f'{{\n      {verb}: "{path}"\n      body: "{body}"\n    }}'
+
+    return {
+        f"Get{noun.message}": f'{{get: "{base}{{name={name}}}"}}',
+        f"List{noun.plural_name}": f'{{get: "{collection}"}}',
+        f"Create{noun.message}": with_body("post", collection, field),
+        f"BatchCreate{noun.plural_name}": with_body("post", f"{collection}:batchCreate", "*"),
+        f"Update{noun.message}": with_body("patch", f"{base}{{{field}.name={name}}}", field),
+        f"Delete{noun.message}": f'{{delete: "{base}{{name={name}}}"}}',
+    }

@@ -1,0 +1,387 @@
+"""Values of fields from text and JSON and back, exactly: converters are made once per column, then only called.
+
+What a converter gives is what a message constructor takes as a keyword: a number, a text, a dict for a message.
+Texts follow the proto3 JSON mapping; a converter raises ValueError with what is wrong, never a rounded or guessed value.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+import struct
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from google.protobuf import json_format, message_factory
+
+from protoplane.contract.model import Field, Kind, Label
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, EnumDescriptor
+    from google.protobuf.message import Message
+
+FromText: TypeAlias = Callable[[str], object]
+FromJson: TypeAlias = Callable[[Any], object]
+ToJson: TypeAlias = Callable[[Any], object]
+
+INTEGER = re.compile(r"[+-]?[0-9]+")
+NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII)
+SPAN = re.compile(r"(-?)(\d+)(?:\.(\d{1,9}))?s", re.ASCII)
+
+BOUNDS: Mapping[Kind, tuple[int, int]] = {
+    Kind.INT32: (-(2**31), 2**31 - 1),
+    Kind.INT64: (-(2**63), 2**63 - 1),
+    Kind.UINT32: (0, 2**32 - 1),
+    Kind.UINT64: (0, 2**64 - 1),
+}
+FLOAT_MAX = 3.4028234663852886e38
+SPAN_SECONDS_MAX = 315_576_000_000
+"""Ten thousand years: what google.protobuf.Duration allows."""
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+TIME_SECONDS = (-62_135_596_800, 253_402_300_799)
+"""The years 0001 to 9999: what google.protobuf.Timestamp allows."""
+REMEMBERED = 16_384
+"""Texts whose value is remembered per column: dates and names repeat in real tables."""
+
+
+def text_converter(field: Field) -> FromText:
+    """How one cell of a table becomes the field's value. Repeated fields, maps and messages are JSON."""
+    if field.label is not Label.SINGULAR or field.kind in {Kind.MESSAGE, Kind.JSON, Kind.OPAQUE}:
+        convert = json_converter(field)
+        return lambda text: convert(parse_json(text))
+    scalar = _from_text(field)
+    return _wrapped(scalar) if field.wrapper else scalar
+
+
+def json_converter(field: Field) -> FromJson:
+    """How a JSON value becomes the field's value (proto3 JSON mapping)."""
+    one = _from_json(field)
+    match field.label:
+        case Label.SINGULAR:
+            return one
+        case Label.REPEATED:
+
+            def items(value: object) -> list[object]:
+                if not isinstance(value, list):
+                    raise ValueError(f"must be a JSON array, not {shown(value)}")
+                return [one(item) for item in value]
+
+            return items
+        case Label.MAP:
+            assert field.key is not None
+            key = _from_text(field.key)
+
+            def entries(value: object) -> dict[object, object]:
+                if not isinstance(value, dict):
+                    raise ValueError(f"must be a JSON object, not {shown(value)}")
+                return {key(name): one(item) for name, item in value.items()}
+
+            return entries
+
+
+def object_converter(fields: tuple[Field, ...]) -> Callable[[Mapping[str, Any]], dict[str, object]]:
+    """How a JSON object becomes the keywords of a message; keys are field names or their lowerCamel form."""
+    converters = {key: (field.name, json_converter(field)) for field in fields for key in (field.name, json_name(field.name))}
+
+    def convert(value: Mapping[str, Any]) -> dict[str, object]:
+        keywords: dict[str, object] = {}
+        for key, item in value.items():
+            if item is None:
+                continue
+            if key not in converters:
+                raise ValueError(f"there is no field '{key}'{nearest(key, converters)}")
+            name, one = converters[key]
+            try:
+                keywords[name] = one(item)
+            except ValueError as problem:
+                raise ValueError(f"{name}: {problem}") from problem
+        return keywords
+
+    return convert
+
+
+def _wrapped(convert: Callable[[Any], object]) -> Callable[[Any], object]:
+    return lambda value: {"value": convert(value)}
+
+
+def _from_text(field: Field) -> FromText:
+    """One scalar from text."""
+    match field.kind:
+        case Kind.STRING:
+            return _same
+        case Kind.BOOL:
+            return boolean
+        case Kind.INT32 | Kind.INT64 | Kind.UINT32 | Kind.UINT64:
+            return _integer(field.kind)
+        case Kind.FLOAT | Kind.DOUBLE:
+            return lru_cache(REMEMBERED)(_number(field.kind))
+        case Kind.BYTES:
+            return octets
+        case Kind.ENUM:
+            assert field.enum is not None
+            return enum_value(field.enum)
+        case Kind.TIMESTAMP:
+            return lru_cache(REMEMBERED)(time)
+        case Kind.DURATION:
+            return lru_cache(REMEMBERED)(span)
+        case _:
+            raise AssertionError(f"{field.path} is no scalar")
+
+
+def _from_json(field: Field) -> FromJson:
+    """One element from JSON."""
+    kind = field.kind
+    if kind is Kind.MESSAGE:
+        convert = object_converter(field.fields)
+
+        def nested(value: object) -> object:
+            if not isinstance(value, dict):
+                raise ValueError(f"must be a JSON object, not {shown(value)}")
+            return convert(value)
+
+        return nested
+    if kind in {Kind.JSON, Kind.OPAQUE}:
+        assert field.message is not None
+        return _whole_message(field.message)
+    text = _from_text(field)
+
+    def scalar(value: object) -> object:
+        match value:
+            case str() if kind is not Kind.BOOL:
+                return text(value)
+            case bool() if kind is Kind.BOOL:
+                return value
+            case int() if kind in BOUNDS or kind is Kind.ENUM:
+                return text(str(value))
+            case int() | float() if kind in {Kind.FLOAT, Kind.DOUBLE} and not isinstance(value, bool):
+                return text(repr(value))
+            case float() if kind in BOUNDS and value.is_integer():
+                return text(str(int(value)))
+            case _:
+                raise ValueError(f"must be {kind}, not {shown(value)}")
+
+    return _wrapped(scalar) if field.wrapper else scalar
+
+
+def _whole_message(descriptor: Descriptor) -> FromJson:
+    """Struct, Any and other messages that are taken as they are: protobuf's own JSON reader."""
+    message_class, pool = message_factory.GetMessageClass(descriptor), descriptor.file.pool
+
+    def convert(value: object) -> Message:
+        try:
+            return json_format.ParseDict(value, message_class(), descriptor_pool=pool)  # type: ignore[arg-type]  # Lists and scalars are right for Value.
+        except json_format.ParseError as problem:
+            raise ValueError(str(problem)) from problem
+
+    return convert
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def boolean(text: str) -> bool:
+    """`true` or `false` in any case."""
+    match text.lower():
+        case "true":
+            return True
+        case "false":
+            return False
+        case _:
+            raise ValueError(f"must be true or false, not {shown(text)}")
+
+
+def _integer(kind: Kind) -> FromText:
+    low, high = BOUNDS[kind]
+
+    def integer(text: str) -> int:
+        if not INTEGER.fullmatch(text):
+            raise ValueError(f"must be a whole number, not {shown(text)}")
+        if len(text) > 21 or not low <= (value := int(text)) <= high:  # noqa: PLR2004 - a sign and the 20 digits of 2^64.
+            raise ValueError(f"must be from {low} to {high}, not {shown(text)}")
+        return value
+
+    return integer
+
+
+def _number(kind: Kind) -> FromText:
+    most = FLOAT_MAX if kind is Kind.FLOAT else math.inf
+
+    def number(text: str) -> float:
+        if not NUMBER.fullmatch(text):
+            raise ValueError(f"must be a number, not {shown(text)}")
+        value = float(text)
+        if math.isinf(value) or abs(value) > most:
+            raise ValueError(f"is too large for {kind}: {shown(text)}")
+        return value
+
+    return number
+
+
+def octets(text: str) -> bytes:
+    """Base64, standard or URL-safe."""
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except binascii.Error as problem:
+        raise ValueError(f"must be base64, not {shown(text)}") from problem
+
+
+def enum_value(enum: EnumDescriptor) -> FromText:
+    """A value by its name, or by the number of one that has none."""
+    numbers = {value.name: value.number for value in enum.values}
+
+    def number(text: str) -> int:
+        found = numbers.get(text)
+        if found is not None:
+            return found
+        if INTEGER.fullmatch(text) and len(text) <= 11 and -(2**31) <= int(text) < 2**31:  # noqa: PLR2004 - digits of an int32 with its sign.
+            return int(text)
+        raise ValueError(f"must be a value of {enum.full_name}, not {shown(text)}{nearest(text, numbers)}")
+
+    return number
+
+
+def time(text: str) -> dict[str, int]:
+    """RFC 3339 with an offset, to the nanosecond, as the fields of a Timestamp."""
+    match = TIME.fullmatch(text)
+    if not match:
+        raise ValueError(f"must be a time such as 2013-01-01T05:15:00Z (RFC 3339), not {shown(text)}")
+    date, clock, fraction, zulu, sign, hours, minutes = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date}T{clock}+00:00")
+        if not zulu:
+            offset = timedelta(hours=int(hours), minutes=int(minutes))
+            if int(hours) > 23 or int(minutes) > 59:  # noqa: PLR2004 - as a clock shows them.
+                raise ValueError(f"has no such offset: {shown(text)}")
+            moment -= -offset if sign == "-" else offset
+    except (ValueError, OverflowError) as problem:
+        raise ValueError(f"is no time in the years 0001 to 9999: {shown(text)}") from problem
+    since = moment - EPOCH
+    return {"seconds": since.days * 86_400 + since.seconds, "nanos": int((fraction or "0").ljust(9, "0"))}
+
+
+def span(text: str) -> dict[str, int]:
+    """Seconds with the unit, such as `-90.5s`, as the fields of a Duration."""
+    match = SPAN.fullmatch(text)
+    if not match or len(match[2]) > 12 or int(match[2]) > SPAN_SECONDS_MAX:  # noqa: PLR2004 - digits of the bound.
+        raise ValueError(f"must be a duration such as 90s or -1.5s, not {shown(text)}")
+    sign = -1 if match[1] else 1
+    return {"seconds": sign * int(match[2]), "nanos": sign * int((match[3] or "0").ljust(9, "0"))}
+
+
+def parse_json(text: str) -> Any:
+    """A JSON text; ValueError with the column in it otherwise, also for what is nested beyond reason."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"is no JSON: {problem.msg} at character {problem.pos + 1}") from problem
+    except RecursionError as problem:
+        raise ValueError("is nested too deeply") from problem
+
+
+def json_name(name: str) -> str:
+    """The lowerCamel form protoc gives a field: `book_id` → `bookId`."""
+    return re.sub(r"_(.)", lambda match: match[1].upper(), name)
+
+
+def shown(value: object) -> str:
+    """A value as an error quotes it: bounded."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"  # noqa: PLR2004 - a line of a terminal.
+
+
+def nearest(name: str, known: Mapping[str, object]) -> str:
+    """What was perhaps meant, as the end of an error's text."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def json_value(field: Field) -> ToJson:
+    """How the field's value becomes JSON (proto3 JSON mapping): what `json_converter` reads."""
+    one = _to_json(field)
+    match field.label:
+        case Label.SINGULAR:
+            return one
+        case Label.REPEATED:
+            return lambda values: [one(value) for value in values]
+        case Label.MAP:
+            assert field.key is not None
+            boolean_key = field.key.kind is Kind.BOOL
+            return lambda entries: {
+                str(key).lower() if boolean_key else str(key): one(value) for key, value in sorted(entries.items())
+            }
+
+
+def text_value(field: Field) -> Callable[[Any], str]:
+    """How the field's value becomes the text of a cell: what `text_converter` reads."""
+    value = json_value(field)
+    if field.label is not Label.SINGULAR or field.kind in {Kind.MESSAGE, Kind.JSON, Kind.OPAQUE}:
+        return lambda held: json.dumps(value(held), ensure_ascii=False, separators=(",", ":"))
+    if field.kind is Kind.BOOL:
+        return lambda held: "true" if value(held) else "false"
+    return lambda held: str(value(held))
+
+
+def _to_json(field: Field) -> ToJson:
+    match field.kind:
+        case Kind.MESSAGE | Kind.JSON | Kind.OPAQUE:
+            assert field.message is not None
+            pool = field.message.file.pool
+            return lambda message: json_format.MessageToDict(message, descriptor_pool=pool)
+        case Kind.ENUM:
+            assert field.enum is not None
+            names = {value.number: value.name for value in reversed(field.enum.values)}
+            scalar: ToJson = lambda number: names.get(number, number)  # noqa: E731 - one of a row of closures.
+        case Kind.BYTES:
+            scalar = lambda value: base64.b64encode(value).decode("ascii")  # noqa: E731
+        case Kind.TIMESTAMP:
+            return lambda moment: time_text(moment.seconds, moment.nanos)
+        case Kind.DURATION:
+            return lambda length: span_text(length.seconds, length.nanos)
+        case Kind.FLOAT:
+            scalar = shortest_float
+        case Kind.INT64 | Kind.UINT64:
+            scalar = str  # As proto3 JSON has it: JavaScript's numbers end at 2^53.
+        case _:
+            scalar = _as_it_is
+    return (lambda message: scalar(message.value)) if field.wrapper else scalar
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def time_text(seconds: int, nanos: int) -> str:
+    """RFC 3339 in UTC, with as many of 0, 3, 6 or 9 digits as it takes."""
+    if not TIME_SECONDS[0] <= seconds <= TIME_SECONDS[1]:
+        raise ValueError(f"{seconds} seconds are not within the years 0001 to 9999")
+    moment = EPOCH + timedelta(seconds=seconds)
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}{_fraction(nanos)}Z"
+
+
+def span_text(seconds: int, nanos: int) -> str:
+    """Seconds with the unit: `-1.500s`."""
+    return f"{'-' if seconds < 0 or nanos < 0 else ''}{abs(seconds)}{_fraction(abs(nanos))}s"
+
+
+def _fraction(nanos: int) -> str:
+    if not nanos:
+        return ""
+    digits = f"{nanos:09d}"
+    return f".{digits[:3] if digits.endswith('000000') else digits[:6] if digits.endswith('000') else digits}"
+
+
+def shortest_float(value: float) -> float:
+    """The float64 with the fewest digits that is this float32."""
+    for digits in range(6, 9):
+        short = float(f"{value:.{digits}g}")
+        if abs(short) <= FLOAT_MAX and struct.unpack("f", struct.pack("f", short))[0] == value:
+            return short
+    return value

@@ -1,0 +1,54 @@
+"""How columns are called: shared by `contract.lint`, which finds clashes, and `store.tables`, which makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from protoplane.contract.model import Field, Kind, Label, Pattern, Resource, Role
+
+ROW_VERSION = "row_version"
+"""The column that feeds the etag."""
+
+
+def column_name(field: Field) -> str:
+    """Column of a field; of a nested message, the column that says whether it is there."""
+    return field.column or field.path.replace(".", "_")
+
+
+def reference_columns(field: Field, target: Pattern) -> tuple[str, ...]:
+    """Columns of a reference to a resource stored here: one per variable of its pattern, in order."""
+    name = column_name(field)
+    if len(target.variables) == 1:
+        return (name,)
+    return tuple(f"{name}_{variable}" for variable in target.variables)
+
+
+def is_stored_reference(field: Field, patterns: Mapping[str, Pattern]) -> bool:
+    """Whether a field is kept as key columns: one name of one type that is stored here."""
+    return field.kind is Kind.STRING and field.label is Label.SINGULAR and field.reference in patterns and field.role is not Role.NAME
+
+
+def stored_columns(resource: Resource, patterns: Mapping[str, Pattern]) -> Iterator[tuple[str, Field | None]]:
+    """Every column of a resource's table and the field it holds: the key columns first, then the row version, then the fields.
+
+    `patterns` are those of the resources stored here, by type. Key columns and the row version hold no field of their own.
+    """
+    for variable in resource.pattern.variables:
+        yield variable, None
+    yield ROW_VERSION, None
+    for field in resource.fields:
+        yield from field_columns(field, patterns)
+
+
+def field_columns(field: Field, patterns: Mapping[str, Pattern]) -> Iterator[tuple[str, Field]]:
+    """The columns of one field and, when it is a singular message, of the fields inside it."""
+    if field.role in {Role.NAME, Role.ETAG}:
+        return  # The name is the key columns, the etag is made from the row version.
+    if is_stored_reference(field, patterns):
+        for name in reference_columns(field, patterns[field.reference]):
+            yield name, field
+        return
+    yield column_name(field), field
+    if field.kind is Kind.MESSAGE and field.label is Label.SINGULAR:
+        for child in field.fields:
+            yield from field_columns(child, patterns)

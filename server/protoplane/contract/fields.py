@@ -1,0 +1,146 @@
+"""Descriptors to `model.Field` trees: kinds, labels, presence and what the annotations add."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Role
+from protoplane.contract.options import Annotations
+from protoplane.contract.pool import Places
+
+WRAPPERS: Final[frozenset[str]] = frozenset(
+    f"google.protobuf.{name}Value" for name in ("Bool", "Int32", "Int64", "UInt32", "UInt64", "Float", "Double", "String", "Bytes")
+)
+
+_KINDS: Final[Mapping[int, Kind]] = {
+    FieldDescriptor.TYPE_BOOL: Kind.BOOL,
+    FieldDescriptor.TYPE_INT32: Kind.INT32,
+    FieldDescriptor.TYPE_SINT32: Kind.INT32,
+    FieldDescriptor.TYPE_SFIXED32: Kind.INT32,
+    FieldDescriptor.TYPE_INT64: Kind.INT64,
+    FieldDescriptor.TYPE_SINT64: Kind.INT64,
+    FieldDescriptor.TYPE_SFIXED64: Kind.INT64,
+    FieldDescriptor.TYPE_UINT32: Kind.UINT32,
+    FieldDescriptor.TYPE_FIXED32: Kind.UINT32,
+    FieldDescriptor.TYPE_UINT64: Kind.UINT64,
+    FieldDescriptor.TYPE_FIXED64: Kind.UINT64,
+    FieldDescriptor.TYPE_FLOAT: Kind.FLOAT,
+    FieldDescriptor.TYPE_DOUBLE: Kind.DOUBLE,
+    FieldDescriptor.TYPE_STRING: Kind.STRING,
+    FieldDescriptor.TYPE_BYTES: Kind.BYTES,
+    FieldDescriptor.TYPE_ENUM: Kind.ENUM,
+}
+
+_MESSAGE_KINDS: Final[Mapping[str, Kind]] = {
+    "google.protobuf.Timestamp": Kind.TIMESTAMP,
+    "google.protobuf.Duration": Kind.DURATION,
+    "google.protobuf.Struct": Kind.JSON,
+    "google.protobuf.Value": Kind.JSON,
+    "google.protobuf.ListValue": Kind.JSON,
+    "google.protobuf.Any": Kind.OPAQUE,
+    "google.protobuf.FieldMask": Kind.OPAQUE,
+    "google.protobuf.Empty": Kind.OPAQUE,
+}
+
+_ROLE_KINDS: Final[Mapping[Role, Kind]] = {
+    Role.NAME: Kind.STRING,
+    Role.ETAG: Kind.STRING,
+    Role.CREATE_TIME: Kind.TIMESTAMP,
+    Role.UPDATE_TIME: Kind.TIMESTAMP,
+    Role.UID: Kind.STRING,
+}
+
+_FILLED_ROLES: Final = frozenset({Role.CREATE_TIME, Role.UPDATE_TIME, Role.UID})
+"""Roles that a field has only when it is OUTPUT_ONLY: the server fills it, the caller does not."""
+
+
+class FieldReader:
+    """Reads the fields of messages of one pool."""
+
+    def __init__(self, annotations: Annotations, places: Places) -> None:
+        self._annotations = annotations
+        self._places = places
+
+    def of_message(self, message: Descriptor) -> tuple[Field, ...]:
+        """Fields of a request, a response or a part of one: none has a role."""
+        return self._fields(message, prefix="", ancestors=frozenset({message.full_name}), sensitive=False, top=False)
+
+    def of_resource(self, message: Descriptor) -> tuple[Field, ...]:
+        """Fields of a resource; those at its top may have roles."""
+        return self._fields(message, prefix="", ancestors=frozenset({message.full_name}), sensitive=False, top=True)
+
+    def _fields(self, message: Descriptor, *, prefix: str, ancestors: frozenset[str], sensitive: bool, top: bool) -> tuple[Field, ...]:
+        return tuple(self._field(field, prefix=prefix, ancestors=ancestors, sensitive=sensitive, top=top) for field in message.fields)
+
+    def _field(self, field: FieldDescriptor, *, prefix: str, ancestors: frozenset[str], sensitive: bool, top: bool) -> Field:
+        said = self._annotations.field(field)
+        label, value, key = _label(field)
+        wrapped = _is_wrapper(value)
+        kind = kind_of(value, ancestors)
+        path = prefix + field.name
+        children: tuple[Field, ...] = ()
+        if kind is Kind.MESSAGE:
+            inside = ancestors | {value.message_type.full_name}
+            children = self._fields(
+                value.message_type, prefix=f"{path}.", ancestors=inside, sensitive=sensitive or said.sensitive, top=False
+            )
+        role = _role(field, kind, label, said.behaviors) if top else Role.NONE
+        real_oneof = field.containing_oneof is not None and not self._places.is_synthetic_oneof(field)
+        return Field(
+            name=field.name,
+            path=path,
+            number=field.number,
+            kind=kind,
+            label=label,
+            presence=Presence.EXPLICIT if field.has_presence else Presence.IMPLICIT,
+            place=self._places.field(field),
+            wrapper=wrapped,
+            oneof=field.containing_oneof.name if real_oneof else "",
+            behaviors=said.behaviors | {Behavior.IDENTIFIER} if role is Role.NAME else said.behaviors,
+            role=role,
+            reference=said.reference,
+            reference_child=said.reference_child,
+            max_length=said.max_length,
+            format=said.format,
+            sensitive=sensitive or said.sensitive,
+            column=said.column,
+            enum=value.enum_type if kind is Kind.ENUM else None,
+            message=value.message_type,
+            key=None if key is None else self._field(key, prefix=f"{path}.", ancestors=ancestors, sensitive=sensitive, top=False),
+            fields=children,
+        )
+
+
+def kind_of(field: FieldDescriptor, ancestors: frozenset[str] = frozenset()) -> Kind:
+    """Kind of one value of a field that stands inside the messages `ancestors` (full names)."""
+    message = field.message_type
+    if message is None:
+        return _KINDS[field.type]
+    if message.full_name in WRAPPERS:
+        return _KINDS[message.fields_by_name["value"].type]
+    if message.full_name in ancestors:
+        return Kind.OPAQUE
+    return _MESSAGE_KINDS.get(message.full_name, Kind.MESSAGE)
+
+
+def _label(field: FieldDescriptor) -> tuple[Label, FieldDescriptor, FieldDescriptor | None]:
+    """Label of a field, the field that describes one of its values, and the one that describes its keys."""
+    message = field.message_type
+    if message is not None and message.GetOptions().map_entry:
+        return Label.MAP, message.fields_by_name["value"], message.fields_by_name["key"]
+    return (Label.REPEATED if field.is_repeated else Label.SINGULAR), field, None
+
+
+def _is_wrapper(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.full_name in WRAPPERS
+
+
+def _role(field: FieldDescriptor, kind: Kind, label: Label, behaviors: frozenset[Behavior]) -> Role:
+    role = next((role for role in _ROLE_KINDS if role.value == field.name), Role.NONE)
+    plain = kind is _ROLE_KINDS.get(role) and label is Label.SINGULAR and not field.containing_oneof and not _is_wrapper(field)
+    if not plain or (role in _FILLED_ROLES and Behavior.OUTPUT_ONLY not in behaviors):
+        return Role.NONE
+    return role

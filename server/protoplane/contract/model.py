@@ -1,0 +1,290 @@
+"""What a contract says, read once from its descriptors and frozen.
+
+Shapes only: `contract.load` makes them, `contract.lint` judges them, every room below reads them.
+Message classes are those of the contract's one private pool, shared by compiled handlers and custom code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import TypeAlias
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor
+from google.protobuf.message import Message
+
+MessageClass: TypeAlias = type[Message]
+
+
+class Kind(StrEnum):
+    """The type of one value. Wrappers (`google.protobuf.Int64Value`, …) have the kind of what they wrap and `Presence.EXPLICIT`."""
+
+    BOOL = "bool"
+    INT32 = "int32"  # sint32 and sfixed32 too: the same values.
+    INT64 = "int64"
+    UINT32 = "uint32"  # fixed32 too.
+    UINT64 = "uint64"
+    FLOAT = "float"
+    DOUBLE = "double"
+    STRING = "string"
+    BYTES = "bytes"
+    ENUM = "enum"
+    TIMESTAMP = "timestamp"
+    DURATION = "duration"
+    MESSAGE = "message"  # A message whose fields are addressed one by one.
+    JSON = "json"  # google.protobuf.Struct, Value and ListValue.
+    OPAQUE = "opaque"  # google.protobuf.Any, FieldMask, Empty and messages that contain themselves: stored, not addressed.
+
+
+class Label(StrEnum):
+    """How many values a field holds."""
+
+    SINGULAR = "singular"
+    REPEATED = "repeated"
+    MAP = "map"
+
+
+class Presence(StrEnum):
+    """Whether unset differs from the default value."""
+
+    IMPLICIT = "implicit"  # Unset is the default value: the column is NOT NULL.
+    EXPLICIT = "explicit"  # `optional`, messages, wrappers, members of a oneof: unset is NULL.
+
+
+class Behavior(StrEnum):
+    """`google.api.field_behavior` values that change what Protoplane does."""
+
+    REQUIRED = "REQUIRED"
+    OUTPUT_ONLY = "OUTPUT_ONLY"
+    INPUT_ONLY = "INPUT_ONLY"
+    IMMUTABLE = "IMMUTABLE"
+    IDENTIFIER = "IDENTIFIER"
+
+
+class Role(StrEnum):
+    """A field that Protoplane itself fills, recognised by its AIP-148 / AIP-154 name and type."""
+
+    NONE = "none"
+    NAME = "name"
+    ETAG = "etag"
+    CREATE_TIME = "create_time"
+    UPDATE_TIME = "update_time"
+    UID = "uid"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in a contract; line and column count from 1, 0 when unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a message. `fields` holds the fields of a Kind.MESSAGE, in order of declaration, else it is empty."""
+
+    name: str
+    path: str
+    """Path from the resource or request: `address.city`."""
+    number: int
+    kind: Kind
+    label: Label
+    presence: Presence
+    place: Place
+    wrapper: bool = False
+    oneof: str = ""
+    """Name of the oneof it belongs to; empty for none (synthetic oneofs of `optional` do not count)."""
+    behaviors: frozenset[Behavior] = frozenset()
+    role: Role = Role.NONE
+    reference: str = ""
+    """Type of the resource whose name it holds (`google.api.resource_reference.type`), `*` for any, empty for none."""
+    reference_child: str = ""
+    """`google.api.resource_reference.child_type`."""
+    max_length: int = 0
+    """Characters (string) or bytes (bytes) that its buf.validate rules allow; 0: not bounded."""
+    format: str = ""
+    """`google.api.field_info.format`, such as `UUID4`."""
+    sensitive: bool = False
+    column: str = ""
+    """Column name asked for; empty: by default."""
+    enum: EnumDescriptor | None = None
+    message: Descriptor | None = None
+    """Descriptor of the value type for kinds MESSAGE, JSON and OPAQUE, and for wrappers and times."""
+    key: Field | None = None
+    """Of a map: its key."""
+    fields: tuple[Field, ...] = ()
+
+    def has(self, behavior: Behavior) -> bool:
+        """Whether the contract gives it this behaviour."""
+        return behavior in self.behaviors
+
+    @property
+    def mutable(self) -> bool:
+        """Whether an update may change it."""
+        return not self.behaviors & {Behavior.OUTPUT_ONLY, Behavior.IDENTIFIER}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One resource name pattern: `publishers/{publisher}/books/{book}`."""
+
+    text: str
+    collections: tuple[str, ...]
+    """`("publishers", "books")`"""
+    variables: tuple[str, ...]
+    """`("publisher", "book")`; one per collection: singletons are not served yet and are findings."""
+
+
+class IdSource(Enum):
+    """Where the last id of a name comes from (`protoplane.v1.Id.Source`)."""
+
+    EITHER = "either"
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class IdRule:
+    """The last id of a resource's name. `pattern` is a whole-match regular expression."""
+
+    source: IdSource
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRule:
+    """A secondary index asked for by the contract: field paths in order."""
+
+    paths: tuple[str, ...]
+    unique: bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A message with `google.api.resource`: what is stored."""
+
+    type: str
+    """`library.example.com/Book`"""
+    singular: str
+    """lowerCamel singular as the contract gives or implies it: `book`."""
+    plural: str
+    """lowerCamel plural: `books`."""
+    pattern: Pattern
+    message: Descriptor
+    message_class: MessageClass
+    fields: tuple[Field, ...]
+    id: IdRule
+    indexes: tuple[IndexRule, ...]
+    table: str
+    parent: str
+    """Type of the resource that is its parent in the pattern and is stored here too; empty for none."""
+    place: Place
+
+    def field(self, path: str) -> Field | None:
+        """The field at a dotted path; None when there is none."""
+        fields, found = self.fields, None
+        for name in path.split("."):
+            found = next((f for f in fields if f.name == name), None)
+            if found is None:
+                return None
+            fields = found.fields
+        return found
+
+    @property
+    def name_field(self) -> Field:
+        """The field that holds the resource name."""
+        return next(f for f in self.fields if f.role is Role.NAME)
+
+
+class MethodKind(StrEnum):
+    """What a method is, from its AIP name and shape."""
+
+    GET = "get"
+    LIST = "list"
+    CREATE = "create"
+    BATCH_CREATE = "batch_create"
+    UPDATE = "update"
+    DELETE = "delete"
+    CUSTOM = "custom"
+
+
+class Access(StrEnum):
+    """The form of a method's rule."""
+
+    PUBLIC = "public"
+    AUTHENTICATED = "authenticated"
+    PERMISSION = "permission"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call a method. `permission` is set for Access.PERMISSION only."""
+
+    access: Access
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One RPC."""
+
+    path: str
+    """`/library.v1.Library/GetBook`"""
+    name: str
+    service: str
+    """Full name of the service."""
+    kind: MethodKind
+    resource: Resource | None
+    """The resource of a standard method, also of a custom one whose request names one; None otherwise."""
+    rule: Rule
+    request: Descriptor
+    response: Descriptor
+    request_class: MessageClass
+    response_class: MessageClass
+    request_fields: tuple[Field, ...]
+    client_streaming: bool
+    server_streaming: bool
+    idempotent: bool
+    """NO_SIDE_EFFECTS or IDEMPOTENT by `idempotency_level`."""
+    place: Place
+
+    def request_field(self, name: str) -> Field | None:
+        """A top-level field of the request."""
+        return next((f for f in self.request_fields if f.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Everything a set of proto files says that Protoplane serves."""
+
+    resources: Mapping[str, Resource]
+    """By resource type, in order of declaration."""
+    methods: Mapping[str, Method]
+    """By path, in order of declaration."""
+    files: Mapping[str, bytes]
+    """Serialised FileDescriptorProto of every file, dependencies first, with source info: what reflection serves."""
+    served: tuple[str, ...]
+    """Names of the files that are the contract's own (not imports)."""
+    messages: Mapping[str, MessageClass]
+    """Class of every message in the pool, by full name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault in a contract: the place, what is wrong, how to mend it."""
+
+    place: Place
+    rule: str
+    """Stable kebab-case id, such as `rule-missing`."""
+    problem: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem} [{self.rule}]\n    mend: {self.mend}"

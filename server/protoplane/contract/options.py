@@ -1,0 +1,198 @@
+"""The annotations of a contract, as plain values.
+
+Options of a private pool are read by parsing them again with that pool's own classes: the runtime hands them out as
+messages of the default pool, in which the extensions are unknown fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor, OneofDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from protoplane.contract.model import Access, Behavior, IdSource
+
+RESOURCE = 1053
+"""Number of `google.api.resource` among message options and of `google.api.resource_definition` among file options."""
+REFERENCE = 1055
+BEHAVIOR = 1052
+STORAGE = 52701
+FIELD = 52702
+RULE = 52703
+
+_NO_SIDE_EFFECTS, _IDEMPOTENT = 1, 2
+_ID_SOURCES: Final = {0: IdSource.EITHER, 1: IdSource.EITHER, 2: IdSource.CLIENT, 3: IdSource.SERVER}
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceOption:
+    """`google.api.resource` or one `google.api.resource_definition`."""
+
+    type: str
+    patterns: tuple[str, ...]
+    singular: str
+    plural: str
+    name_field: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageOption:
+    """`protoplane.v1.storage`; `indexes` are the paths of each index and whether it is unique."""
+
+    table: str = ""
+    indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
+    id_source: IdSource = IdSource.EITHER
+    id_pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOption:
+    """Everything the annotations say about a field."""
+
+    behaviors: frozenset[Behavior] = frozenset()
+    reference: str = ""
+    reference_child: str = ""
+    format: str = ""
+    max_length: int = 0
+    sensitive: bool = False
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOption:
+    """`protoplane.v1.rule`; `access` is None when it says nothing or says false."""
+
+    access: Access | None
+    permission: str
+
+
+class Annotations:
+    """Reads the options of one pool, which must hold the files of `sources.ANNOTATIONS`."""
+
+    def __init__(self, pool: DescriptorPool) -> None:
+        def extension(name: str) -> FieldDescriptor:
+            return pool.FindExtensionByName(name)  # type: ignore[no-untyped-call, no-any-return]
+
+        self._file_options = _options_class(pool, "FileOptions")
+        self._message_options = _options_class(pool, "MessageOptions")
+        self._oneof_options = _options_class(pool, "OneofOptions")
+        self._field_options = _options_class(pool, "FieldOptions")
+        self._method_options = _options_class(pool, "MethodOptions")
+        self._resource = extension("google.api.resource")
+        self._definition = extension("google.api.resource_definition")
+        self._reference = extension("google.api.resource_reference")
+        self._behavior = extension("google.api.field_behavior")
+        self._info = extension("google.api.field_info")
+        self._storage = extension("protoplane.v1.storage")
+        self._field = extension("protoplane.v1.field")
+        self._rule = extension("protoplane.v1.rule")
+        self._message_rules = extension("buf.validate.message")
+        self._oneof_rules = extension("buf.validate.oneof")
+        self._field_rules = extension("buf.validate.field")
+
+    def resource(self, message: Descriptor) -> ResourceOption | None:
+        """What a message says of itself as a resource; None when it says nothing."""
+        found = self._of_message(message, self._resource)
+        return None if found is None else _resource_option(found)
+
+    def definitions(self, file: FileDescriptor) -> tuple[ResourceOption, ...]:
+        """Resources of other services that a file declares."""
+        if not file.has_options:
+            return ()
+        options: Any = self._file_options.FromString(file.GetOptions().SerializeToString())
+        return tuple(_resource_option(found) for found in options.Extensions[self._definition])
+
+    def storage(self, message: Descriptor) -> StorageOption | None:
+        """How a message asks to be stored; None when it says nothing."""
+        found: Any = self._of_message(message, self._storage)
+        if found is None:
+            return None
+        return StorageOption(
+            table=found.table,
+            indexes=tuple((tuple(index.fields), index.unique) for index in found.index),
+            id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
+            id_pattern=found.id.pattern,
+        )
+
+    def field(self, field: FieldDescriptor) -> FieldOption:
+        """Everything said about a field; all defaults when nothing is."""
+        if not field.has_options:
+            return FieldOption()
+        options: Any = self._field_options.FromString(field.GetOptions().SerializeToString())
+        said = options.Extensions
+        names = {self._behavior.enum_type.values_by_number[number].name for number in said[self._behavior]}
+        formats = self._info.message_type.fields_by_name["format"].enum_type.values_by_number
+        form = said[self._info].format
+        return FieldOption(
+            behaviors=frozenset(behavior for behavior in Behavior if behavior.value in names),
+            reference=said[self._reference].type,
+            reference_child=said[self._reference].child_type,
+            format=formats[form].name if form in formats and form else "",
+            max_length=_max_length(said[self._field_rules]),
+            sensitive=said[self._field].sensitive,
+            column=said[self._field].column,
+        )
+
+    def rule(self, method: MethodDescriptor) -> RuleOption | None:
+        """Who may call a method; None when it does not say."""
+        options: Any = self._method_options.FromString(method.GetOptions().SerializeToString())
+        if not options.HasExtension(self._rule):
+            return None
+        rule = options.Extensions[self._rule]
+        who = rule.WhichOneof("who")
+        if who is None or not getattr(rule, who):
+            return RuleOption(None, "")
+        return RuleOption(Access(who), rule.permission)
+
+    def is_idempotent(self, method: MethodDescriptor) -> bool:
+        """Whether `idempotency_level` lets a caller repeat it."""
+        options: Any = self._method_options.FromString(method.GetOptions().SerializeToString())
+        return options.idempotency_level in {_NO_SIDE_EFFECTS, _IDEMPOTENT}
+
+    def has_rules(self, message: Descriptor) -> bool:
+        """Whether buf.validate rules stand in a message itself (not in those it contains)."""
+        if self._of_message(message, self._message_rules) is not None:
+            return True
+        return any(self._field_has_rules(field) for field in message.fields) or any(self._oneof_has_rules(o) for o in message.oneofs)
+
+    def _field_has_rules(self, field: FieldDescriptor) -> bool:
+        options = self._field_options.FromString(field.GetOptions().SerializeToString())
+        return field.has_options and options.HasExtension(self._field_rules)
+
+    def _oneof_has_rules(self, oneof: OneofDescriptor) -> bool:
+        options = self._oneof_options.FromString(oneof.GetOptions().SerializeToString())
+        return oneof.has_options and options.HasExtension(self._oneof_rules)
+
+    def _of_message(self, message: Descriptor, extension: FieldDescriptor) -> Message | None:
+        if not message.has_options:
+            return None
+        options = self._message_options.FromString(message.GetOptions().SerializeToString())
+        found: Message | None = options.Extensions[extension] if options.HasExtension(extension) else None
+        return found
+
+
+def _options_class(pool: DescriptorPool, name: str) -> type[Message]:
+    return GetMessageClass(pool.FindMessageTypeByName(f"google.protobuf.{name}"))  # type: ignore[no-untyped-call]
+
+
+def _resource_option(found: Any) -> ResourceOption:
+    return ResourceOption(
+        type=found.type,
+        patterns=tuple(found.pattern),
+        singular=found.singular,
+        plural=found.plural,
+        name_field=found.name_field,
+    )
+
+
+def _max_length(rules: Any) -> int:
+    """Characters or bytes that the buf.validate rules of a field allow; 0 when they set no bound."""
+    of_type = rules.WhichOneof("type")
+    if of_type not in {"string", "bytes"}:
+        return 0
+    typed = getattr(rules, of_type)
+    return min((getattr(typed, name) for name in ("len", "max_len") if typed.HasField(name)), default=0)

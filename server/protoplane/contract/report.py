@@ -1,0 +1,64 @@
+"""Findings while a contract is read: every rule a contract can break, and the list that collects what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protoplane.contract.model import Finding, Place
+
+RULES: Mapping[str, str] = {
+    "behavior-conflict": "Field behaviours that exclude each other.",
+    "behavior-misplaced": "IDENTIFIER on a field other than a resource's name, or REQUIRED on the name.",
+    "column-clash": "Two fields that would be stored in one column.",
+    "column-name": "A column name that an engine cannot hold.",
+    "column-unused": "A column name for a field that has no column.",
+    "files-missing": "No .proto file where the contract should be.",
+    "id-pattern": "An id pattern that cannot be compiled, or allows ids that no resource name can hold.",
+    "index-duplicate": "The same index twice.",
+    "index-path": "An index over something that cannot be indexed.",
+    "index-unbounded": "An index over text or bytes without a length.",
+    "index-wide": "An index wider than an engine can hold.",
+    "index-sensitive": "An index over a sensitive field.",
+    "method-fields": "A standard method with request or response fields that it would not heed.",
+    "method-shape": "A method with a standard name whose request or response is not standard.",
+    "method-streaming": "A standard method that streams.",
+    "name-field": "A resource without a `name` field of type string.",
+    "parent-unknown": "A pattern below a parent that nobody declares.",
+    "pattern-duplicate": "Two resources whose names could be the same.",
+    "pattern-malformed": "A resource name pattern that is not `collection/{variable}` pairs.",
+    "pattern-missing": "A resource without a pattern, or with several.",
+    "proto": "What protoc itself refuses.",
+    "python-missing": "A method that is not standard and has no Python.",
+    "reference-type": "A resource reference on a field that is not a string.",
+    "reference-unknown": "A reference to a resource type that nobody declares.",
+    "resource-unknown": "A method with a standard name for a resource that is not stored here.",
+    "role-type": "`etag`, `create_time` or `update_time` of another type or behaviour than the standard one.",
+    "rule-ambiguous": "A method with two access rules.",
+    "rule-empty": "An access rule that says nothing.",
+    "rule-missing": "A method without an access rule.",
+    "rule-permission": "A permission that is not `noun.verb`.",
+    "storage-unused": "Storage options on a message that is not stored.",
+    "syntax-unsupported": "A file that is not proto3.",
+    "table-clash": "Two resources in one table.",
+    "table-name": "A table name that an engine cannot hold, or that Protoplane keeps for itself.",
+    "type-duplicate": "Two resources of one type.",
+    "type-malformed": "A resource type that is not `service.name/Type`.",
+    "validation-broken": "buf.validate rules that cannot be compiled or evaluated.",
+}
+"""Every rule id and what breaks it, in one breath each. The ids are stable: tools may rely on them."""
+
+
+class Report:
+    """The findings so far. Reading goes on after each one, so that all come at once."""
+
+    def __init__(self) -> None:
+        self._findings: dict[Finding, None] = {}
+
+    def add(self, place: Place, rule: str, problem: str, mend: str) -> None:
+        """Note one finding; the same one found twice (a message shared by two methods) counts once."""
+        assert rule in RULES, rule
+        self._findings.setdefault(Finding(place=place, rule=rule, problem=problem, mend=mend))
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything found, by file, line and column."""
+        return tuple(sorted(self._findings, key=lambda f: (f.place.file, f.place.line, f.place.column, f.rule, f.problem)))

@@ -1,0 +1,165 @@
+"""Messages with `google.api.resource` to `model.Resource`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from google.protobuf.descriptor import Descriptor
+
+from protoplane.base import limits
+from protoplane.contract import options
+from protoplane.contract.casing import lower_camel, snake
+from protoplane.contract.fields import FieldReader
+from protoplane.contract.ids import id_pattern_problem
+from protoplane.contract.model import IdRule, IndexRule, Kind, Label, MessageClass, Pattern, Place, Resource, Role
+from protoplane.contract.names import DEFAULT_ID_PATTERN
+from protoplane.contract.options import Annotations, ResourceOption, StorageOption
+from protoplane.contract.pool import Places
+from protoplane.contract.report import Report
+
+_COLLECTION: Final = re.compile(r"[a-z][a-zA-Z0-9]*")
+_VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Z][A-Za-z0-9]*")
+_LEVELS_MAX: Final = 3_072 // (4 * limits.ID_CHARACTERS_MAX)
+"""Ids in one name: the primary key holds them all, in 3,072 bytes."""
+
+
+class ResourceReader:
+    """Reads the resources of one pool; what is wrong with them goes to the report."""
+
+    def __init__(self, annotations: Annotations, fields: FieldReader, places: Places, report: Report) -> None:
+        self._annotations = annotations
+        self._fields = fields
+        self._places = places
+        self._report = report
+
+    def read(self, message: Descriptor, message_class: MessageClass) -> Resource | None:
+        """The resource that a message is; None when it is none, or not well enough described to be one."""
+        option = self._annotations.resource(message)
+        storage = self._annotations.storage(message)
+        if option is None:
+            if storage is not None:
+                self._report.add(
+                    self._places.message_option(message, options.STORAGE),
+                    "storage-unused",
+                    f"{message.name} has storage options and is no resource",
+                    "add option (google.api.resource), or take the storage options away",
+                )
+            return None
+        pattern = self._pattern(message, option)
+        named = self._check_name(message, option)
+        typed = self._check_type(message, option)
+        storage = storage or StorageOption()
+        id_rule = self._id_rule(message, storage)
+        if pattern is None or not named or not typed:
+            return None
+        plural = option.plural or pattern.collections[-1]
+        return Resource(
+            type=option.type,
+            singular=option.singular or lower_camel(option.type.rpartition("/")[2]),
+            plural=plural,
+            pattern=pattern,
+            message=message,
+            message_class=message_class,
+            fields=self._fields.of_resource(message),
+            id=id_rule,
+            indexes=self._indexes(message, storage),
+            table=storage.table or snake(plural),
+            parent="",
+            place=self._places.message(message),
+        )
+
+    def _at(self, message: Descriptor, *inside: str) -> Place:
+        return self._places.message_option(message, options.RESOURCE, *inside)
+
+    def _check_type(self, message: Descriptor, option: ResourceOption) -> bool:
+        if _TYPE.fullmatch(option.type):
+            return True
+        self._report.add(
+            self._at(message, "type"),
+            "type-malformed",
+            f"the resource type {option.type!r} is not a service name, a slash and an UpperCamelCase type",
+            f'write it like type: "library.example.com/{message.name}"',
+        )
+        return False
+
+    def _check_name(self, message: Descriptor, option: ResourceOption) -> bool:
+        if option.name_field not in {"", "name"}:
+            problem = f"the resource name of {message.name} is in {option.name_field!r}; only the field `name` is served (AIP-122)"
+            self._report.add(self._at(message, "name_field"), "name-field", problem, "call the field `name` and drop name_field")
+            return False
+        if any(field.role is Role.NAME for field in self._fields.of_resource(message)):
+            return True
+        found = message.fields_by_name.get("name")
+        place = self._places.message(message) if found is None else self._places.field(found)
+        problem = f"{message.name} is a resource {'without a field `name`' if found is None else 'whose `name` is not a plain string'}"
+        self._report.add(place, "name-field", problem, "declare `string name = 1 [(google.api.field_behavior) = IDENTIFIER];`")
+        return False
+
+    def _pattern(self, message: Descriptor, option: ResourceOption) -> Pattern | None:
+        if len(option.patterns) != 1:
+            many = "several patterns; only one is served yet" if option.patterns else "no pattern"
+            mend = f'give one, like pattern: "{lower_camel(message.name)}s/{{{snake(message.name)}}}"'
+            self._report.add(self._at(message, "pattern"), "pattern-missing", f"{message.name} has {many}", mend)
+            return None
+        text = option.patterns[0]
+        pattern, problem = parse_pattern(text)
+        if pattern is None:
+            mend = 'write pairs of a camelCase plural and a {variable}: "publishers/{publisher}/books/{book}"'
+            self._report.add(self._at(message, f'"{text}"'), "pattern-malformed", f"the pattern {text!r} {problem}", mend)
+        return pattern
+
+    def _id_rule(self, message: Descriptor, storage: StorageOption) -> IdRule:
+        pattern = storage.id_pattern or DEFAULT_ID_PATTERN
+        problem = id_pattern_problem(pattern)
+        if problem:
+            self._report.add(
+                self._places.message_option(message, options.STORAGE, "pattern"),
+                "id-pattern",
+                f"the id pattern {pattern!r} {problem}",
+                f"use a bounded regular expression such as {DEFAULT_ID_PATTERN!r}",
+            )
+        return IdRule(storage.id_source, DEFAULT_ID_PATTERN if problem else pattern)
+
+    def _indexes(self, message: Descriptor, storage: StorageOption) -> tuple[IndexRule, ...]:
+        def place(paths: Sequence[str]) -> Place:
+            return self._places.message_option(message, options.STORAGE, *(f'"{path}"' for path in paths))
+
+        return tuple(IndexRule(paths, unique, place(paths)) for paths, unique in storage.indexes)
+
+
+def parse_pattern(text: str) -> tuple[Pattern | None, str]:
+    """A pattern, or None and why it is not one, as the end of "the pattern …"."""
+    segments = text.split("/")
+    collections, variables = segments[::2], [_VARIABLE.fullmatch(segment) for segment in segments[1::2]]
+    names = [variable[1] for variable in variables if variable]
+    if text == "*" or "*" in text:
+        problem = "has a wildcard; every level must be named"
+    elif len(segments) % 2 and _COLLECTION.fullmatch(segments[-1]):
+        problem = "ends without a {variable}; singletons are not served yet"
+    elif len(segments) % 2 or not all(_COLLECTION.fullmatch(collection) for collection in collections) or None in variables:
+        problem = "is not collection/{variable} pairs with camelCase collections and snake_case variables"
+    elif len(set(names)) < len(names):
+        problem = "has the same variable twice"
+    elif len(names) > _LEVELS_MAX:
+        problem = f"has more than {_LEVELS_MAX} levels, more than a primary key can hold"
+    else:
+        return Pattern(text, tuple(collections), tuple(names)), ""
+    return None, problem
+
+
+def with_parents(resources: Mapping[str, Resource]) -> dict[str, Resource]:
+    """The same resources, each with the type of the one whose pattern it stands below."""
+    types = {resource.pattern.collections: resource.type for resource in resources.values()}
+    return {
+        resource_type: replace(resource, parent=types.get(resource.pattern.collections[:-1], ""))
+        for resource_type, resource in resources.items()
+    }
+
+
+def has_length(kind: Kind, label: Label) -> bool:
+    """Whether values of this kind need a length before they can be indexed."""
+    return kind in {Kind.STRING, Kind.BYTES} and label is Label.SINGULAR

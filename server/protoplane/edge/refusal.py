@@ -1,0 +1,72 @@
+"""A `Fault` as gRPC sends it: code, text and the `google.rpc.Status` in the trailers, within what every client accepts."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, NoReturn
+
+import grpc
+from google.rpc import error_details_pb2
+
+from protoplane.base.errors import Code, Fault, Violation
+
+if TYPE_CHECKING:
+    from google.rpc import status_pb2
+
+DETAILS_BYTES_MAX = 4_096
+"""Of the serialised Status: base64 adds a third, and clients on gRPC's C core may refuse trailers above 8 KiB in all."""
+
+TEXT_BYTES_MAX = 768
+"""Of the text, which is sent twice, once percent-encoded at up to three bytes for one."""
+
+VIOLATIONS_MAX = 64
+"""More cannot fit; cut first, so that a refusal of a huge batch costs no more than another."""
+
+DESCRIPTION_CHARACTERS_MAX = 512
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+STATUS_CODES = {code: grpc.StatusCode[code.name] for code in Code}
+
+
+def refuse(context: grpc.ServicerContext, fault: Fault, request_id: str) -> NoReturn:
+    """End the call with the fault; raises what grpcio takes for "aborted", so nothing may catch it."""
+    status = status_of(fault, request_id)
+    context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
+    context.abort(STATUS_CODES[fault.code], status.message)
+
+
+def status_of(fault: Fault, request_id: str) -> status_pb2.Status:
+    """The fault and the id of its call, cut to DETAILS_BYTES_MAX: field violations go first, from the end, and are counted."""
+    status = _status(fault, request_id)
+    if status.ByteSize() <= DETAILS_BYTES_MAX and len(status.message.encode()) <= TEXT_BYTES_MAX:
+        return status
+    shorter = copy.copy(fault)
+    shorter.text = fault.text.encode()[: TEXT_BYTES_MAX - 3].decode(errors="ignore") + "…"
+    kept = min(len(fault.violations), VIOLATIONS_MAX)
+    while True:
+        shorter.violations = tuple(_shortened(violation) for violation in fault.violations[:kept])
+        if omitted := len(fault.violations) - kept:
+            shorter.metadata = {**fault.metadata, "violationsOmitted": str(omitted)}
+        status = _status(shorter, request_id)
+        if status.ByteSize() <= DETAILS_BYTES_MAX:
+            return status
+        if kept == 0:
+            break
+        kept //= 2
+    # Long values in four-byte characters: the keys must stay (AIP-193), the values need not stay whole.
+    shorter.metadata = {key: value[:48] for key, value in shorter.metadata.items()}
+    return _status(shorter, request_id)
+
+
+def _status(fault: Fault, request_id: str) -> status_pb2.Status:
+    status = fault.to_status()
+    status.details.add().Pack(error_details_pb2.RequestInfo(request_id=request_id))
+    return status
+
+
+def _shortened(violation: Violation) -> Violation:
+    description = violation.description
+    if len(description) > DESCRIPTION_CHARACTERS_MAX:
+        description = description[: DESCRIPTION_CHARACTERS_MAX - 1] + "…"
+    return Violation(violation.field[:DESCRIPTION_CHARACTERS_MAX], description, violation.reason)

@@ -1,0 +1,28 @@
+"""Who calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller whose credentials were verified, or `ANONYMOUS`.
+
+    `permissions` are resolved when the credentials are verified, against those that the contract declares:
+    a call only asks whether its own is in the set.
+    """
+
+    subject: str
+    """The token's `sub`, exact to the byte; unique within `issuer`."""
+    issuer: str
+    permissions: frozenset[str]
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the call came without credentials."""
+        return self.subject == ""
+
+
+ANONYMOUS = Principal(subject="", issuer="", permissions=frozenset())
+"""A caller without credentials."""

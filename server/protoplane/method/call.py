@@ -1,0 +1,99 @@
+"""One call in its transaction: what handlers and a team's own servicer methods work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
+
+import peewee
+from google.protobuf.message import Message
+
+from protoplane.base.deadline import Deadline
+from protoplane.contract.model import Method, MethodKind
+from protoplane.identity.principal import Principal
+from protoplane.method.rows import Item, Rows
+from protoplane.query.mask import compile_mask, implied_mask
+from protoplane.store.engine import Session
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A resource as a team's own code reaches it."""
+
+    rows: Rows
+    model: type[peewee.Model]
+    rules: Mapping[MethodKind, Callable[[Principal, str], None]]
+    """The rules that the contract declares for the resource's standard methods; the name is for the refusal's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that has been authorised, inside its transaction (if its method writes).
+
+    The four verbs act on resources of the contract in the same transaction, under the rule that the contract declares for
+    the resource's own standard method (where it declares none only code can do it, so code may).
+    """
+
+    method: Method
+    principal: Principal
+    session: Session
+    deadline: Deadline
+    request_id: str
+    """The id of this call in logs and errors; not the `request_id` field of a request."""
+    cancelled: Callable[[], bool]
+    """Whether the caller has gone; long work asks now and then."""
+    now_micros: int
+    """The time of the call: one for everything it writes."""
+    resources: Mapping[type[Message], Stored]
+    trusted: bool = False
+    """Whether the verbs skip the caller's rules; see `as_service`."""
+
+    def as_service(self) -> Call:
+        """The same call with the service's own right to every resource, for work the caller may not do itself."""
+        return replace(self, trusted=True)
+
+    def get(self, resource: type[M], name: str) -> M:
+        """The resource of that name. Raises Fault INVALID_NAME, PERMISSION_DENIED, RESOURCE_NOT_FOUND."""
+        rows = self._rows(resource, MethodKind.GET, name)
+        return cast("M", rows.find(self.session, rows.locate(name, "name")))
+
+    def create(self, message: M, *, parent: str = "", id: str = "") -> M:  # noqa: A002 - AIP's word.
+        """Store a new resource and give it as stored; an id is made when none is given. Raises as the Create method does.
+
+        Unlike a caller, code may fill OUTPUT_ONLY fields.
+        """
+        rows = self._rows(type(message), MethodKind.CREATE, parent)
+        ids = (*rows.locate_parent(parent, "parent"), rows.take_id(id, "id") if id else rows.make_id())
+        own = type(message)()
+        own.CopyFrom(message)
+        return cast("M", rows.insert(self.session, [Item(ids, own, "")], self.now_micros)[0])
+
+    def update(self, message: M, *paths: str) -> M:
+        """Write the fields at `paths` (none: all populated ones) of the resource that `message.name` names.
+
+        Unlike a caller, code may write OUTPUT_ONLY fields. An etag in the message must be the current one.
+        """
+        name: str = getattr(message, self.resources[type(message)].rows.resource.name_field.name)
+        rows = self._rows(type(message), MethodKind.UPDATE, name)
+        mask = compile_mask(paths, rows.resource) if paths else implied_mask(message, rows.resource)
+        ids = rows.locate(name, "name")
+        return cast("M", rows.change(self.session, ids, message, mask, self.now_micros, by_code=True))
+
+    def delete(self, resource: type[Message], name: str) -> None:
+        """Delete the resource of that name. Raises as the Delete method does."""
+        rows = self._rows(resource, MethodKind.DELETE, name)
+        rows.remove(self.session, rows.locate(name, "name"), "")
+
+    def model(self, resource: type[Message]) -> type[peewee.Model]:
+        """The Peewee model of a resource's table, for queries on this call's connection, inside its transaction."""
+        return self.resources[resource].model
+
+    def _rows(self, resource: type[Message], kind: MethodKind, name: str) -> Rows:
+        stored = self.resources[resource]
+        rule = stored.rules.get(kind)
+        if rule is not None and not self.trusted:
+            rule(self.principal, name)
+        return stored.rows

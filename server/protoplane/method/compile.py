@@ -1,0 +1,130 @@
+"""The contract's methods, each compiled to one handler: everything by name happens here, once.
+
+`match` on the kind of method is the only dispatch there is; a new kind is one more case and one more `compile_…`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from google.protobuf.message import Message
+
+from protoplane.contract.model import Contract, Method, MethodKind
+from protoplane.contract.validate import RequestChecks, ResourceChecks
+from protoplane.method.call import Stored
+from protoplane.method.custom import CustomMethod
+from protoplane.method.read import compile_get, compile_list
+from protoplane.method.replay import Replay
+from protoplane.method.rows import Rows
+from protoplane.method.served import Handler, Served, compile_rule
+from protoplane.method.write import compile_batch_create, compile_create, compile_delete, compile_update, flag
+from protoplane.query.paging import PageTokens
+from protoplane.store.codec import compile_codec
+from protoplane.store.engine import Engine
+from protoplane.store.models import compile_models
+from protoplane.store.schema import TableShape
+from protoplane.store.statements import TableStatements
+from protoplane.store.system import SYSTEM_TABLES
+from protoplane.store.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A contract ready to serve."""
+
+    served: Mapping[str, Served]
+    """By method path."""
+    tables: tuple[TableShape, ...]
+    """Every table it needs, Protoplane's own included, parents before children."""
+
+
+def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, custom: Mapping[str, CustomMethod]) -> Compiled:
+    """Compile every method of a contract that has no findings."""
+    tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
+    rows = {kind: _rows(contract, table, engine) for kind, table in tables.items()}
+    models = compile_models(tables, engine)
+    stored: dict[type[Message], Stored] = {}
+    for kind, resource in contract.resources.items():
+        standard = (m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM)
+        rules = {m.kind: compile_rule(m, str) for m in standard}
+        stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
+    bind = _Binder(contract, engine, tokens, rows, stored)
+    served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
+    return Compiled(served, (*SYSTEM_TABLES, *_parents_first(tables)))
+
+
+def _rows(contract: Contract, table: Table, engine: Engine) -> Rows:
+    return Rows(
+        table=table,
+        codec=compile_codec(table),
+        statements=TableStatements(table, engine.database),
+        checks=ResourceChecks(table.resource, contract),
+    )
+
+
+def _parents_first(tables: Mapping[str, Table]) -> list[TableShape]:
+    return [table.shape for table in sorted(tables.values(), key=lambda table: len(table.keys))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Binder:
+    contract: Contract
+    engine: Engine
+    tokens: PageTokens
+    rows: Mapping[str, Rows]
+    stored: Mapping[type[Message], Stored]
+
+    def served(self, method: Method, custom: CustomMethod | None) -> Served:
+        """One method with everything bound."""
+        standard = self._standard(method)
+        handler = standard if custom is None else custom.handler(standard)
+        assert handler is not None, method.path  # noqa: S101 - lint refuses methods that nothing serves.
+        reads = method.kind in {MethodKind.GET, MethodKind.LIST} or (method.kind is MethodKind.CUSTOM and method.idempotent)
+        has_request_id = method.request_field("request_id") is not None
+        return Served(
+            method=method,
+            handler=handler,
+            authorise=compile_rule(method, _target(method)),
+            prepare=RequestChecks(method, self.contract, own_code=custom is not None).prepare,
+            engine=self.engine,
+            writes=not reads,
+            replay=Replay(method, self.engine) if has_request_id and not reads else None,
+            validate_only=flag(method, "validate_only"),
+            resources=self.stored,
+        )
+
+    def _standard(self, method: Method) -> Handler | None:
+        if method.resource is None or method.kind is MethodKind.CUSTOM:
+            return None
+        rows = self.rows[method.resource.type]
+        match method.kind:
+            case MethodKind.GET:
+                return compile_get(method, rows)
+            case MethodKind.LIST:
+                return compile_list(method, rows, self.tokens, self.engine.database)
+            case MethodKind.CREATE:
+                return compile_create(method, rows)
+            case MethodKind.BATCH_CREATE:
+                return compile_batch_create(method, rows)
+            case MethodKind.UPDATE:
+                return compile_update(method, rows)
+            case MethodKind.DELETE:
+                return compile_delete(method, rows)
+            case _:
+                assert_never(method.kind)
+
+
+def _target(method: Method) -> Callable[[Message], str]:
+    """The name a request is about, for a refusal: its name, its resource's name, or its parent."""
+    if method.request_field("name") is not None:
+        return lambda request: getattr(request, "name")  # noqa: B009 - messages of a private pool have no static fields.
+    if method.kind is MethodKind.UPDATE and method.resource is not None:
+        body = next(f.name for f in method.request_fields if f.message is method.resource.message)
+        name = method.resource.name_field.name
+        return lambda request: getattr(getattr(request, body), name)
+    kind = method.resource.plural if method.resource is not None else method.service
+    if method.request_field("parent") is not None:
+        return lambda request: getattr(request, "parent") or kind  # noqa: B009
+    return lambda request: kind

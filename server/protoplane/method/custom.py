@@ -1,0 +1,146 @@
+"""A team's own code: methods that the contract alone cannot serve, and code around those it can.
+
+A subclass of `Servicer` says which service it belongs to and defines some of its methods in snake_case. A method with a
+third parameter, `serve`, stands around the standard one: calling `serve(call, request)` runs it, not calling it replaces it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from google.protobuf.message import Message
+
+from protoplane.contract.model import Contract, Finding, Method, MethodKind, Place
+from protoplane.method.call import Call
+from protoplane.method.served import Handler
+
+
+class Servicer:
+    """Base of a team's servicer: `class Library(Servicer, service="library.v1.Library")`. Made once, at start."""
+
+    service: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, service: str = "", **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if service:
+            cls.service = service
+            _declared.append(cls)
+
+
+_declared: list[type[Servicer]] = []
+"""Servicer classes in the order their modules were imported; emptied by `load_servicers`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomMethod:
+    """One Python method for an RPC."""
+
+    run: Callable[..., Message]
+    around: bool
+    """Whether it takes the standard handler as a third argument."""
+    place: Place
+
+    def handler(self, standard: Handler | None) -> Handler:
+        """The handler of the RPC."""
+        run = self.run
+        if not self.around:
+            return run
+        return lambda call, request: run(call, request, standard)
+
+
+def load_servicers(modules: Sequence[Path]) -> tuple[type[Servicer], ...]:
+    """Import a project's Python files and give the servicers they declare, in order."""
+    _declared.clear()
+    for path in modules:
+        folder = str(path.parent)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            continue
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+    return tuple(_declared)
+
+
+def bind_servicers(servicers: Sequence[type[Servicer]], contract: Contract) -> tuple[dict[str, CustomMethod], list[Finding]]:
+    """The Python methods by RPC path, and what does not fit the contract."""
+    bound: dict[str, CustomMethod] = {}
+    findings: list[Finding] = []
+    for servicer in servicers:
+        methods = {_snake(m.name): m for m in contract.methods.values() if m.service == servicer.service}
+        if not methods:
+            findings.append(_finding(servicer, "servicer-unknown-service", f"the contract has no service '{servicer.service}'", "name one of its services"))
+            continue
+        instance = servicer()
+        for name, function in inspect.getmembers(servicer, inspect.isfunction):
+            if name.startswith("_"):
+                continue
+            method = methods.get(name)
+            if method is None:
+                findings.append(
+                    _finding(function, "servicer-unknown-method", f"'{servicer.service}' has no method for '{name}'", "rename it, or start its name with _")
+                )
+                continue
+            problem = _signature_problem(function, method)
+            if problem:
+                findings.append(_finding(function, "servicer-signature", f"'{name}' {problem}", "take (self, call, request) or, around a standard method, (self, call, request, serve)"))
+                continue
+            if method.path in bound:
+                findings.append(_finding(function, "servicer-duplicate", f"'{method.path}' has two Python methods", "keep one"))
+                continue
+            bound[method.path] = CustomMethod(getattr(instance, name), len(_parameters(function)) == AROUND_PARAMETERS, _place(function))
+    return bound, findings
+
+
+AROUND_PARAMETERS = 4
+"""self, call, request, serve."""
+
+
+def implemented_paths(servicers: Sequence[type[Servicer]]) -> frozenset[str]:
+    """`/service/snake_name` of every public method of the servicers, before there is a contract to match them with."""
+    return frozenset(
+        f"/{servicer.service}/{name}" for servicer in servicers for name, _ in inspect.getmembers(servicer, inspect.isfunction) if not name.startswith("_")
+    )
+
+
+def _signature_problem(function: Callable[..., object], method: Method) -> str:
+    parameters = _parameters(function)
+    if any(p.kind not in {p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY} for p in parameters):
+        return "has keyword-only or variable parameters"
+    if len(parameters) == AROUND_PARAMETERS:
+        return "stands around a standard method, but its RPC is not one" if method.kind is MethodKind.CUSTOM else ""
+    return "" if len(parameters) == AROUND_PARAMETERS - 1 else f"takes {len(parameters)} parameters"
+
+
+def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())
+
+
+def _finding(thing: Callable[..., object], rule: str, problem: str, mend: str) -> Finding:
+    return Finding(_place(thing), rule, problem, mend)
+
+
+def _place(thing: Callable[..., object]) -> Place:
+    try:
+        _, line = inspect.getsourcelines(thing)
+        return Place(Path(inspect.getsourcefile(thing) or "?").name, line)
+    except (OSError, TypeError):
+        return Place("?")
+
+
+def _snake(name: str) -> str:
+    """`ProposeRebooking` → `propose_rebooking`, `GetURL` → `get_url`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+__all__ = ["Call", "Handler", "Servicer"]

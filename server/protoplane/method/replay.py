@@ -1,0 +1,79 @@
+"""One effect per request_id: the first answer is kept in the effect's own transaction and given again.
+
+The claim is the first write of the transaction. A duplicate that comes while the first still runs waits on the claim's
+key for as long as the engine waits for locks, then sees the answer, or is told that the first is still running (ABORTED).
+A failed first attempt leaves no claim behind: its transaction was rolled back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable
+
+from google.protobuf.message import Message
+
+from protoplane.base import clock, limits
+from protoplane.base.errors import Fault, Reason
+from protoplane.contract.model import Method
+from protoplane.identity.principal import Principal
+from protoplane.method.call import Call
+from protoplane.store.engine import Duplicate, Engine, LockTimeout
+from protoplane.store.schema import Storage
+from protoplane.store.statements import delete_before, insert, select_by_key, update_by_key
+from protoplane.store.system import REQUEST_TABLE
+
+MICROS_PER_HOUR = 3_600_000_000
+
+
+class Replay:
+    """Keeps and gives again the answers of one method."""
+
+    def __init__(self, method: Method, engine: Engine) -> None:
+        dialect = engine.dialect
+        self.method = method.path
+        self._time = dialect.binder(Storage.TIME)
+        self._claim = insert(REQUEST_TABLE, ("principal", "method", "request_id", "digest", "created"), dialect)
+        self._look = select_by_key(REQUEST_TABLE, ("digest", "response"), dialect)
+        self._keep = update_by_key(REQUEST_TABLE, ("response",), dialect)
+
+    def once(self, call: Call, request: Message, handler: Callable[[Call, Message], Message]) -> bytes:
+        """The encoded answer: the handler's, or the first one given to the same request_id.
+
+        Raises Fault REQUEST_ID_REUSED for another body, REQUEST_IN_PROGRESS while the first call runs.
+        """
+        request_id: str = getattr(request, "request_id")  # noqa: B009 - messages of a private pool have no static fields.
+        if not request_id or getattr(request, "validate_only", False):
+            return handler(call, request).SerializeToString()
+        key = (_owner(call.principal), self.method, request_id.lower())
+        digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+        try:
+            call.session.execute(self._claim, (*key, digest, self._time(clock.now_micros())))
+        except Duplicate:
+            return self._again(call, key, digest)
+        except LockTimeout:
+            raise Fault(Reason.REQUEST_IN_PROGRESS, requestId=request_id, retry_delay_seconds=1.0) from None
+        answer = handler(call, request).SerializeToString()
+        call.session.execute(self._keep, (zlib.compress(answer, 1), *key))
+        return answer
+
+    def _again(self, call: Call, key: tuple[str, str, str], digest: bytes) -> bytes:
+        row = call.session.row(self._look, key)
+        if row is None or row[1] is None:  # Rolled back, or trimmed, between the two statements.
+            raise Fault(Reason.REQUEST_IN_PROGRESS, requestId=key[2], retry_delay_seconds=1.0)
+        if row[0] != digest:
+            raise Fault(Reason.REQUEST_ID_REUSED, requestId=key[2])
+        return zlib.decompress(row[1])
+
+
+def _owner(principal: Principal) -> str:
+    """Whose request_id it is: no caller can ask for another's answer. A digest, because subjects may be long."""
+    return hashlib.sha256(f"{principal.issuer}\0{principal.subject}".encode()).hexdigest()
+
+
+def forget_old(engine: Engine, rows_max: int) -> int:
+    """Delete kept answers past their time, at most `rows_max` in one transaction; gives how many went."""
+    before = clock.now_micros() - limits.REQUEST_ID_HOURS * MICROS_PER_HOUR
+    statement = delete_before(REQUEST_TABLE, "created", engine.dialect)
+    bound = (engine.dialect.binder(Storage.TIME)(before), rows_max)
+    return engine.write(lambda session: session.execute(statement, bound), engine.default_deadline())

@@ -1,0 +1,240 @@
+"""The rows of one resource: what every way of reading and writing them shares.
+
+Standard methods, batches, and a team's own code through `Call` all come through here, so that names, ids, checks, etags
+and times mean the same everywhere. Nothing here asks who the caller is.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
+from protoplane.contract.model import Field, IdSource, Resource, Role
+from protoplane.contract.names import NamePattern, new_id
+from protoplane.contract.validate import ResourceChecks
+from protoplane.query.mask import Mask
+from protoplane.store.codec import Codec, Row, etag_of
+from protoplane.store.engine import Duplicate, HasChildren, ParentMissing, Session
+from protoplane.store.statements import TableStatements
+from protoplane.store.tables import Table
+
+Ids = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One resource to be created: its ids, the message, and where it stands in the request (`book`, `requests[2].book`)."""
+
+    ids: Ids
+    message: Message
+    path: str
+
+
+class Rows:
+    """Reads and writes of one resource's table, each inside the transaction of the session given."""
+
+    def __init__(self, *, table: Table, codec: Codec, statements: TableStatements, checks: ResourceChecks) -> None:
+        self.table, self.codec, self.sql, self.checks = table, codec, statements, checks
+        self.resource: Resource = table.resource
+        self.pattern = NamePattern(self.resource.pattern, self.resource.id)
+        self.nested = len(self.resource.pattern.variables) > 1
+        self._parent_text = self.resource.pattern.text.rpartition("/")[0].rpartition("/")[0]
+        self._new = self.resource.message_class
+        self._version_at = len(table.keys)
+        self._created = _field_of(self.resource, Role.CREATE_TIME)
+        self._updated = _field_of(self.resource, Role.UPDATE_TIME)
+        self._uid = _field_of(self.resource, Role.UID)
+
+    # Names
+
+    def locate(self, name: str, field: str) -> Ids:
+        """The ids in a resource name; Fault INVALID_NAME naming the request field it stood in."""
+        ids = self.pattern.parse(name)
+        if ids is None:
+            raise invalid_name(name, field, self.resource.pattern.text)
+        return ids
+
+    def locate_parent(self, parent: str, field: str) -> Ids:
+        """The ids in the name of the parent; empty for resources at the top, whose parent must be empty."""
+        if not self.nested:
+            if parent:
+                raise invalid_name(parent, field, "an empty parent")
+            return ()
+        ids = self.pattern.parse_parent(parent)
+        if ids is None:
+            raise invalid_name(parent, field, self._parent_text)
+        return ids
+
+    def take_id(self, given: str, field: str) -> str:
+        """The id of a new resource: the caller's, if its rule allows one and it fits, or a new one."""
+        rule = self.resource.id
+        if not given:
+            if rule.source is IdSource.CLIENT:
+                raise invalid_fields([Violation(field, "must be given: this resource's ids are chosen by its callers", "ID_REQUIRED")])
+            return self.make_id()
+        if rule.source is IdSource.SERVER:
+            raise invalid_fields([Violation(field, "must be empty: this resource's ids are made by the service", "ID_NOT_ALLOWED")])
+        if not self.pattern.is_new_id(given):
+            raise invalid_fields([Violation(field, f"must match {rule.pattern}", "ID_MALFORMED")])
+        return given
+
+    def make_id(self) -> str:
+        """An id of the server's own, sorted by time."""
+        return new_id()
+
+    # Reads
+
+    def one(self, session: Session, ids: Ids) -> Message | None:
+        """The resource, or None."""
+        row = session.row(self.sql.select, ids)
+        return None if row is None else self.message(row)
+
+    def find(self, session: Session, ids: Ids) -> Message:
+        """The resource; Fault RESOURCE_NOT_FOUND."""
+        found = self.one(session, ids)
+        if found is None:
+            raise self.not_found(ids)
+        return found
+
+    def exists(self, session: Session, ids: Ids) -> bool:
+        """Whether the resource is there."""
+        return session.row(self.sql.exists, ids) is not None
+
+    def message(self, row: Row) -> Message:
+        """A row as callers see it."""
+        message = self._new()
+        self.codec.fill(message, row)
+        self.checks.clear_input_only(message)
+        return message
+
+    def not_found(self, ids: Ids) -> Fault:
+        """The refusal for a resource that is not there."""
+        return Fault(Reason.RESOURCE_NOT_FOUND, name=self.pattern.format(ids))
+
+    # Writes
+
+    def insert(self, session: Session, items: Sequence[Item], now_micros: int) -> list[Message]:
+        """Store new resources, in order, all or none; gives them as stored.
+
+        Raises Fault INVALID_FIELDS, RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the parent).
+        """
+        violations = [v for item in items for v in self.checks.on_create(item.message, item.path)]
+        if violations:
+            raise invalid_fields(violations)
+        rows = [self._new_row(item, now_micros) for item in items]
+        try:
+            if len(rows) == 1:
+                session.execute(self.sql.insert, self.codec.bind(rows[0]))
+            else:
+                session.execute_many(self.sql.insert, [self.codec.bind(row) for row in rows])
+        except Duplicate as duplicate:
+            raise self._exists(session, items, duplicate) from None
+        except ParentMissing:
+            raise self._parent_missing(items) from None
+        return [self.message(row) for row in rows]
+
+    def change(self, session: Session, ids: Ids, given: Message, mask: Mask, now_micros: int, *, path: str = "", by_code: bool = False) -> Message:
+        """Write the masked fields of `given`, which stands at `path` in the request, into a resource; gives it as stored.
+
+        A write that changes nothing leaves version and times as they are. Raises Fault RESOURCE_NOT_FOUND,
+        ETAG_MISMATCH (when `given` carries one), INVALID_FIELDS, CONCURRENT_WRITE.
+        """
+        row = session.row(self.sql.select_for_update, ids)
+        if row is None:
+            raise self.not_found(ids)
+        version: int = row[self._version_at]
+        self.check_etag(given, version, ids)
+        stored = self._new()
+        self.codec.fill(stored, row)
+        mask.apply(stored, given, by_code=by_code)
+        violations = self.checks.on_update(stored, mask, path)
+        if violations:
+            raise invalid_fields(violations)
+        unchanged = self.codec.row(stored, ids, version)
+        if unchanged == tuple(row):
+            return self.message(row)
+        if self._updated is not None:
+            set_time(stored, self._updated.name, now_micros)
+        changed = self.codec.row(stored, ids, version + 1)
+        positions = tuple(i for i, (old, new) in enumerate(zip(row, changed, strict=True)) if old != new)
+        bound = self.codec.bind(changed)
+        try:
+            count = session.execute(self.sql.update(positions), (*(bound[i] for i in positions), *ids, version))
+        except Duplicate as duplicate:
+            raise self._exists(session, [Item(ids, stored, "")], duplicate) from None
+        if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
+            raise Fault(Reason.CONCURRENT_WRITE)
+        return self.message(changed)
+
+    def remove(self, session: Session, ids: Ids, etag: str) -> None:
+        """Delete a resource. Raises Fault RESOURCE_NOT_FOUND, ETAG_MISMATCH, RESOURCE_HAS_CHILDREN."""
+        try:
+            if not etag:
+                if session.execute(self.sql.delete, ids) == 0:
+                    raise self.not_found(ids)
+                return
+            row = session.row(self.sql.select_for_update, ids)
+            if row is None:
+                raise self.not_found(ids)
+            if not same_etag(etag, row[self._version_at]):
+                raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
+            session.execute(self.sql.delete_version, (*ids, row[self._version_at]))
+        except HasChildren:
+            raise Fault(Reason.RESOURCE_HAS_CHILDREN, name=self.pattern.format(ids)) from None
+
+    def check_etag(self, given: Message, version: int, ids: Ids) -> None:
+        """Fault ETAG_MISMATCH when the message carries an etag other than the row's."""
+        for field in self.resource.fields:
+            if field.role is Role.ETAG:
+                etag: str = getattr(given, field.name)
+                if etag and not same_etag(etag, version):
+                    raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
+
+    def _new_row(self, item: Item, now_micros: int) -> Row:
+        for field in (self._created, self._updated):
+            if field is not None:
+                set_time(item.message, field.name, now_micros)
+        if self._uid is not None:
+            setattr(item.message, self._uid.name, str(uuid.uuid4()))
+        return self.codec.row(item.message, item.ids, secrets.randbits(VERSION_BITS))
+
+    def _exists(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
+        taken = next((item for item in items if self.exists(session, item.ids)), items[0])
+        paths = next((rule.paths for rule, index in zip(self.resource.indexes, self.table.shape.indexes, strict=True) if index.name == duplicate.index), ())
+        violations = [Violation(path, "holds a value that another resource has already", "NOT_UNIQUE") for path in paths]
+        return Fault(Reason.RESOURCE_EXISTS, name=self.pattern.format(taken.ids), violations=violations)
+
+    def _parent_missing(self, items: Sequence[Item]) -> Fault:
+        return Fault(Reason.RESOURCE_NOT_FOUND, name=self.pattern.format_parent(items[0].ids[:-1]))
+
+
+VERSION_BITS = 62
+"""Random start of a row's version: a row made anew never has an old etag, and 2^62 updates fit above it."""
+
+
+def invalid_name(name: str, field: str, patterns: str) -> Fault:
+    """INVALID_ARGUMENT for a name that does not fit its pattern."""
+    return Fault(
+        Reason.INVALID_NAME, name=name, field=field, patterns=patterns, violations=[Violation(field, f"must fit {patterns}", "INVALID_NAME")]
+    )
+
+
+def same_etag(etag: str, version: int) -> bool:
+    """Whether an etag, weak (`W/`) or strong, is that of a row version."""
+    return etag.removeprefix("W/") == etag_of(version)
+
+
+def set_time(message: Message, name: str, micros: int) -> None:
+    """Set a Timestamp field."""
+    stamp = getattr(message, name)
+    stamp.seconds, rest = divmod(micros, 1_000_000)
+    stamp.nanos = rest * 1_000
+
+
+def _field_of(resource: Resource, role: Role) -> Field | None:
+    return next((field for field in resource.fields if field.role is role), None)

@@ -1,0 +1,103 @@
+"""One RPC, compiled: what `edge` calls. The whole inside of a call stands in `Served.answer`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from google.protobuf.message import DecodeError, Message
+
+from protoplane.base.deadline import Deadline
+from protoplane.base.errors import Fault, Reason
+from protoplane.contract.model import Access, Method
+from protoplane.identity.principal import Principal
+from protoplane.method.call import Call
+from protoplane.method.replay import Replay
+from protoplane.store.engine import Engine, Session
+
+Handler: TypeAlias = Callable[[Call, Message], Message]
+"""What a method does: inside its transaction, with a request that may be called and is well formed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A method with everything bound that a call needs."""
+
+    method: Method
+    handler: Handler
+    authorise: Callable[[Principal, Message], None]
+    """Raises Fault PERMISSION_DENIED or CREDENTIALS_INVALID."""
+    prepare: Callable[[Message], None]
+    """Clears what callers may not set and checks the request; raises Fault INVALID_FIELDS."""
+    engine: Engine
+    writes: bool
+    """Whether it runs in a transaction; reads are single statements without one."""
+    replay: Replay | None
+    """Present where the request has a request_id."""
+    validate_only: Callable[[Message], bool]
+    """Whether this request asks for a rehearsal: everything runs, nothing is kept."""
+
+    def answer(
+        self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, cancelled: Callable[[], bool]
+    ) -> bytes:
+        """Decode, authorise, check, act, encode: AIP-211 puts permission before validation. Raises Fault."""
+        request = self.decode(data)
+        self.authorise(principal, request)
+        self.prepare(request)
+
+        def work(session: Session) -> bytes:
+            # A retried transaction starts from the bytes again: the handler may have changed its request.
+            asked = request if session.attempt == 1 else self._fresh(data)
+            call = Call(self.method, principal, session, deadline, request_id, cancelled)
+            if self.replay is None:
+                return self.handler(call, asked).SerializeToString()
+            return self.replay.once(call, asked, self.handler)
+
+        if not self.writes:
+            return self.engine.read(work, deadline)
+        return self.engine.write(work, deadline, rehearse=self.validate_only(request), cancelled=cancelled)
+
+    def decode(self, data: bytes) -> Message:
+        """The request from its bytes; Fault MALFORMED_MESSAGE when they are none."""
+        try:
+            return self.method.request_class.FromString(data)
+        except DecodeError as error:
+            raise Fault(Reason.MALFORMED_MESSAGE, message=self.method.request.full_name) from error
+
+    def _fresh(self, data: bytes) -> Message:
+        request = self.decode(data)
+        self.prepare(request)
+        return request
+
+
+def compile_rule(method: Method, target: Callable[[Message], str]) -> Callable[[Principal, Message], None]:
+    """The method's declared rule as a check. Relations will be asked here too, with the same target.
+
+    `target` gives the name the call is about, as the caller wrote it: a denied caller learns nothing about its form.
+    """
+    permission = method.rule.permission
+    match method.rule.access:
+        case Access.PUBLIC:
+
+            def public(principal: Principal, request: Message) -> None:
+                """Anyone may call it."""
+
+            return public
+        case Access.AUTHENTICATED:
+
+            def authenticated(principal: Principal, request: Message) -> None:
+                if principal.anonymous:
+                    raise Fault(Reason.CREDENTIALS_INVALID, problem="none were given.")
+
+            return authenticated
+        case Access.PERMISSION:
+
+            def permitted(principal: Principal, request: Message) -> None:
+                if permission in principal.permissions:
+                    return
+                if principal.anonymous:
+                    raise Fault(Reason.CREDENTIALS_INVALID, problem="none were given.")
+                raise Fault(Reason.PERMISSION_DENIED, permission=permission, resource=target(request))
+
+            return permitted

@@ -1,0 +1,146 @@
+"""The standard methods that change rows, compiled: Create, BatchCreate, Update, Delete (AIP-133, 134, 135, 233)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from protoplane.base import limits
+from protoplane.base.errors import Violation, invalid_fields
+from protoplane.contract.model import Method, Resource
+from protoplane.method.call import Call
+from protoplane.method.rows import Ids, Item, Rows
+from protoplane.method.served import Handler
+from protoplane.query.mask import compile_mask, implied_mask
+
+
+def compile_create(method: Method, rows: Rows) -> Handler:
+    """Bind a Create method to its rows."""
+    read = _item_reader(method.request_fields, rows)
+    rehearsal = flag(method, "validate_only")
+
+    def create(call: Call, request: Message) -> Message:
+        item, made = read(request, "", "")
+        (stored,) = rows.insert(call.session, [item], call.now_micros)
+        if made and rehearsal(request):
+            stored.ClearField(rows.resource.name_field.name)  # AIP-163: an id that was never given out is not shown.
+        return stored
+
+    return create
+
+
+def compile_batch_create(method: Method, rows: Rows) -> Handler:
+    """Bind a BatchCreate method: one transaction, answers in the order of the requests."""
+    child = next(field for field in method.request_fields if field.name == "requests")
+    read = _item_reader(child.fields, rows)
+    parent_of = text(method, "parent")
+    rehearsal = flag(method, "validate_only")
+    response_class = method.response_class
+    listed = next(f.name for f in method.response.fields if f.message_type is rows.resource.message)
+
+    def batch_create(call: Call, request: Any) -> Message:
+        if not request.requests:
+            raise invalid_fields([Violation("requests", "must not be empty", "REQUIRED")])
+        if len(request.requests) > limits.BATCH_ITEMS_MAX:
+            raise invalid_fields([Violation("requests", f"must hold at most {limits.BATCH_ITEMS_MAX} items", "TOO_MANY")])
+        parent = parent_of(request)
+        read_items = [read(one, f"requests[{i}].", parent) for i, one in enumerate(request.requests)]
+        _refuse_twins([item for item, _ in read_items], rows)
+        stored = rows.insert(call.session, [item for item, _ in read_items], call.now_micros)
+        if rehearsal(request):
+            for message, (_, made) in zip(stored, read_items, strict=True):
+                if made:
+                    message.ClearField(rows.resource.name_field.name)
+        response = response_class()
+        getattr(response, listed).extend(stored)
+        return response
+
+    return batch_create
+
+
+def compile_update(method: Method, rows: Rows) -> Handler:
+    """Bind an Update method: read, merge, check the merged resource, write what changed."""
+    resource = rows.resource
+    body = body_of(method, resource)
+    name = resource.name_field.name
+    at = f"{body}.{name}"
+    has_mask = method.request_field("update_mask") is not None
+    creates = flag(method, "allow_missing")
+
+    def update(call: Call, request: Any) -> Message:
+        given = getattr(request, body)
+        ids = rows.locate(getattr(given, name), at)
+        if creates(request) and not rows.exists(call.session, ids):
+            rows.take_id(ids[-1], at)
+            return rows.insert(call.session, [Item(ids, given, body)], call.now_micros)[0]
+        paths = request.update_mask.paths if has_mask else ()
+        mask = compile_mask(paths, resource) if paths else implied_mask(given, resource)
+        return rows.change(call.session, ids, given, mask, call.now_micros, path=body)
+
+    return update
+
+
+def compile_delete(method: Method, rows: Rows) -> Handler:
+    """Bind a Delete method."""
+    etag_of = text(method, "etag")
+    lenient = flag(method, "allow_missing")
+    empty = method.response_class
+
+    def delete(call: Call, request: Any) -> Message:
+        ids = rows.locate(request.name, "name")
+        if not (lenient(request) and not rows.exists(call.session, ids)):
+            rows.remove(call.session, ids, etag_of(request))
+        return empty()
+
+    return delete
+
+
+def _item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str, str], tuple[Item, bool]]:
+    """From a Create request to what it creates, and whether its id was made here."""
+    resource = rows.resource
+    names = {field.name for field in fields}
+    body = next(field.name for field in fields if field.message is resource.message)
+    id_field = f"{body}_id"
+    has_id, has_parent = id_field in names, "parent" in names
+
+    def read(request: Message, prefix: str, batch_parent: str) -> tuple[Item, bool]:
+        parent: str = getattr(request, "parent") if has_parent else ""  # noqa: B009 - dynamic message.
+        if batch_parent and parent not in {"", batch_parent}:
+            raise invalid_fields([Violation(f"{prefix}parent", "must be empty or the parent of the batch", "PARENT_MISMATCH")])
+        parent_ids: Ids = rows.locate_parent(parent or batch_parent, f"{prefix}parent")
+        given: str = getattr(request, id_field) if has_id else ""
+        ids = (*parent_ids, rows.take_id(given, prefix + id_field))
+        return Item(ids, getattr(request, body), prefix + body), not given
+
+    return read
+
+
+def _refuse_twins(items: list[Item], rows: Rows) -> None:
+    """Two items of one batch with one name: a fault of the request, not a collision with stored rows."""
+    seen: dict[Ids, str] = {}
+    for item in items:
+        if item.ids in seen:
+            problem = f"has the name {rows.pattern.format(item.ids)}, and so has {seen[item.ids]}"
+            raise invalid_fields([Violation(item.path, problem, "DUPLICATE_IN_BATCH")])
+        seen[item.ids] = item.path
+
+
+def body_of(method: Method, resource: Resource) -> str:
+    """Name of the request field that holds the resource."""
+    return next(field.name for field in method.request_fields if field.message is resource.message)
+
+
+def flag(method: Method, name: str) -> Callable[[Message], bool]:
+    """Reader of a bool field of the request; false where the contract has no such field."""
+    if method.request_field(name) is None:
+        return lambda request: False
+    return lambda request: getattr(request, name)
+
+
+def text(method: Method, name: str) -> Callable[[Message], str]:
+    """Reader of a string field of the request; empty where the contract has no such field."""
+    if method.request_field(name) is None:
+        return lambda request: ""
+    return lambda request: getattr(request, name)

@@ -1,0 +1,273 @@
+"""A checked filter: a shape without literals, the values for its slots, and the Peewee expression, built when asked for.
+
+Equal shapes build equal SQL, so a statement made once for a shape serves every filter of that shape.
+Truth is SQL's: a comparison with NULL (an unset field, or one below an unset message) is neither true nor false, under
+`!=` and NOT too. Presence and membership are always true or false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from peewee import SQL, AsIs, Case, Expression, Negated, Node, NodeList
+
+from protoplane.contract.model import Field
+from protoplane.query.columns import Columns
+from protoplane.query.slot import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A condition: `values` binds each Slot of what `build` returns; `shape` is equal where the SQL is."""
+
+    shape: str
+    values: Mapping[str, object]
+    build: Callable[[], Node]
+
+    @property
+    def expression(self) -> Node:
+        """The condition as a Peewee tree, made anew at each call."""
+        return self.build()
+
+
+class Op(StrEnum):
+    """How one value is tested. TRUE and FALSE are comparisons whose outcome is known from the literal alone."""
+
+    EQUAL = "="
+    UNEQUAL = "<>"
+    LESS = "<"
+    AT_MOST = "<="
+    GREATER = ">"
+    AT_LEAST = ">="
+    LIKE = "LIKE"
+    UNLIKE = "NOT LIKE"
+    TRUE = "TRUE"
+    FALSE = "FALSE"
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test of one value; `value` is canonical (see `Columns.bind`), a pattern for LIKE, unused for TRUE and FALSE."""
+
+    op: Op
+    value: object = None
+
+
+class Shape:
+    """Collects the shape and values of a predicate."""
+
+    def __init__(self, slots: str) -> None:
+        self.slots = slots
+        self.parts: list[str] = []
+        self.values: dict[str, object] = {}
+
+    def test(self, test: Test, bind: Callable[[object], object]) -> None:
+        """Add one test; patterns are bound as they are."""
+        self.parts.append(test.op.value)
+        if test.op in _KNOWN:
+            return
+        value = test.value if test.op in _PATTERNS else bind(test.value)
+        self.values[f"{self.slots}.{len(self.values)}"] = value
+
+
+class Slots:
+    """Hands out the slots of one expression in the order in which `Shape` collected their values."""
+
+    def __init__(self, name: str, columns: Columns) -> None:
+        self.name = name
+        self.columns = columns
+        self.count = 0
+
+    def test(self, node: Node, test: Test) -> Node:
+        """The test of `node` as a condition that is NULL when `node` is."""
+        match test.op:
+            case Op.TRUE:
+                return Expression(node, "=", node)
+            case Op.FALSE:
+                return Expression(node, "<>", node)
+            case Op.LIKE | Op.UNLIKE:
+                return Expression(node, test.op.value, NodeList((self.take(), SQL("ESCAPE '!'"))))
+            case op:
+                return Expression(node, op.value, self.take())
+
+    def take(self) -> Node:
+        """The next slot."""
+        slot = AsIs(Slot(f"{self.name}.{self.count}"))
+        self.count += 1
+        return slot
+
+
+class Term(Protocol):
+    """A node of a checked filter. `describe` and `build` walk values in the same order."""
+
+    def describe(self, shape: Shape, columns: Columns) -> None:
+        """Add this node's shape and values."""
+
+    def build(self, slots: Slots) -> Node:
+        """This node as a condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A singular field's value passes a test."""
+
+    field: Field
+    test: Test
+
+    def describe(self, shape: Shape, columns: Columns) -> None:
+        shape.parts.append(self.field.path)
+        shape.test(self.test, lambda value: columns.bind(self.field, value))
+
+    def build(self, slots: Slots) -> Node:
+        return slots.test(slots.columns.value(self.field), self.test)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareName:
+    """The ids of a resource name pass tests: (index of the key column, test)."""
+
+    field: Field
+    tests: tuple[tuple[int, Test], ...]
+
+    def describe(self, shape: Shape, columns: Columns) -> None:
+        del columns  # Ids are bound as they are.
+        shape.parts.append(f"{self.field.path}[")
+        for index, test in self.tests:
+            shape.parts.append(str(index))
+            shape.test(test, lambda value: value)
+        shape.parts.append("]")
+
+    def build(self, slots: Slots) -> Node:
+        name = slots.columns.name(self.field)
+        assert name is not None
+        return join("AND", [slots.test(name.columns[index], test) for index, test in self.tests])
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A field differs from its default, or a message is there. Never NULL."""
+
+    field: Field
+
+    def describe(self, shape: Shape, columns: Columns) -> None:
+        del columns
+        shape.parts.append(f"{self.field.path}:*")
+
+    def build(self, slots: Slots) -> Node:
+        return slots.columns.is_set(self.field)
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """Some element of a repeated field or map passes the tests given: of its key, of its value.
+
+    NULL when `below`, the message that holds the field, is unset. With `of_key`, also NULL when no element has the key:
+    `labels.env != "x"` does not hold for a row without that label, and neither does its negation.
+    """
+
+    field: Field
+    below: Field | None
+    key: Test | None = None
+    value: Test | None = None
+    of_key: bool = False
+
+    def describe(self, shape: Shape, columns: Columns) -> None:
+        shape.parts.append(f"{self.field.path}{'?' if self.of_key else ''}{{")
+        for test, bind in self._tests(columns):
+            shape.test(test, bind)
+            shape.parts.append(";")
+        shape.parts.append("}")
+
+    def _tests(self, columns: Columns) -> Sequence[tuple[Test, Callable[[object], object]]]:
+        """The tests in the order of their slots."""
+        key = [] if self.key is None else [(self.key, _unchanged)]
+        value = [] if self.value is None else [(self.value, lambda value: columns.bind(self.field, value))]
+        return [*key, *(key if self.of_key else []), *value]
+
+    def build(self, slots: Slots) -> Node:
+        def some(test_value: Test | None) -> Node:
+            def passes(key: Node, value: Node) -> Node:
+                tests = [] if self.key is None else [slots.test(key, self.key)]
+                return join("AND", tests if test_value is None else [*tests, slots.test(value, test_value)])
+
+            return slots.columns.any_element(self.field, passes)
+
+        guards = [] if self.below is None else [slots.columns.is_set(self.below)]
+        if self.of_key:
+            guards.append(some(None))
+        found = some(self.value)
+        return Case(None, ((join("AND", guards), found),)) if guards else found
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """NOT."""
+
+    term: Term
+
+    def describe(self, shape: Shape, columns: Columns) -> None:
+        shape.parts.append("!(")
+        self.term.describe(shape, columns)
+        shape.parts.append(")")
+
+    def build(self, slots: Slots) -> Node:
+        return Negated(NodeList((self.term.build(slots),), parens=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Junction:
+    """`AND` or `OR` of two or more."""
+
+    word: str
+    terms: tuple[Term, ...]
+
+    def describe(self, shape: Shape, columns: Columns) -> None:
+        shape.parts.append(f"{self.word}(")
+        for term in self.terms:
+            term.describe(shape, columns)
+            shape.parts.append(",")
+        shape.parts.append(")")
+
+    def build(self, slots: Slots) -> Node:
+        return join(self.word, [term.build(slots) for term in self.terms])
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """`Predicate.build` of a term."""
+
+    term: Term
+    columns: Columns
+    slots: str = field(default="filter")
+
+    def __call__(self) -> Node:
+        return self.term.build(Slots(self.slots, self.columns))
+
+
+def predicate(term: Term, columns: Columns, *, slots: str) -> Predicate:
+    """The predicate of a term; its slots are named `{slots}.0`, `{slots}.1`, …"""
+    shape = Shape(slots)
+    term.describe(shape, columns)
+    return Predicate(" ".join(shape.parts), shape.values, _Builder(term, columns, slots))
+
+
+def join(word: str, nodes: Sequence[Node]) -> Node:
+    """Conditions joined by AND or OR: flat, because a chain of pairs would nest as deep as it is long."""
+    return nodes[0] if len(nodes) == 1 else NodeList(nodes, glue=f" {word} ", parens=True)
+
+
+def pattern(pieces: Sequence[str]) -> str:
+    """The LIKE pattern (escape `!`) that matches the pieces with anything between them. Runs of wildcards are one."""
+    kept = [piece for index, piece in enumerate(pieces) if piece or index in (0, len(pieces) - 1)]
+    return "%".join(piece.replace("!", "!!").replace("%", "!%").replace("_", "!_") for piece in kept)
+
+
+def _unchanged(value: object) -> object:
+    return value
+
+
+_KNOWN = frozenset({Op.TRUE, Op.FALSE})
+_PATTERNS = frozenset({Op.LIKE, Op.UNLIKE})

@@ -1,0 +1,202 @@
+"""The table of a resource: which columns keep which field, and how filters and orders reach them.
+
+A field is kept in one *leaf*: one column, or the key columns of a resource name. A nested message is a leaf of its own
+(is it there?) followed by the leaves of its fields. What the columns hold is `store.codec`'s business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from peewee import SQL, Expression, Node, fn
+from peewee import Column as SqlColumn
+from peewee import Table as SqlTable
+
+from protoplane.base import limits
+from protoplane.contract.columns import ROW_VERSION, column_name, is_stored_reference, reference_columns
+from protoplane.contract.model import Contract, Field, IndexRule, Kind, Label, Pattern, Presence, Resource, Role
+from protoplane.query.columns import NameColumns
+from protoplane.store.dialect import Dialect
+from protoplane.store.schema import ColumnShape, ForeignKeyShape, IndexShape, Storage, TableShape
+
+
+class Form(StrEnum):
+    """How a leaf keeps its field."""
+
+    VALUE = "value"  # One column holds the value.
+    NAME = "name"  # One column per variable of the pattern of the resource named.
+    PRESENT = "present"  # Whether a nested message is there.
+    JSON = "json"  # Repeated fields, maps and Struct.
+    OPAQUE = "opaque"  # Serialised bytes.
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A field and the columns that keep it."""
+
+    field: Field
+    form: Form
+    columns: tuple[ColumnShape, ...]
+    within: tuple[Field, ...]
+    """The messages on its path, outermost first."""
+    pattern: Pattern | None = None
+    """Of Form.NAME: the pattern of the resource named."""
+
+
+STORAGE: Mapping[Kind, Storage] = {
+    Kind.BOOL: Storage.BOOL,
+    Kind.INT32: Storage.INT64,
+    Kind.INT64: Storage.INT64,
+    Kind.UINT32: Storage.INT64,
+    Kind.UINT64: Storage.UINT64,
+    Kind.FLOAT: Storage.DOUBLE,
+    Kind.DOUBLE: Storage.DOUBLE,
+    Kind.STRING: Storage.TEXT,
+    Kind.BYTES: Storage.BYTES,
+    Kind.ENUM: Storage.INT64,
+    Kind.TIMESTAMP: Storage.TIME,
+    Kind.DURATION: Storage.INT64,
+    Kind.JSON: Storage.JSON,
+    Kind.OPAQUE: Storage.BYTES,
+}
+"""What holds one value of each kind; a message has none of its own."""
+
+
+class Table:
+    """The table of one resource, bound to its engine's dialect. Implements `query.columns.Columns`."""
+
+    def __init__(self, resource: Resource, contract: Contract, dialect: Dialect) -> None:
+        self.resource = resource
+        self.dialect = dialect
+        self.leaves = tuple(_leaves(resource.fields, contract, ()))
+        self.keys = tuple(ColumnShape(v, Storage.TEXT, nullable=False, length=limits.ID_CHARACTERS_MAX) for v in resource.pattern.variables)
+        kept = [column for leaf in self.leaves for column in leaf.columns]
+        version = ColumnShape(ROW_VERSION, Storage.INT64, nullable=False)
+        self.columns = (*self.keys, version, *kept)
+        self.source = SqlTable(resource.table, [column.name for column in self.columns])
+        self._leaf_at = {leaf.field.path: leaf for leaf in self.leaves}
+        self.shape = TableShape(
+            name=resource.table,
+            columns=self.columns,
+            primary_key=resource.pattern.variables,
+            indexes=tuple(self._index(rule) for rule in resource.indexes),
+            foreign_key=_foreign_key(resource, contract),
+        )
+
+    def column(self, name: str) -> SqlColumn:
+        """A column by name, as the query builder wants it."""
+        return SqlColumn(self.source, name)
+
+    def read(self, column: ColumnShape) -> Node:
+        """The expression a SELECT reads a column by: whole microseconds for times."""
+        return self.dialect.read(column, self.column(column.name))
+
+    def _index(self, rule: IndexRule) -> IndexShape:
+        columns = tuple(column.name for path in rule.paths for column in self._columns_at(path))
+        return IndexShape(name=index_name(self.resource.table, columns), columns=columns, unique=rule.unique)
+
+    def _columns_at(self, path: str) -> tuple[ColumnShape, ...]:
+        field = self.resource.field(path)
+        if field is not None and field.role is Role.NAME:
+            return self.keys
+        return self._leaf_at[path].columns
+
+    # query.columns.Columns
+
+    def value(self, field: Field) -> Node:
+        """See `Columns.value`."""
+        return self.column(self._leaf_at[field.path].columns[0].name)
+
+    def sort_key(self, field: Field) -> Node:
+        """See `Columns.sort_key`."""
+        shape = self._leaf_at[field.path].columns[0]
+        if shape.storage is Storage.TEXT and not shape.length:
+            return self.dialect.left(self.value(field), limits.SORT_CHARACTERS_MAX)
+        return self.value(field)
+
+    def is_set(self, field: Field) -> Node:
+        """See `Columns.is_set`."""
+        leaf = self._leaf_at[field.path]
+        column = self.column(leaf.columns[0].name)
+        match leaf.form:
+            case Form.PRESENT:
+                return Expression(column, "=", 1)
+            case Form.JSON | Form.OPAQUE:
+                return column.is_null(False)
+            case Form.NAME:
+                return Expression(column, "<>", "")
+            case Form.VALUE:
+                if field.presence is Presence.EXPLICIT:
+                    return column.is_null(False)
+                return Expression(column, "<>", self.dialect.bind(leaf.columns[0], _default(leaf.columns[0])))
+
+    def name(self, field: Field) -> NameColumns | None:
+        """See `Columns.name`."""
+        if field.role is Role.NAME:
+            return NameColumns(self.resource.pattern, tuple(self.column(key.name) for key in self.keys))
+        leaf = self._leaf_at.get(field.path)
+        if leaf is None or leaf.pattern is None:
+            return None
+        return NameColumns(leaf.pattern, tuple(self.column(column.name) for column in leaf.columns))
+
+    def bind(self, field: Field, value: object) -> object:
+        """See `Columns.bind`."""
+        return self.dialect.bind_value(STORAGE[field.kind], value)
+
+    def any_element(self, field: Field, test: Callable[[Node, Node], Node]) -> Node:
+        """See `Columns.any_element`."""
+        source, key, value = self.dialect.json_elements(self.value(field), STORAGE.get(field.kind, Storage.JSON))
+        return fn.EXISTS(SQL("SELECT 1 FROM"), source, SQL("WHERE"), test(key, value))
+
+
+def index_name(table: str, columns: tuple[str, ...]) -> str:
+    """The name of an index, within the 64 characters of MySQL."""
+    name = f"{table}__{'__'.join(columns)}"
+    if len(name) <= 64:  # noqa: PLR2004 - MySQL's limit for identifiers.
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{table[:40]}__{digest}"
+
+
+def _leaves(fields: tuple[Field, ...], contract: Contract, within: tuple[Field, ...]) -> Iterator[Leaf]:
+    for field in fields:
+        if field.role in {Role.NAME, Role.ETAG}:
+            continue  # Made from the key columns and the row version.
+        yield from _leaf(field, contract, within)
+        if field.kind is Kind.MESSAGE and field.label is Label.SINGULAR:
+            yield from _leaves(field.fields, contract, (*within, field))
+
+
+def _leaf(field: Field, contract: Contract, within: tuple[Field, ...]) -> Iterator[Leaf]:
+    column = column_name(field)
+    if field.label is not Label.SINGULAR or field.kind is Kind.JSON:
+        yield Leaf(field, Form.JSON, (ColumnShape(column, Storage.JSON, nullable=True),), within)
+    elif field.kind is Kind.OPAQUE:
+        yield Leaf(field, Form.OPAQUE, (ColumnShape(column, Storage.BYTES, nullable=True),), within)
+    elif field.kind is Kind.MESSAGE:
+        yield Leaf(field, Form.PRESENT, (ColumnShape(column, Storage.BOOL, nullable=bool(within)),), within)
+    else:
+        nullable = bool(within) or field.presence is Presence.EXPLICIT
+        if is_stored_reference(field, {r.type: r.pattern for r in contract.resources.values()}):
+            target = contract.resources[field.reference]
+            names = reference_columns(field, target.pattern)
+            keys = tuple(ColumnShape(name, Storage.TEXT, nullable=nullable, length=limits.ID_CHARACTERS_MAX) for name in names)
+            yield Leaf(field, Form.NAME, keys, within, target.pattern)
+        else:
+            length = field.max_length if field.max_length <= limits.INDEXED_CHARACTERS_MAX else 0
+            yield Leaf(field, Form.VALUE, (ColumnShape(column, STORAGE[field.kind], nullable=nullable, length=length),), within)
+
+
+def _foreign_key(resource: Resource, contract: Contract) -> ForeignKeyShape | None:
+    parent = contract.resources.get(resource.parent)
+    if parent is None:
+        return None
+    return ForeignKeyShape(
+        name=index_name(resource.table, ("parent",)),
+        columns=resource.pattern.variables[:-1],
+        table=parent.table,
+        target=parent.pattern.variables,
+    )

@@ -1,0 +1,264 @@
+"""The reference: a servicer for flights as a careful team writes it by hand with grpcio and mysqlclient.
+
+Stock thread pool, one connection per thread, plain SQL, messages filled field by field. No authentication, no filters, no masks
+beyond what the calls measured need. `python -m tests.bench.reference HOST PORT USER DATABASE` prints the port it listens on.
+"""
+
+import base64
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+import MySQLdb
+
+from tests.bench.contract import SERVICE, message_class
+
+THREADS = 16
+PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX = 50, 1_000
+
+Flight: Any = message_class("Flight")
+ListFlightsResponse: Any = message_class("ListFlightsResponse")
+
+
+def micros(column: str) -> str:
+    """Times come as whole microseconds: measured to be six times as quick as datetime objects."""
+    return f"TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {column})"
+
+
+FIELDS = ", ".join(
+    [
+        "flight, row_version, airline, flight_number, origin, destination, plane, tail_number",
+        *map(micros, ("scheduled_departure_time", "scheduled_arrival_time", "departure_time", "arrival_time")),
+        "departure_delay, arrival_delay, air_time, distance_miles, outcome",
+        *map(micros, ("create_time", "update_time")),
+    ]
+)
+GET = f"SELECT {FIELDS} FROM flights WHERE flight = %s"
+GET_TO_CHANGE = f"{GET} FOR UPDATE"
+LIST = f"SELECT {FIELDS} FROM flights WHERE flight > %s ORDER BY flight LIMIT %s"
+CREATE = (
+    "INSERT INTO flights (flight, row_version, airline, flight_number, origin, destination, plane, tail_number,"
+    " scheduled_departure_time, scheduled_arrival_time, departure_time, arrival_time,"
+    " departure_delay, arrival_delay, air_time, distance_miles, outcome, create_time, update_time)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+)
+UPDATE = "UPDATE flights SET distance_miles = %s, row_version = %s, update_time = %s WHERE flight = %s AND row_version = %s"
+
+local = threading.local()
+address: dict[str, Any] = {}
+
+
+def connection() -> Any:
+    """This thread's connection."""
+    found = getattr(local, "connection", None)
+    if found is None:
+        found = local.connection = MySQLdb.connect(**address, charset="utf8mb4", autocommit=True)
+        found.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, time_zone = '+00:00'")
+    return found
+
+
+def query(sql: str, values: tuple[Any, ...]) -> Any:
+    """All rows of a SELECT."""
+    cursor = connection().cursor()
+    try:
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+    finally:
+        cursor.close()
+
+
+def execute(sql: str, values: tuple[Any, ...]) -> int:
+    """Number of rows changed."""
+    cursor = connection().cursor()
+    try:
+        return int(cursor.execute(sql, values))
+    finally:
+        cursor.close()
+
+
+def set_time(message: Any, value: int) -> None:
+    """Set a Timestamp or Duration from microseconds."""
+    message.seconds, rest = divmod(value, 1_000_000)
+    message.nanos = rest * 1_000
+
+
+def set_span(message: Any, value: int) -> None:
+    """Set a Duration, whose parts have the same sign."""
+    if value < 0:
+        seconds, rest = divmod(-value, 1_000_000)
+        message.seconds, message.nanos = -seconds, -rest * 1_000
+    else:
+        set_time(message, value)
+
+
+def fill(flight: Any, row: Any) -> None:
+    """A row as a message."""
+    (key, version, airline, number, origin, destination, plane, tail, leaves, comes, left, came, *rest) = row
+    left_late, came_late, air_time, miles, outcome, created, updated = rest
+    flight.name = f"flights/{key}"
+    flight.etag = f'"{version:x}"'
+    flight.airline = f"airlines/{airline}"
+    flight.flight_number = number
+    flight.origin = f"airports/{origin}"
+    flight.destination = f"airports/{destination}"
+    if plane:
+        flight.plane = f"planes/{plane}"
+    flight.tail_number = tail
+    set_time(flight.scheduled_departure_time, leaves)
+    set_time(flight.scheduled_arrival_time, comes)
+    if left is not None:
+        set_time(flight.departure_time, left)
+    if came is not None:
+        set_time(flight.arrival_time, came)
+    if left_late is not None:
+        set_span(flight.departure_delay, left_late)
+    if came_late is not None:
+        set_span(flight.arrival_delay, came_late)
+    if air_time is not None:
+        set_span(flight.air_time, air_time)
+    flight.distance_miles = miles
+    flight.outcome = outcome
+    set_time(flight.create_time, created)
+    set_time(flight.update_time, updated)
+
+
+def flight_id(name: str, context: grpc.ServicerContext) -> str:
+    """The id in a flight's name."""
+    collection, _, key = name.partition("/")
+    if collection != "flights" or not key or len(key) > 63 or "/" in key:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "name must be flights/{flight}")
+    return key
+
+
+def get_flight(request: Any, context: grpc.ServicerContext) -> Any:
+    """One row by its key."""
+    rows = query(GET, (flight_id(request.name, context),))
+    if not rows:
+        context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} was not found")
+    flight = Flight()
+    fill(flight, rows[0])
+    return flight
+
+
+def list_flights(request: Any, context: grpc.ServicerContext) -> Any:
+    """A page in the order of the names."""
+    if request.page_size < 0 or request.filter or request.order_by:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "page_size must not be negative; filter and order_by are not served")
+    size = min(request.page_size or PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX)
+    after = base64.urlsafe_b64decode(request.page_token).decode() if request.page_token else ""
+    rows = query(LIST, (after, size + 1))
+    response = ListFlightsResponse()
+    add = response.flights.add
+    for row in rows[:size]:
+        fill(add(), row)
+    if len(rows) > size:
+        response.next_page_token = base64.urlsafe_b64encode(rows[size - 1][0].encode()).decode()
+    return response
+
+
+def as_datetime(message: Any) -> datetime:
+    """A Timestamp as the driver binds it."""
+    found: datetime = message.ToDatetime()
+    return found
+
+
+def span_micros(flight: Any, name: str) -> int | None:
+    """A Duration in microseconds; None when unset."""
+    return getattr(flight, name).ToMicroseconds() if flight.HasField(name) else None
+
+
+def create_flight(request: Any, context: grpc.ServicerContext) -> Any:
+    """One INSERT, committed."""
+    flight, now, version = request.flight, datetime.now(UTC).replace(tzinfo=None), secrets.randbits(62)
+    values = (
+        request.flight_id,
+        version,
+        flight.airline.removeprefix("airlines/"),
+        flight.flight_number,
+        flight.origin.removeprefix("airports/"),
+        flight.destination.removeprefix("airports/"),
+        flight.plane.removeprefix("planes/"),
+        flight.tail_number,
+        as_datetime(flight.scheduled_departure_time),
+        as_datetime(flight.scheduled_arrival_time),
+        as_datetime(flight.departure_time) if flight.HasField("departure_time") else None,
+        as_datetime(flight.arrival_time) if flight.HasField("arrival_time") else None,
+        span_micros(flight, "departure_delay"),
+        span_micros(flight, "arrival_delay"),
+        span_micros(flight, "air_time"),
+        flight.distance_miles,
+        flight.outcome,
+        now,
+        now,
+    )
+    try:
+        execute(CREATE, values)
+    except MySQLdb.IntegrityError:
+        context.abort(grpc.StatusCode.ALREADY_EXISTS, f"flights/{request.flight_id} exists already")
+    flight.name = f"flights/{request.flight_id}"
+    flight.etag = f'"{version:x}"'
+    flight.create_time.FromDatetime(now)
+    flight.update_time.FromDatetime(now)
+    return flight
+
+
+def update_flight(request: Any, context: grpc.ServicerContext) -> Any:
+    """Read, change the one field that the benchmark changes, write under a guard, commit."""
+    if list(request.update_mask.paths) != ["distance_miles"]:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "only distance_miles can be updated")
+    key = flight_id(request.flight.name, context)
+    held = connection()
+    held.query("BEGIN")
+    try:
+        rows = query(GET_TO_CHANGE, (key,))
+        if rows:
+            version, now = rows[0][1], datetime.now(UTC).replace(tzinfo=None)
+            execute(UPDATE, (request.flight.distance_miles, version + 1, now, key, version))
+        held.commit()
+    except BaseException:
+        held.rollback()
+        raise
+    if not rows:
+        context.abort(grpc.StatusCode.NOT_FOUND, f"{request.flight.name} was not found")
+    flight = Flight()
+    fill(flight, rows[0])
+    flight.etag = f'"{version + 1:x}"'
+    flight.distance_miles = request.flight.distance_miles
+    flight.update_time.FromDatetime(now)
+    return flight
+
+
+METHODS: dict[str, tuple[Callable[[Any, grpc.ServicerContext], Any], str]] = {
+    "GetFlight": (get_flight, "GetFlightRequest"),
+    "ListFlights": (list_flights, "ListFlightsRequest"),
+    "CreateFlight": (create_flight, "CreateFlightRequest"),
+    "UpdateFlight": (update_flight, "UpdateFlightRequest"),
+}
+
+
+def serve(host: str, port: int, user: str, database: str) -> None:
+    """Serve until SIGTERM."""
+    address.update(host=host, port=port, user=user, database=database)
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(
+            behaviour, request_deserializer=message_class(request).FromString, response_serializer=lambda message: message.SerializeToString()
+        )
+        for name, (behaviour, request) in METHODS.items()
+    }
+    server = grpc.server(ThreadPoolExecutor(max_workers=THREADS), options=[("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    bound = server.add_insecure_port("127.0.0.1:0")
+    signal.signal(signal.SIGTERM, lambda *_: server.stop(1))
+    server.start()
+    print(bound, flush=True)
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])

