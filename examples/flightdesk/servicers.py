@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - the files of a project are no package.
 """What the contract of the flight desk cannot say: rebooking, and how an incident report is completed and closed."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flightdesk.v1.airport import Airport
 from flightdesk.v1.flight import Flight, ProposeRebookingRequest, ProposeRebookingResponse, RebookingCandidate
@@ -77,9 +79,7 @@ class FlightDesk(Servicer, service="flightdesk.v1.FlightDesk"):
                 Code.FAILED_PRECONDITION, "REPORT_RESOLVED", domain=DOMAIN, text="'{name}' is resolved already.", name=report.name
             )
         # With the etag that was read, so that of two who resolve at the same time one is told.
-        closed = IncidentReport(
-            name=report.name, etag=report.etag, state=IncidentReport.STATE_RESOLVED, resolution=request.resolution
-        )
+        closed = IncidentReport(name=report.name, etag=report.etag, state=IncidentReport.STATE_RESOLVED, resolution=request.resolution)
         return desk.update(closed, "state", "resolution")
 
 
@@ -107,7 +107,7 @@ def origins_near(call: Call, origin: str, radius_miles: int) -> Mapping[str, flo
     found = {start: 0.0}
     if not radius_miles:
         return found
-    airports = call.model(Airport)
+    airports: Any = call.model(Airport)
     here = airports.select(airports.location_latitude, airports.location_longitude).where(airports.airport == start).tuples().first()
     if here is None or None in here:
         return found
@@ -151,7 +151,8 @@ class Candidate:
 
 def candidates_for(call: Call, flight: Flight, request: ProposeRebookingRequest, origins: Mapping[str, float]) -> Iterable[Candidate]:
     """Flights to the same destination that leave within the window, in the order in which they arrive."""
-    flights, planes = call.model(Flight), call.model(Plane)
+    flights: Any = call.model(Flight)
+    planes: Any = call.model(Plane)
     begin = flight.scheduled_departure_time.ToMicroseconds()
     window = request.departure_window.ToMicroseconds() or DEPARTURE_WINDOW_HOURS_DEFAULT * MICROS_PER_HOUR
     rows = (

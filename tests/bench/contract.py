@@ -4,9 +4,10 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
+import google.api as google_api  # type: ignore[import-untyped]
+import grpc_tools  # type: ignore[import-untyped]
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
@@ -22,22 +23,15 @@ SERVICE = f"{PACKAGE}.FlightDesk"
 def _pool() -> DescriptorPool:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "files.binpb"
-        includes = [PROJECT / "protos", ROOT / "protos", ROOT / "protos" / "third_party", *_installed("google.api", 2), *_installed("grpc_tools", 0, "_proto")]
+        google, known_types = Path(google_api.__path__[0]).parents[1], Path(grpc_tools.__path__[0]) / "_proto"
+        includes = [PROJECT / "protos", ROOT / "protos", ROOT / "protos" / "third_party", google, known_types]
         command = [sys.executable, "-m", "grpc_tools.protoc", "--include_imports", f"--descriptor_set_out={made}"]
         subprocess.run([*command, *(f"-I{path}" for path in includes), "flightdesk/v1/flight_desk.proto"], check=True)
         files = FileDescriptorSet.FromString(made.read_bytes())
     pool = DescriptorPool()
     for file in files.file:
-        pool.Add(file)  # type: ignore[no-untyped-call]
+        pool.Add(file)
     return pool
-
-
-def _installed(package: str, up: int, down: str = "") -> list[Path]:
-    """Folder, `up` levels above an installed package, from which its .proto files are imported."""
-    spec = find_spec(package)
-    assert spec is not None
-    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    return [folder.parents[up - 1] / down if up else folder / down for folder in folders]
 
 
 @cache

@@ -20,8 +20,11 @@ def main(target: str, method: str, threads: int, warm: int) -> None:
     """See the module."""
     metadata = tuple((key, value) for key, value in json.loads(sys.stdin.readline()).items())
     requests = [base64.b64decode(line) for line in iter(lambda: sys.stdin.readline().strip(), "")]
-    channels = [grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]) for _ in range(threads)]
-    calls = [channel.unary_unary(method) for channel in channels]
+    channels = [
+        grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)])
+        for _ in range(threads)
+    ]
+    calls: list[Callable[..., bytes]] = [channel.unary_unary(method) for channel in channels]
 
     def run(call: Callable[..., bytes], share: Sequence[bytes]) -> None:
         for request in share:
@@ -37,7 +40,9 @@ def main(target: str, method: str, threads: int, warm: int) -> None:
         channel.close()
 
 
-def spread(run: Callable[[Callable[..., bytes], Sequence[bytes]], None], calls: Sequence[Callable[..., bytes]], requests: Sequence[bytes]) -> None:
+def spread(
+    run: Callable[[Callable[..., bytes], Sequence[bytes]], None], calls: Sequence[Callable[..., bytes]], requests: Sequence[bytes]
+) -> None:
     """Share the requests out among the threads; the first call that fails ends the process."""
     failures: list[Exception] = []
 

@@ -59,7 +59,7 @@ def connection() -> Any:
     found = getattr(local, "connection", None)
     if found is None:
         found = local.connection = MySQLdb.connect(**address, charset="utf8mb4", autocommit=True)
-        found.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, time_zone = '+00:00'")
+        found.query("SET SESSION tx_isolation = 'READ-COMMITTED', time_zone = '+00:00'")
     return found
 
 
@@ -213,12 +213,12 @@ def update_flight(request: Any, context: grpc.ServicerContext) -> Any:
     if list(request.update_mask.paths) != ["distance_miles"]:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "only distance_miles can be updated")
     key = flight_id(request.flight.name, context)
-    held = connection()
+    held, now, version = connection(), datetime.now(UTC).replace(tzinfo=None), 0
     held.query("BEGIN")
     try:
         rows = query(GET_TO_CHANGE, (key,))
         if rows:
-            version, now = rows[0][1], datetime.now(UTC).replace(tzinfo=None)
+            version = rows[0][1]
             execute(UPDATE, (request.flight.distance_miles, version + 1, now, key, version))
         held.commit()
     except BaseException:
@@ -245,9 +245,11 @@ METHODS: dict[str, tuple[Callable[[Any, grpc.ServicerContext], Any], str]] = {
 def serve(host: str, port: int, user: str, database: str) -> None:
     """Serve until SIGTERM."""
     address.update(host=host, port=port, user=user, database=database)
-    handlers = {
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: grpc.unary_unary_rpc_method_handler(
-            behaviour, request_deserializer=message_class(request).FromString, response_serializer=lambda message: message.SerializeToString()
+            behaviour,
+            request_deserializer=message_class(request).FromString,
+            response_serializer=lambda message: message.SerializeToString(),
         )
         for name, (behaviour, request) in METHODS.items()
     }

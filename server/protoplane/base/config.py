@@ -20,6 +20,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote, unquote
 
 from protoplane.base import limits
 from protoplane.base.secret import Secret, keep_private
@@ -29,8 +30,14 @@ PREFIX = "PROTOPLANE_"
 PRIVATE_FOLDER = ".protoplane"
 """Inside the project: what development makes and keeps for itself. Never committed, never used by `serve`."""
 
-FOREIGN_PREFIXES = ("PROTOPLANE_SERVICE_", "PROTOPLANE_PORT", "PROTOPLANE_TEST_")
-"""Not ours to judge: Kubernetes sets the first two for a Service named protoplane; the tests use the third."""
+FOREIGN_PREFIXES = ("PROTOPLANE_SERVICE_", "PROTOPLANE_PORT", "PROTOPLANE_ENGINES", "PROTOPLANE_TEST_")
+"""Not ours to judge: Kubernetes sets the first two for a Service named protoplane; the tests have the others."""
+
+COMMAND_VARIABLES = frozenset({"PROTOPLANE_TARGET", "PROTOPLANE_TOKEN"})
+"""Options of commands that call a server, not settings of one."""
+
+FILE_URL = "sqlite:///"
+"""Start of a database URL that names a file, which may be relative to the project."""
 
 PAGE_TOKEN_KEY_BYTES = 32
 
@@ -74,11 +81,8 @@ class DatabaseSettings:
     url: Secret[str] = setting()  # noqa: RUF009 - `setting` returns a dataclass field.
     """`sqlite:///file.db`, `mysql://user:password@host:3306/database` or `mariadb://…`. Development default: a SQLite file of its own."""
 
-    connect_timeout_seconds: float = setting(5.0, low=0.1, high=60.0)
-    """Seconds to wait for a new connection: a database that needs longer counts as down."""
-
-    read_timeout_seconds: float = setting(60.0, low=1.0, high=600.0)
-    """Seconds to wait for one answer of the database: the bound for a frozen one, above every statement's own limit."""
+    password: Secret[str] = setting(Secret(""))  # noqa: RUF009 - `setting` returns a dataclass field.
+    """The password apart from the URL, so that the URL may stand in a file and the password in the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,11 @@ class Settings:
         """Where development keeps its database and keys."""
         return self.folder / PRIVATE_FOLDER
 
+    @property
+    def development_signing_key(self) -> Path:
+        """The private key that development signs its tokens with."""
+        return self.private_folder / "token-key.json"
+
 
 SECTIONS: Mapping[str, type] = {
     "project": ProjectSettings,
@@ -281,6 +290,11 @@ KEY_FILE_HINT = "name a file with one key a line, made with: openssl rand -base6
 def silence_grpc() -> None:
     """Keep gRPC's own C log from stderr, where one failed handshake is one line; before the first `import grpc`."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+def colour_wanted() -> bool:
+    """Whether terminals may be sent colours: not where NO_COLOR is set to anything (no-color.org)."""
+    return not os.environ.get("NO_COLOR")
 
 
 def variable_of(section: str, key: str) -> str:
@@ -397,7 +411,8 @@ class _Reading:
             self.problems.append(Problem(FILE, f"there is no section '{name}'", _nearest(name, sections)))
         known = [variable_of(section, item.name) for section, shape in SECTIONS.items() for item in fields(shape)]
         for name in self.variables:
-            if name.startswith(PREFIX) and name not in known and not name.startswith(FOREIGN_PREFIXES):
+            ours = name.startswith(PREFIX) and not name.startswith(FOREIGN_PREFIXES) and name not in COMMAND_VARIABLES
+            if ours and name not in known:
                 self.problems.append(Problem("environment", f"there is no setting {name}", _nearest(name, known)))
 
 
@@ -462,17 +477,17 @@ def _completed(settings: Settings) -> Settings:
     if settings.environment is Environment.DEV:
         auth = replace(auth, issuer=auth.issuer or "protoplane-dev", audience=auth.audience or project.name)
         if not database.url.reveal():
-            database = replace(database, url=Secret(f"sqlite:///{PRIVATE_FOLDER}/dev.db"))
+            database = replace(database, url=Secret(f"{FILE_URL}{PRIVATE_FOLDER}/dev.db"))
     database = replace(database, url=Secret(_anchored(database.url.reveal(), settings.folder)))
     return replace(settings, project=project, auth=auth, database=database)
 
 
 def _anchored(url: str, folder: Path) -> str:
     """A relative SQLite file is relative to the project, wherever the command is run."""
-    scheme, separator, path = url.partition(":///")
-    if scheme == "sqlite" and separator and path and not path.startswith(("/", ":memory:")):
-        return f"sqlite:///{folder / path}"
-    return url
+    path = url.removeprefix(FILE_URL)
+    if not url.startswith(FILE_URL) or not path or path.startswith(("/", ":memory:")):
+        return url
+    return FILE_URL + quote(str(folder / unquote(path)))
 
 
 def _conflicts(settings: Settings) -> Iterator[Problem]:
@@ -519,7 +534,7 @@ def _attribute_texts(shape: type) -> Iterator[tuple[str, str]]:
 
 def _shown(default: object) -> str:
     match default:
-        case None:
+        case None | Secret():
             return ""
         case tuple():
             return ", ".join(default)

@@ -23,8 +23,14 @@ FILTER_TERMS_MAX = 128
 ORDER_FIELDS_MAX = 8
 """Fields in one order_by: the keyset predicate grows with their square."""
 
+ORDER_CHARACTERS_MAX = 2_048
+"""Length of an order_by: room for ORDER_FIELDS_MAX long paths."""
+
 MASK_PATHS_MAX = 256
 """Paths in one field mask."""
+
+MASK_PATH_CHARACTERS_MAX = 1_024
+"""Length of one path of a field mask: room for a map key of some length."""
 
 PAGE_TOKEN_BYTES_MAX = 16_384
 """Length of a page token; ours are far below unless the sort keys are long strings."""

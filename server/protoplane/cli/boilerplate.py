@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from protoplane.cli.words import prose, snake, upper_camel, with_article
+from protoplane.cli.words import prose, with_article
+from protoplane.contract.casing import snake, upper_camel
 
 BEHAVIOR = "(google.api.field_behavior) = "
 REFERENCE = "(google.api.resource_reference)"
@@ -37,8 +38,10 @@ class Noun:
 
     message: str
     """`Book`"""
+    singular: str
+    """lowerCamel, such as `book`: what methods and fields are named after."""
     plural: str
-    """lowerCamel, such as `books`; the collection may differ (`weatherObservations`)."""
+    """lowerCamel, such as `books`."""
     type: str
     """`library.example.com/Book`"""
     pattern: str
@@ -59,9 +62,14 @@ class Noun:
         return self.pattern.rpartition("/")[0].rpartition("/")[0]
 
     @property
+    def name(self) -> str:
+        """The singular in method names: `Book`."""
+        return upper_camel(self.singular)
+
+    @property
     def field(self) -> str:
         """The resource's field in requests: `book`."""
-        return snake(self.message)
+        return snake(self.singular)
 
     @property
     def plural_field(self) -> str:
@@ -112,7 +120,7 @@ def imports_of(text: str) -> Iterator[str]:
 
 def starter_message(noun: Noun) -> str:
     """A resource to begin with: a name people read, the times and the etag."""
-    words = prose(noun.message)
+    words = prose(noun.singular)
     lines = [
         name_line(noun),
         Line(
@@ -130,30 +138,29 @@ def starter_message(noun: Noun) -> str:
 
 def resource_option(noun: Noun) -> str:
     """The `google.api.resource` annotation of a message."""
-    singular = noun.field.split("_")[0] + "".join(word.capitalize() for word in noun.field.split("_")[1:])
     return (
         "  option (google.api.resource) = {\n"
-        f'    type: "{noun.type}"\n    pattern: "{noun.pattern}"\n    singular: "{singular}"\n    plural: "{noun.plural}"\n  }};\n'
+        f'    type: "{noun.type}"\n    pattern: "{noun.pattern}"\n    singular: "{noun.singular}"\n    plural: "{noun.plural}"\n  }};\n'
     )
 
 
 def name_line(noun: Noun, number: int = 1) -> Line:
     """The `name` field of a resource (AIP-122)."""
-    words = prose(noun.message)
+    words = prose(noun.singular)
     comment = f"The resource name of the {words}.\nFormat: {noun.pattern}"
     return Line("string", "name", comment, (f"{BEHAVIOR}IDENTIFIER",), number)
 
 
 def messages_of(noun: Noun) -> dict[str, str]:
     """Requests and responses of the standard methods, by message name, in the order of METHODS."""
-    name, plural = noun.message, noun.plural_name
+    name, plural = noun.name, noun.plural_name
     texts = {
         f"Get{name}Request": [_name(noun, "retrieve")],
         f"List{plural}Request": _list_request(noun),
         f"List{plural}Response": _list_response(noun),
         f"Create{name}Request": _create_request(noun),
         f"BatchCreate{plural}Request": _batch_create_request(noun),
-        f"BatchCreate{plural}Response": [Line(f"repeated {name}", noun.plural_field, f"The {prose(noun.plural)} created.", ())],
+        f"BatchCreate{plural}Response": [Line(f"repeated {noun.message}", noun.plural_field, f"The {prose(noun.plural)} created.", ())],
         f"Update{name}Request": _update_request(noun),
         f"Delete{name}Request": _delete_request(noun),
     }
@@ -166,7 +173,7 @@ def _message_comment(message: str) -> str:
 
 
 def _name(noun: Noun, verb: str) -> Line:
-    comment = f"The name of the {prose(noun.message)} to {verb}.\nFormat: {noun.pattern}"
+    comment = f"The name of the {prose(noun.singular)} to {verb}.\nFormat: {noun.pattern}"
     return Line("string", "name", comment, (f"{BEHAVIOR}REQUIRED", f'{REFERENCE}.type = "{noun.type}"'))
 
 
@@ -219,7 +226,7 @@ def _list_response(noun: Noun) -> list[Line]:
 
 
 def _create_request(noun: Noun) -> list[Line]:
-    words = prose(noun.message)
+    words = prose(noun.singular)
     id_comment = f"The last part of the new {words}'s name."
     match noun.id_source:
         case "CLIENT":
@@ -242,11 +249,11 @@ def _batch_create_request(noun: Noun) -> list[Line]:
         *_parent(
             noun,
             f"The parent resource shared by all {words} being created.\n"
-            f"If set, the parent in each `Create{noun.message}Request` must be empty or the same.",
+            f"If set, the parent in each `Create{noun.name}Request` must be empty or the same.",
             "OPTIONAL",
         ),
         Line(
-            f"repeated Create{noun.message}Request",
+            f"repeated Create{noun.name}Request",
             "requests",
             f"The {words} to create, at most 1,000: all of them or none.",
             (f"{BEHAVIOR}REQUIRED",),
@@ -256,7 +263,7 @@ def _batch_create_request(noun: Noun) -> list[Line]:
 
 
 def _update_request(noun: Noun) -> list[Line]:
-    words = prose(noun.message)
+    words = prose(noun.singular)
     comment = f"The {words} to update; its `name` says which.\nFormat: {noun.pattern}"
     return [
         Line(noun.message, noun.field, comment, (f"{BEHAVIOR}REQUIRED",)),
@@ -271,7 +278,7 @@ def _update_request(noun: Noun) -> list[Line]:
 
 
 def _delete_request(noun: Noun) -> list[Line]:
-    words = prose(noun.message)
+    words = prose(noun.singular)
     return [
         _name(noun, "delete"),
         _optional("string", "etag", f"If set, the {words} is deleted only while this is its etag."),
@@ -282,8 +289,8 @@ def _delete_request(noun: Noun) -> list[Line]:
 
 def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
     """The standard methods by name, each with its rule, signature and (if asked for) HTTP binding."""
-    name, plural, field = noun.message, noun.plural_name, noun.field
-    one, many = prose(noun.message), prose(noun.plural)
+    name, plural, field = noun.name, noun.plural_name, noun.field
+    one, many = prose(noun.singular), prose(noun.plural)
     parent = "parent," if noun.parent else ""
     create = f"{parent}{field}" if noun.id_source == "SERVER" else f"{parent}{field},{field}_id"
     paths = _http_paths(noun) if http else {}
@@ -296,11 +303,11 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
         return f"{comments(comment, '  ')}  rpc {method}({method}Request) returns ({answer}) {{\n{body}  }}\n"
 
     wanted = (
-        (f"Get{name}", f"Gets {with_article(one)}.", name, "get", "name"),
+        (f"Get{name}", f"Gets {with_article(one)}.", noun.message, "get", "name"),
         (f"List{plural}", f"Lists {many}.", f"List{plural}Response", "list", parent.rstrip(",")),
-        (f"Create{name}", f"Creates {with_article(one)}.", name, "create", create),
+        (f"Create{name}", f"Creates {with_article(one)}.", noun.message, "create", create),
         (f"BatchCreate{plural}", f"Creates {many}: all of them or none.", f"BatchCreate{plural}Response", "create", ""),
-        (f"Update{name}", f"Updates {with_article(one)}.", name, "update", f"{field},update_mask"),
+        (f"Update{name}", f"Updates {with_article(one)}.", noun.message, "update", f"{field},update_mask"),
         (f"Delete{name}", f"Deletes {with_article(one)}.", "google.protobuf.Empty", "delete", "name"),
     )
     return {method: rpc(method, *rest) for method, *rest in wanted}
@@ -317,10 +324,10 @@ def _http_paths(noun: Noun) -> dict[str, str]:
         return f'{{\n      {verb}: "{path}"\n      body: "{body}"\n    }}'
 
     return {
-        f"Get{noun.message}": f'{{get: "{base}{{name={name}}}"}}',
+        f"Get{noun.name}": f'{{get: "{base}{{name={name}}}"}}',
         f"List{noun.plural_name}": f'{{get: "{collection}"}}',
-        f"Create{noun.message}": with_body("post", collection, field),
+        f"Create{noun.name}": with_body("post", collection, field),
         f"BatchCreate{noun.plural_name}": with_body("post", f"{collection}:batchCreate", "*"),
-        f"Update{noun.message}": with_body("patch", f"{base}{{{field}.name={name}}}", field),
-        f"Delete{noun.message}": f'{{delete: "{base}{{name={name}}}"}}',
+        f"Update{noun.name}": with_body("patch", f"{base}{{{field}.name={name}}}", field),
+        f"Delete{noun.name}": f'{{delete: "{base}{{name={name}}}"}}',
     }

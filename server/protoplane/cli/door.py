@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -18,7 +18,6 @@ from protoplane.base import clock, config, limits
 if TYPE_CHECKING:
     from protoplane.contract.model import Method
 
-Bytes: TypeAlias = bytes
 ATTEMPTS_MAX = 8
 """Tries of one call while the server is away or collides: about half a minute in all."""
 BACKOFF_SECONDS = 0.2
@@ -71,7 +70,7 @@ class Door:
 
     def starter(self, method: Method) -> Callable[[bytes], Future]:
         """A function that starts a call of this method and returns at once."""
-        call = self.channel.unary_unary(method.path)
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(method.path)
         metadata = self.metadata
         return lambda request: call.future(request, timeout=CALL_SECONDS, metadata=metadata)
 
@@ -97,7 +96,8 @@ def answer(start: Callable[[bytes], Future], request: bytes, first: Future | Non
 
 def refused(error: grpc.RpcError) -> Refused:
     """A gRPC error with what its details tell."""
-    name, rows, texts = "", {}, [error.details() or ""]
+    name, texts = "", [error.details() or ""]
+    rows: dict[int, str] = {}
     for detail in _details(error):
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo()
@@ -115,8 +115,9 @@ def refused(error: grpc.RpcError) -> Refused:
     return Refused(error.code(), "\n".join(texts), name, rows)
 
 
-def _details(error: grpc.RpcError) -> list[object]:
-    packed = next((value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"), None)
+def _details(error: grpc.RpcError) -> list[Any]:
+    trailers: Any = error.trailing_metadata() or ()
+    packed = next((value for key, value in trailers if key == "grpc-status-details-bin"), None)
     if packed is None:
         return []
     try:

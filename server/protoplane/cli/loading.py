@@ -13,8 +13,8 @@ import grpc
 from protoplane.base import limits
 from protoplane.cli.door import ROW_FAULTS, Door, Future, Refused, answer
 from protoplane.cli.tables import BadRow, Row
-from protoplane.cli.words import snake
-from protoplane.contract.model import Contract, Label, Method, MethodKind, Resource
+from protoplane.contract.casing import snake
+from protoplane.contract.model import Contract, Method, MethodKind, Resource
 
 BATCH_BYTES_MAX = limits.VALUE_BYTES_MAX // 4
 """Bytes of one request, well below what a server takes."""
@@ -81,11 +81,15 @@ class Creation:
 
 def creation_of(contract: Contract, resource: Resource, rows_max: int = limits.BATCH_ITEMS_MAX) -> Creation:
     """How this contract creates the resource. Raises CannotLoad."""
-    kinds = {method.kind: method for method in contract.methods.values() if method.resource is not None and method.resource.type == resource.type}
+    kinds = {
+        method.kind: method for method in contract.methods.values() if method.resource is not None and method.resource.type == resource.type
+    }
     create, batch = kinds.get(MethodKind.CREATE), kinds.get(MethodKind.BATCH_CREATE)
     if create is None:
         raise CannotLoad(f"the contract has no Create{resource.message.name} method; add it: protoplane scaffold {resource.message.name}")
-    held = next(each.name for each in create.request_fields if each.message is not None and each.message.full_name == resource.message.full_name)
+    held = next(
+        each.name for each in create.request_fields if each.message is not None and each.message.full_name == resource.message.full_name
+    )
     id_field = f"{snake(held)}_id"
     parent = batch.request_field("parent") if batch else None
     return Creation(
@@ -143,21 +147,14 @@ class Load:
                 self.rejected += 1
                 self.reject(bad.line, source, f"{bad.column}: {bad.problem}" if bad.column else bad.problem)
                 continue
-            size = len(str(row.source)) if self._may_be_long(row) else 0
-            full = len(batch) >= self.creation.rows_max or characters + size > BATCH_BYTES_MAX
+            full = len(batch) >= self.creation.rows_max or characters + row.characters > BATCH_BYTES_MAX
             if batch and (full or (self.creation.one_parent and row.parent != batch[0].parent)):
                 yield batch
                 batch, characters = [], 0
             batch.append(row)
-            characters += size
+            characters += row.characters
         if batch:
             yield batch
-
-    @staticmethod
-    def _may_be_long(row: Row) -> bool:
-        """Only rows that could fill a request are measured: 1,000 rows of 1 KiB fit in any case."""
-        cells = row.source
-        return not isinstance(cells, list) or sum(map(len, cells)) > BATCH_BYTES_MAX // limits.BATCH_ITEMS_MAX
 
     def _settle(self, batch: list[Row], request: bytes, call: Future) -> None:
         try:
@@ -169,51 +166,40 @@ class Load:
             self.progress(self.created)
 
     def _refuse(self, batch: list[Row], refusal: Refused) -> None:
-        """Leave the bad rows out and create the others; one refused batch costs at most two calls a row."""
+        """Leave the bad rows out and create the others: halving finds those that the answer does not name."""
         if refusal.code not in ROW_FAULTS:
             raise refusal
+        bad = self._blamed(batch, refusal)
         existing = refusal.code is grpc.StatusCode.ALREADY_EXISTS and self.skip_existing
         if not existing and not self.isolate:
-            self._stop(batch, refusal)
-        bad = dict.fromkeys(self._named(batch, refusal), refusal.text) | {at: text for at, text in (refusal.rows or {}).items() if at < len(batch)}
-        if len(batch) == 1:
-            bad = bad or {0: refusal.text}
+            at = min(bad, default=None)
+            if at is None:
+                raise BadRow(batch[0].line, "", f"(or a row up to line {batch[-1].line}) {refusal}")
+            raise BadRow(batch[at].line, "", bad[at])
         for at, text in bad.items():
             if existing:
                 self.skipped += 1
             else:
                 self.rejected += 1
                 self.reject(batch[at].line, batch[at].source, text)
-        rest = [row for at, row in enumerate(batch) if at not in bad]
-        if bad:
-            self._again(rest)
-        else:
-            self._split(rest)
+        self._split([row for at, row in enumerate(batch) if at not in bad])
 
-    def _named(self, batch: list[Row], refusal: Refused) -> list[int]:
-        """Positions of the rows whose name the error has."""
-        if not refusal.name:
-            return []
-        return [at for at, row in enumerate(batch) if row.id and refusal.name.endswith(f"/{row.id}") and refusal.name.startswith(row.parent)]
-
-    def _stop(self, batch: list[Row], refusal: Refused) -> None:
-        bad = sorted(refusal.rows or self._named(batch, refusal) or ([0] if len(batch) == 1 else []))
-        if bad and bad[0] < len(batch):
-            row = batch[bad[0]]
-            self.reject(row.line, row.source, (refusal.rows or {}).get(bad[0], refusal.text))
-        raise BadRow(batch[0].line, "", f"(or a row up to line {batch[-1].line}) {refusal}")
+    def _blamed(self, batch: list[Row], refusal: Refused) -> dict[int, str]:
+        """What is wrong with which rows, by position: from the fields or the resource name that the answer gives."""
+        if len(batch) == 1:
+            return {0: (refusal.rows or {}).get(0, refusal.text)}
+        fields = {at: text for at, text in (refusal.rows or {}).items() if at < len(batch)}
+        if fields or not refusal.name:
+            return fields
+        parent, _, own = refusal.name.rpartition("/")
+        return {at: refusal.text for at, row in enumerate(batch) if row.id == own and parent.startswith(row.parent)}
 
     def _split(self, rows: list[Row]) -> None:
-        if len(rows) == 1:
-            self._again(rows)
-            return
-        self._again(rows[: len(rows) // 2])
-        self._again(rows[len(rows) // 2 :])
-
-    def _again(self, rows: list[Row]) -> None:
-        if rows:
-            request = self.creation.request(rows, rehearse=self.rehearse)
-            self._settle(rows, request, self._start(request))
+        half = (len(rows) + 1) // 2
+        for part in (rows[:half], rows[half:]):
+            if part:
+                request = self.creation.request(part, rehearse=self.rehearse)
+                self._settle(part, request, self._start(request))
 
 
 def find_resource(contract: Contract, name: str) -> Resource:
@@ -230,6 +216,3 @@ def find_resource(contract: Contract, name: str) -> Resource:
 def repeated_resource(method: Method) -> str:
     """The field of a List response that holds the resources."""
     return next(each.name for each in method.response.fields if each.is_repeated and each.message_type is not None)
-
-
-__all__ = ["CannotLoad", "Creation", "Label", "Load", "creation_of", "find_resource", "repeated_resource"]

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from protoplane.cli.boilerplate import METHODS
 from protoplane.cli.project import failure
 from protoplane.cli.scaffold import MESSAGE_NAME, CannotScaffold, Wish, scaffold
-from protoplane.cli.words import pluralised, upper_camel, words_of
+from protoplane.cli.words import pluralised, words_of
 
 PROJECT_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 
@@ -63,7 +62,8 @@ def project_files(name: str, message: str) -> dict[str, str]:
     proto = f"protos/{package}/v1/{package}.proto"
     collection = pluralised(message)
     title = " ".join(word.capitalize() for word in words_of(name))
-    wish = Wish(message, service=upper_camel(name) + ("Service" if upper_camel(name) == message else ""), methods=METHODS)
+    service = title.replace(" ", "")
+    wish = Wish(message, service=f"{service}Service" if service == message else service)
     return {
         "protoplane.toml": SETTINGS.format(name=name, collection=collection),
         proto: scaffold(PROTO.format(title=title, package=package), wish),

@@ -12,7 +12,8 @@ import click
 from protoplane.base import config
 
 if TYPE_CHECKING:
-    from protoplane.contract.model import Contract, Finding
+    from protoplane.contract.model import Contract
+    from protoplane.store.engine import Engine
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -56,28 +57,18 @@ def proto_roots(folder: Path) -> tuple[Path, ...]:
     return read_settings(folder).proto_roots
 
 
-def findings_of(settings: config.Settings, implemented: frozenset[str] = frozenset()) -> tuple[Contract | None, tuple[Finding, ...]]:
-    """The contract, or every finding that keeps it from being served."""
-    from protoplane.contract.load import load
-
-    loaded = load(settings.proto_roots, implemented=implemented)
-    return loaded.contract, loaded.findings
-
-
-def read_contract(settings: config.Settings, *, served: bool = False) -> Contract:
+def read_contract(settings: config.Settings) -> Contract:
     """The project's contract; all findings on stderr and exit code 1 when it has faults.
 
-    Unless `served` is asked for, methods that need Python code are taken to have it: a client or an importer does not care.
+    Methods that need Python code are taken to have it: whoever calls or generates from a contract does not care.
     """
-    contract, findings = findings_of(settings)
-    if not served:
-        findings = tuple(finding for finding in findings if finding.rule != NEEDS_PYTHON)
-    if findings or contract is None:
-        give_up(findings)
-    return contract
+    from protoplane.contract.load import load
+    from protoplane.project import Everything
 
-
-NEEDS_PYTHON = "method-not-implemented"
+    loaded = load(settings.proto_roots, implemented=Everything())
+    if loaded.contract is None:
+        give_up(loaded.findings)
+    return loaded.contract
 
 
 def give_up(problems: Iterable[object]) -> NoReturn:
@@ -87,3 +78,23 @@ def give_up(problems: Iterable[object]) -> NoReturn:
         click.echo(str(problem), err=True)
     click.echo(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}", err=True)
     sys.exit(1)
+
+
+def open_engine(settings: config.Settings, *, make: bool = False) -> Engine:
+    """The project's database; unless `make`, one in memory stands for a SQLite file that is not there yet. Exit code 1 without it."""
+    from protoplane.store.engine import Engine
+
+    url = settings.database.url.reveal()
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not file.exists():
+        if make and file.parent == settings.private_folder:
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+        url = url if make else "sqlite://"
+    try:
+        return Engine(url, threads=1)
+    except Exception as problem:
+        raise failure(f"the database cannot be reached: {problem}") from problem
+
+
+STUBS = "stubs"
+"""Folder of the project that `protoplane stubs` writes into."""

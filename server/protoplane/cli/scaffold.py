@@ -13,7 +13,8 @@ from protoplane.cli import boilerplate
 from protoplane.cli.boilerplate import METHODS, Noun
 from protoplane.cli.project import failure, project_option, proto_roots
 from protoplane.cli.source import Declaration, Insertion, ProtoText, UnreadableProto, insert, line_end, read_proto
-from protoplane.cli.words import lower_camel, pluralised, snake, upper_camel, words_of
+from protoplane.cli.words import pluralised
+from protoplane.contract.casing import lower_camel, snake, upper_camel
 
 MESSAGE_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 FIELD_NUMBER = re.compile(r"= (\d+)(?: \[.*)? ;$", re.DOTALL)
@@ -61,15 +62,16 @@ def scaffold(text: str, wish: Wish, *, elsewhere: frozenset[str] = frozenset()) 
 def noun_of(file: ProtoText, wish: Wish, message: Declaration | None) -> Noun:
     """How the resource is called: from its annotation if it has one."""
     said = _said(message)
-    plural = lower_camel(wish.plural or said.get("plural", "") or pluralised(wish.message))
+    plural = lower_camel(wish.plural) or said.get("plural", "")
     variable = snake(wish.message)
     parent = f"{_pattern_of(file, wish.parent)}/" if wish.parent else ""
-    pattern = said.get("pattern", f"{parent}{plural}/{{{variable}}}")
+    pattern = said.get("pattern", f"{parent}{plural or pluralised(wish.message)}/{{{variable}}}")
     if not re.fullmatch(r"(?:[^/{}]+/\{[a-z0-9_]+\}/?)+", pattern):
         raise CannotScaffold(f"the pattern '{pattern}' of {wish.message} is not of the form `books/{{book}}`")
     return Noun(
         message=wish.message,
-        plural=plural if wish.plural or "plural" in said else _plural_by(pattern, wish.message),
+        singular=said.get("singular") or lower_camel(said.get("type", wish.message).rpartition("/")[2]),
+        plural=plural or pattern.split("/")[-2],
         type=said.get("type", f"{_domain(file)}/{wish.message}"),
         pattern=pattern,
         version=next((part for part in reversed(file.package.split(".")) if re.fullmatch(r"v\d\w*", part)), "v1"),
@@ -77,18 +79,12 @@ def noun_of(file: ProtoText, wish: Wish, message: Declaration | None) -> Noun:
     )
 
 
-def _plural_by(pattern: str, message: str) -> str:
-    """Without `plural:` the collection says it, unless it was shortened below its parent (AIP-122): then English custom does."""
-    collection = pattern.split("/")[-2]
-    return collection if words_of(collection)[:-1] == words_of(message)[:-1] else pluralised(message)
-
-
 def _said(message: Declaration | None) -> dict[str, str]:
     """What the message's own annotations say: type, pattern, singular, plural, and where its ids come from."""
     said: dict[str, str] = {}
     for option in message.inner if message else ():
         if option.keyword == "option" and "google.api.resource )" in option.code:
-            said |= {key: value for key, value in reversed(re.findall(r'\.?\b(\w+) [:=] "([^"]*)"', option.code))}
+            said |= dict(reversed(re.findall(r'\b(\w+) [:=] "([^"]*)"', option.code)))
         if option.keyword == "option" and "protoplane.v1.storage )" in option.code:
             said |= dict(re.findall(r"\b(source) [:=] (\w+)", option.code))
     return said
@@ -103,7 +99,9 @@ def _pattern_of(file: ProtoText, parent: str) -> str:
 
 def _domain(file: ProtoText) -> str:
     types = (_said(message).get("type", "") for message in file.all("message"))
-    return next((name.partition("/")[0] for name in types if "/" in name), f"{file.package.partition('.')[0].replace('_', '-')}.example.com")
+    return next(
+        (name.partition("/")[0] for name in types if "/" in name), f"{file.package.partition('.')[0].replace('_', '-')}.example.com"
+    )
 
 
 def _annotations(text: str, message: Declaration, noun: Noun) -> Iterator[Insertion]:
@@ -156,16 +154,16 @@ def _messages_of_method(method: str, noun: Noun) -> tuple[str, ...]:
         case "List":
             return f"List{plural}Request", f"List{plural}Response"
         case "BatchCreate":
-            return f"BatchCreate{plural}Request", f"BatchCreate{plural}Response", f"Create{noun.message}Request"
+            return f"BatchCreate{plural}Request", f"BatchCreate{plural}Response", f"Create{noun.name}Request"
         case _:
-            return (f"{method}{noun.message}Request",)
+            return (f"{method}{noun.name}Request",)
 
 
 def _methods(file: ProtoText, noun: Noun, wish: Wish) -> list[Insertion]:
     """The missing methods, behind the last one of the service; a whole service before the first message if there is none."""
     services = list(file.all("service"))
     there = {rpc.name for service in services for rpc in service.inner if rpc.keyword == "rpc"}
-    wanted = {f"{method}{noun.plural_name if method in ('List', 'BatchCreate') else noun.message}" for method in wish.methods}
+    wanted = {f"{method}{noun.plural_name if method in ('List', 'BatchCreate') else noun.name}" for method in wish.methods}
     texts = {name: text for name, text in boilerplate.methods_of(noun, http=wish.http).items() if name in wanted - there}
     if not texts:
         return []
@@ -182,7 +180,7 @@ def _methods(file: ProtoText, noun: Noun, wish: Wish) -> list[Insertion]:
 
 def _service(file: ProtoText, body: str, wish: Wish) -> Insertion:
     words = [part for part in file.package.split(".") if not re.fullmatch(r"v\d\w*", part)]
-    name = wish.service or upper_camel(words[-1] if words else wish.message)
+    name = wish.service or upper_camel(lower_camel(words[-1] if words else wish.message))
     if file.message(name) or name == wish.message:
         name = f"{name}Service"
     text = f"// The {name} service.\nservice {name} {{\n{body}}}\n"
@@ -232,7 +230,11 @@ def names_elsewhere(paths: Sequence[Path], file: Path) -> frozenset[str]:
 
 @click.command(name="scaffold")
 @click.argument("resource")
-@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The .proto to write into (default: the one that has RESOURCE).")
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The .proto to write into (default: the one that has RESOURCE).",
+)
 @click.option("--parent", default="", metavar="MESSAGE", help="Resource above a new RESOURCE: books below publishers.")
 @click.option("--plural", default="", help="Plural of a new RESOURCE, where English custom does not give it.")
 @click.option("--service", default="", help="Service the methods go into (default: the file's first, else one named after the package).")
@@ -241,7 +243,16 @@ def names_elsewhere(paths: Sequence[Path], file: Path) -> frozenset[str]:
 @click.option("--stdout", is_flag=True, help="Print the file instead of writing it.")
 @project_option
 def command(  # noqa: PLR0913 - one parameter an option of the command.
-    *, resource: str, file: Path | None, parent: str, plural: str, service: str, methods: tuple[str, ...], http: bool, stdout: bool, project: Path
+    *,
+    resource: str,
+    file: Path | None,
+    parent: str,
+    plural: str,
+    service: str,
+    methods: tuple[str, ...],
+    http: bool,
+    stdout: bool,
+    project: Path,
 ) -> None:
     """Write requests and standard methods for RESOURCE, a message such as Shelf, into its .proto.
 

@@ -104,7 +104,8 @@ def insert(text: str, insertions: Sequence[Insertion]) -> str:
     """The text with every insertion made; line ends follow the text's own."""
     if "\r\n" in text:
         insertions = [Insertion(item.offset, item.text.replace("\n", "\r\n")) for item in insertions]
-    pieces, position = [], 0
+    pieces: list[str] = []
+    position = 0
     for item in sorted(insertions, key=lambda item: item.offset):
         pieces += (text[position : item.offset], item.text)
         position = item.offset

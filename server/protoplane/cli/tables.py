@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 
 from protoplane.base import limits
 from protoplane.cli import values
-from protoplane.cli.words import snake
+from protoplane.contract.casing import snake
 from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Resource, Role
 
 Keywords: TypeAlias = dict[str, Any]
@@ -50,6 +50,8 @@ class Row:
     id: str
     keywords: Keywords
     source: object = field(repr=False)
+    characters: int = 0
+    """Length in the file: what bounds a batch."""
 
 
 class RowReader(Protocol):
@@ -77,7 +79,7 @@ def split_name(resource: Resource, name: str) -> tuple[str, str]:
     parts = name.split("/")
     collections = tuple(parts[0::2])
     if len(parts) != 2 * len(resource.pattern.collections) or collections != resource.pattern.collections or not all(parts):
-        raise ValueError(f"must be a name of the form {resource.pattern.text}, not {values.shown(name)}")
+        raise values.BadValue(f"must be a name of the form {resource.pattern.text}, not {values.shown(name)}")
     return "/".join(parts[:-2]), parts[-1]
 
 
@@ -146,7 +148,7 @@ class _Columns:
             if inner[path]:
                 inner[path[:-1]][path[-1]] = inner[path]
         parent, own = self._place(line, cells)
-        return Row(line, parent, own, keywords, cells)
+        return Row(line, parent, own, keywords, cells, sum(map(len, cells)))
 
     def _place(self, line: int, cells: list[str]) -> tuple[str, str]:
         parent = cells[self.parent] if self.parent >= 0 else ""
@@ -167,7 +169,11 @@ def _compile_columns(header: Sequence[str], resource: Resource, options: TableOp
     ids = next((header.index(name) for name in id_names(resource) if name in header), -1)
     parent = header.index("parent") if "parent" in header and resource.field("parent") is None else -1
     name = header.index("name") if "name" in header else -1
-    columns = [_column(index, title, resource, options) for index, title in enumerate(header) if index not in {ids, parent, name} and title[:1] != "_"]
+    columns = [
+        _column(index, title, resource, options)
+        for index, title in enumerate(header)
+        if index not in {ids, parent, name} and title[:1] != "_"
+    ]
     kept = [column for column in columns if column is not None]
     nested = {column.path[:depth] for column in kept for depth in range(1, len(column.path))}
     clash = next((column.name for column in kept if column.path in nested), None)
@@ -276,7 +282,7 @@ class _JsonRows:
                 held = _json_object(text)
                 fields = {key: item for key, item in held.items() if key not in ignored and key not in place and key[:1] != "_"}
                 parent, own = self._place(held, place)
-                yield Row(number, parent, own, convert(fields), held)
+                yield Row(number, parent, own, convert(fields), held, len(text))
             except ValueError as problem:
                 yield BadRow(number, "", str(problem)), text.rstrip("\r\n")
 
@@ -284,7 +290,7 @@ class _JsonRows:
         given = {("parent" if key == "parent" else "id"): item for key, item in held.items() if key in place}
         name = held.get("name")
         if not all(isinstance(item, str) for item in (*given.values(), name or "")):
-            raise ValueError("name, parent and id must be strings")
+            raise values.BadValue("name, parent and id must be strings")
         named = split_name(self.resource, str(name)) if name else ("", "")
         return str(given.get("parent") or named[0] or self.options.parent), str(given.get("id") or named[1])
 
@@ -292,7 +298,7 @@ class _JsonRows:
 def _json_object(text: str) -> dict[str, Any]:
     held = values.parse_json(text)
     if not isinstance(held, dict):
-        raise ValueError(f"must be a JSON object, not {values.shown(held)}")
+        raise values.BadValue(f"must be a JSON object, not {values.shown(held)}")
     return held
 
 

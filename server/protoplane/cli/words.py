@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from protoplane.contract import casing
+
 IRREGULAR = {
     "person": "people",
     "child": "children",
@@ -29,12 +31,11 @@ IRREGULAR = {
     "wolf": "wolves",
 }
 UNCOUNTED = frozenset({"aircraft", "equipment", "information", "metadata", "news", "series", "software", "species", "staff"})
-WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 def words_of(name: str) -> list[str]:
-    """Lower-case words of `WeatherStation`, `weatherStation` or `weather_station`."""
-    return [word.lower() for word in WORD.findall(name)]
+    """Lower-case words of `WeatherStation`, `weatherStation`, `weather_station` or `weather-station`, split as the contract splits them."""
+    return [word for word in casing.snake(name.replace("-", "_")).split("_") if word]
 
 
 def plural_of(word: str) -> str:
@@ -48,22 +49,6 @@ def plural_of(word: str) -> str:
     return f"{word}es" if re.search(r"(s|x|z|ch|sh)$", word) else f"{word}s"
 
 
-def snake(name: str) -> str:
-    """`weather_station`."""
-    return "_".join(words_of(name))
-
-
-def upper_camel(name: str) -> str:
-    """`WeatherStation`."""
-    return "".join(word.capitalize() for word in words_of(name))
-
-
-def lower_camel(name: str) -> str:
-    """`weatherStation`."""
-    camel = upper_camel(name)
-    return camel[:1].lower() + camel[1:]
-
-
 def prose(name: str) -> str:
     """`weather station`."""
     return " ".join(words_of(name))
@@ -72,7 +57,7 @@ def prose(name: str) -> str:
 def pluralised(name: str) -> str:
     """The name with its last word in the plural, in lowerCamel: `weatherStations`."""
     *first, last = words_of(name)
-    return lower_camel("_".join((*first, plural_of(last))))
+    return casing.lower_camel("_".join((*first, plural_of(last))))
 
 
 def with_article(noun: str) -> str:

@@ -1,0 +1,1 @@
+"""What the protos say: loaded, judged and frozen before anything is served."""

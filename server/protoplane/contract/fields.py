@@ -82,13 +82,13 @@ class FieldReader:
         kind = kind_of(value, ancestors)
         path = prefix + field.name
         children: tuple[Field, ...] = ()
-        if kind is Kind.MESSAGE:
+        if kind is Kind.MESSAGE and value.message_type is not None:
             inside = ancestors | {value.message_type.full_name}
             children = self._fields(
                 value.message_type, prefix=f"{path}.", ancestors=inside, sensitive=sensitive or said.sensitive, top=False
             )
         role = _role(field, kind, label, said.behaviors) if top else Role.NONE
-        real_oneof = field.containing_oneof is not None and not self._places.is_synthetic_oneof(field)
+        oneof = None if self._places.is_synthetic_oneof(field) else field.containing_oneof
         return Field(
             name=field.name,
             path=path,
@@ -98,7 +98,7 @@ class FieldReader:
             presence=Presence.EXPLICIT if field.has_presence else Presence.IMPLICIT,
             place=self._places.field(field),
             wrapper=wrapped,
-            oneof=field.containing_oneof.name if real_oneof else "",
+            oneof="" if oneof is None else oneof.name,
             behaviors=said.behaviors | {Behavior.IDENTIFIER} if role is Role.NAME else said.behaviors,
             role=role,
             reference=said.reference,

@@ -43,7 +43,7 @@ class _Part:
 _NOTHING: Final = _Part(0, 0, frozenset(), frozenset())
 
 
-class _Unusable(Exception):  # noqa: N818 - carries the answer of `id_pattern_problem` out of the parser.
+class _Unusable(Exception):
     """Why a pattern cannot be used."""
 
 

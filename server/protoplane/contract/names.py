@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from protoplane.base import clock, limits
-from protoplane.contract.model import IdRule, Pattern
+from protoplane.contract.model import Contract, IdRule, Pattern
 
 DEFAULT_ID_PATTERN: Final = "[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 """Ids a caller may give where the contract says nothing (AIP-122, RFC 1034)."""
@@ -60,6 +61,11 @@ class NamePattern:
         return self._new_id.fullmatch(value) is not None and _ANY_ID(value) is not None
 
 
+def compile_patterns(contract: Contract) -> dict[str, NamePattern]:
+    """The name pattern of every resource stored here, by type."""
+    return {resource.type: NamePattern(resource.pattern, resource.id) for resource in contract.resources.values()}
+
+
 def _matcher(collections: Sequence[str]) -> Callable[[str], re.Match[str] | None]:
     return re.compile("/".join(f"{re.escape(collection)}/{_ID}" for collection in collections)).fullmatch
 
@@ -71,9 +77,9 @@ def _formatter(collections: Sequence[str]) -> Callable[..., str]:
 _ANY_ID: Final = re.compile(_ID).fullmatch
 
 
-# Crockford's base 32 in lower case: no i, l, o, u, so that ids read out loud arrive.
-_DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_ID_DIGITS = 26
+# Crockford's base 32 in lower case: no i, l, o, u, so that ids read out loud arrive. In the order of base32hex, as that sorts.
+_DIGITS: Final = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", b"0123456789abcdefghjkmnpqrstvwxyz")
+_ID_BYTES, _ID_DIGITS = 16, 26
 _RANDOM_BITS = 80
 _ID_LETTER = "x"  # RFC 1034: an id starts with a letter.
 
@@ -93,7 +99,8 @@ class IdMaker:
         value = (clock.now_micros() // 1_000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
         with self._lock:
             value = self._last = max(value, self._last + 1)
-        return _ID_LETTER + "".join(_DIGITS[value >> shift & 31] for shift in range((_ID_DIGITS - 1) * 5, -1, -5))
+        digits = base64.b32hexencode(value.to_bytes(_ID_BYTES, "big")).translate(_DIGITS)
+        return _ID_LETTER + digits[:_ID_DIGITS].decode("ascii")
 
 
 new_id: Final = IdMaker().new_id

@@ -6,6 +6,7 @@ messages of the default pool, in which the extensions are unknown fields.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -74,8 +75,8 @@ class Annotations:
     """Reads the options of one pool, which must hold the files of `sources.ANNOTATIONS`."""
 
     def __init__(self, pool: DescriptorPool) -> None:
-        def extension(name: str) -> FieldDescriptor:
-            return pool.FindExtensionByName(name)  # type: ignore[no-untyped-call, no-any-return]
+        # Untyped: the stubs know extensions only as members of generated modules.
+        extension: Callable[[str], Any] = pool.FindExtensionByName
 
         self._file_options = _options_class(pool, "FileOptions")
         self._message_options = _options_class(pool, "MessageOptions")
@@ -159,6 +160,16 @@ class Annotations:
             return True
         return any(self._field_has_rules(field) for field in message.fields) or any(self._oneof_has_rules(o) for o in message.oneofs)
 
+    def rule_ids(self, field: FieldDescriptor) -> frozenset[str]:
+        """Ids of the buf.validate rules that stand at a field: `string.max_len`, and those that CEL rules give themselves."""
+        if not self._field_has_rules(field):
+            return frozenset()
+        options: Any = self._field_options.FromString(field.GetOptions().SerializeToString())
+        rules = options.Extensions[self._field_rules]
+        of_type = rules.WhichOneof("type")
+        typed = {f"{of_type}.{rule.name}" for rule, _ in getattr(rules, of_type).ListFields()} if of_type else set()
+        return frozenset(typed | {rule.id for rule in rules.cel})
+
     def _field_has_rules(self, field: FieldDescriptor) -> bool:
         options = self._field_options.FromString(field.GetOptions().SerializeToString())
         return field.has_options and options.HasExtension(self._field_rules)
@@ -167,7 +178,7 @@ class Annotations:
         options = self._oneof_options.FromString(oneof.GetOptions().SerializeToString())
         return oneof.has_options and options.HasExtension(self._oneof_rules)
 
-    def _of_message(self, message: Descriptor, extension: FieldDescriptor) -> Message | None:
+    def _of_message(self, message: Descriptor, extension: Any) -> Message | None:
         if not message.has_options:
             return None
         options = self._message_options.FromString(message.GetOptions().SerializeToString())
@@ -176,7 +187,7 @@ class Annotations:
 
 
 def _options_class(pool: DescriptorPool, name: str) -> type[Message]:
-    return GetMessageClass(pool.FindMessageTypeByName(f"google.protobuf.{name}"))  # type: ignore[no-untyped-call]
+    return GetMessageClass(pool.FindMessageTypeByName(f"google.protobuf.{name}"))
 
 
 def _resource_option(found: Any) -> ResourceOption:

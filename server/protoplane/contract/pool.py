@@ -6,10 +6,12 @@ Descriptors and classes of different pools never mix: a message of one is not ac
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
@@ -33,16 +35,23 @@ class Pool:
     messages: Mapping[str, MessageClass]
     """Every message class but those of map entries, by full name."""
 
+    def services(self, full_name: str) -> Sequence[ServiceDescriptor]:
+        """The service of that name, or none."""
+        try:
+            return (self.descriptors.FindServiceByName(full_name),)
+        except KeyError:
+            return ()
+
 
 def open_pool(data: bytes) -> Pool:
     """A pool of a serialised FileDescriptorSet whose files come after what they import."""
     files = {file.name: file for file in FileDescriptorSet.FromString(data).file}
     pool = DescriptorPool()
     for file in files.values():
-        pool.AddSerializedFile(file.SerializeToString())  # type: ignore[no-untyped-call]
+        pool.AddSerializedFile(file.SerializeToString())
     messages: dict[str, MessageClass] = {}
     for name in files:
-        for message in messages_of(pool.FindFileByName(name)):  # type: ignore[no-untyped-call]
+        for message in messages_of(pool.FindFileByName(name)):
             messages[message.full_name] = GetMessageClass(message)
     return Pool(pool, files, messages)
 
@@ -70,6 +79,7 @@ class Places:
         self._files = files
         self._lines_of = lines_of
         self._spans: dict[str, dict[Path, Sequence[int]]] = {}
+        self._sorted: dict[str, list[Path]] = {}
         self._elements = {name: (file.name, path) for file in files.values() for name, path in _elements(file)}
         self._protos = {name: proto for file in files.values() for name, proto in _message_protos(file.package, file.message_type)}
 
@@ -116,10 +126,10 @@ class Places:
 
     def is_synthetic_oneof(self, field: FieldDescriptor) -> bool:
         """Whether the oneof of a field is only there for its `optional`."""
-        return bool(self._protos[field.containing_type.full_name].field[field.index].proto3_optional)
+        return bool(self._protos[_owner(field).full_name].field[field.index].proto3_optional)
 
     def _field(self, field: FieldDescriptor) -> tuple[str, Path]:
-        file, path = self._elements[field.containing_type.full_name]
+        file, path = self._elements[_owner(field).full_name]
         return file, (*path, _FIELD_OF_MESSAGE, field.index)
 
     def _place(self, file: str, path: Path) -> Place:
@@ -129,22 +139,37 @@ class Places:
     def _spans_of(self, file: str) -> dict[Path, Sequence[int]]:
         if file not in self._spans:
             self._spans[file] = {tuple(at.path): at.span for at in self._files[file].source_code_info.location}
+            self._sorted[file] = sorted(self._spans[file])
         return self._spans[file]
 
     def _spans_under(self, file: str, prefix: Path) -> list[Sequence[int]]:
         """Spans of an element and what is inside it, in order of their place."""
-        return sorted((span for path, span in self._spans_of(file).items() if path[: len(prefix)] == prefix), key=lambda s: (s[0], s[1]))
+        spans, paths = self._spans_of(file), self._sorted[file]
+        after = (paths[index] for index in range(bisect_left(paths, prefix), len(paths)))
+        under = takewhile(lambda path: path[: len(prefix)] == prefix, after)
+        return sorted((spans[path] for path in under), key=lambda span: (span[0], span[1]))
 
     def _option(self, file: str, path: Path, otherwise: Place, inside: Sequence[str]) -> Place:
-        """Place of an option; each text of `inside` moves it forward to the next line that has it."""
+        """Place of an option; each text of `inside` moves it forward to where that text comes next."""
         spans = self._spans_under(file, path)
         if not spans:
             return otherwise
         first, last = spans[0], max(span[2] if len(span) == 4 else span[0] for span in spans)  # noqa: PLR2004 - line, column, end line, end column.
-        line, lines = first[0], self._lines_of(file)
+        lines = self._lines_of(file)
+        line, column, start = first[0], first[1], first[1]
         for text in inside:
-            line = next((i for i in range(line, min(last + 1, len(lines))) if text in lines[i]), line)
-        return Place(file, line + 1, first[1] + 1 if line == first[0] else 0)
+            for at in range(line, min(last + 1, len(lines))):
+                found = lines[at].find(text, start if at == line else 0)
+                if found >= 0:
+                    line, column, start = at, found, found + len(text)
+                    break
+        return Place(file, line + 1, column + 1)
+
+
+def _owner(field: FieldDescriptor) -> Descriptor:
+    owner = field.containing_type
+    assert owner is not None, "only an extension has none"
+    return owner
 
 
 def _elements(file: FileDescriptorProto) -> Iterator[tuple[str, Path]]:

@@ -12,6 +12,7 @@ RULES: Mapping[str, str] = {
     "column-clash": "Two fields that would be stored in one column.",
     "column-name": "A column name that an engine cannot hold.",
     "column-unused": "A column name for a field that has no column.",
+    "file-name": "A .proto file whose path is not ASCII, or that two proto folders have.",
     "files-missing": "No .proto file where the contract should be.",
     "id-pattern": "An id pattern that cannot be compiled, or allows ids that no resource name can hold.",
     "index-duplicate": "The same index twice.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -14,7 +14,7 @@ from protoplane.contract import options
 from protoplane.contract.casing import lower_camel, snake
 from protoplane.contract.fields import FieldReader
 from protoplane.contract.ids import id_pattern_problem
-from protoplane.contract.model import IdRule, IndexRule, Kind, Label, MessageClass, Pattern, Place, Resource, Role
+from protoplane.contract.model import IdRule, IndexRule, MessageClass, Pattern, Place, Resource, Role
 from protoplane.contract.names import DEFAULT_ID_PATTERN
 from protoplane.contract.options import Annotations, ResourceOption, StorageOption
 from protoplane.contract.pool import Places
@@ -125,10 +125,13 @@ class ResourceReader:
         return IdRule(storage.id_source, DEFAULT_ID_PATTERN if problem else pattern)
 
     def _indexes(self, message: Descriptor, storage: StorageOption) -> tuple[IndexRule, ...]:
-        def place(paths: Sequence[str]) -> Place:
-            return self._places.message_option(message, options.STORAGE, *(f'"{path}"' for path in paths))
-
-        return tuple(IndexRule(paths, unique, place(paths)) for paths, unique in storage.indexes)
+        rules: list[IndexRule] = []
+        before: list[str] = []  # What stands in the braces before an index, to find the right one of two that start alike.
+        for paths, unique in storage.indexes:
+            quoted = [f'"{path}"' for path in paths]
+            rules.append(IndexRule(paths, unique, self._places.message_option(message, options.STORAGE, *before, *quoted[:1])))
+            before += quoted
+        return tuple(rules)
 
 
 def parse_pattern(text: str) -> tuple[Pattern | None, str]:
@@ -158,8 +161,3 @@ def with_parents(resources: Mapping[str, Resource]) -> dict[str, Resource]:
         resource_type: replace(resource, parent=types.get(resource.pattern.collections[:-1], ""))
         for resource_type, resource in resources.items()
     }
-
-
-def has_length(kind: Kind, label: Label) -> bool:
-    """Whether values of this kind need a length before they can be indexed."""
-    return kind in {Kind.STRING, Kind.BYTES} and label is Label.SINGULAR

@@ -26,6 +26,9 @@ ANNOTATIONS = (
 )
 """Compiled with every contract, so that its options can be read whether or not its files import them."""
 
+PROTOCOLS = ("grpc/reflection/v1/reflection.proto", "grpc/reflection/v1alpha/reflection.proto")
+"""Compiled with every contract too: `edge.reflection` speaks and describes them, and another run of protoc would cost 0.1 s."""
+
 PROTOC_SECONDS_MAX = 60.0
 """An ordinary contract takes 0.1 s."""
 
@@ -51,21 +54,22 @@ class Compiled:
 def compile_files(roots: Sequence[Path], files: Sequence[str] | None, report: Report) -> Compiled | None:
     """Run protoc over the contract; None, with its complaints in the report, when it refuses."""
     own = _own_files(roots, files, report)
-    if not own:
+    for name in own:
+        if not name.isascii():  # The protobuf runtime does not find such files again.
+            report.add(Place(name), "file-name", "the path of the file is not ASCII", "rename it or its folder")
+    if report.findings():
         return None
     with _includes() as includes, tempfile.TemporaryDirectory(prefix="protoplane-") as folder:
         output = Path(folder) / "contract.binpb"
         paths = tuple(dict.fromkeys((*(root.resolve() for root in roots), *includes)))
         command = [sys.executable, "-P", "-m", "grpc_tools.protoc", *(f"-I{path}" for path in paths)]
         command += ["--include_imports", "--include_source_info", f"--descriptor_set_out={output}"]
-        command += [name for name in ANNOTATIONS if name not in own]
+        command += [name for name in (*ANNOTATIONS, *PROTOCOLS) if name not in own]
         # Whole paths: protoc would take an import path for a file of the working directory.
         command += [str(path) for path in own.values()]
-        done = subprocess.run(  # noqa: S603 - our own interpreter, arguments as a list.
-            command, capture_output=True, text=True, errors="replace", timeout=PROTOC_SECONDS_MAX, check=False
-        )
-        if done.returncode:
-            _report_protoc(done.stderr, paths, report)
+        complaints = _run(command)
+        if complaints is not None:
+            _report_protoc(complaints, paths, report)
             return None
         return Compiled(output.read_bytes(), tuple(own))
 
@@ -120,11 +124,24 @@ def _own_files(roots: Sequence[Path], files: Sequence[str] | None, report: Repor
             name = "/".join(parts)
             hidden = any(part.startswith(".") or part in _SKIPPED_FOLDERS for part in parts[:-1])
             if not hidden and name != _OPERATIONS and not any((include / name).is_file() for include in include_roots()):
-                own.setdefault(name, path)
+                first = own.setdefault(name, path)
+                if first != path:
+                    report.add(Place(name), "file-name", f"two proto folders have this file: {first} and {path}", "keep one of them")
     if not own:
         where = ", ".join(str(root) for root in roots) or "no folder"
         report.add(Place(where), "files-missing", "there is no .proto file here", "write one, or name the folder that has them")
     return own
+
+
+def _run(command: Sequence[str]) -> str | None:
+    """Run protoc; what it says when it refuses, else None."""
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter, arguments as a list.
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=PROTOC_SECONDS_MAX, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"it took more than {PROTOC_SECONDS_MAX:.0f} s"
+    return done.stderr if done.returncode else None
 
 
 def _report_protoc(text: str, roots: Sequence[Path], report: Report) -> None:

@@ -1,0 +1,1 @@
+"""The gRPC edge: the only room that sees a gRPC context."""

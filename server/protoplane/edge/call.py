@@ -13,7 +13,7 @@ from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
 from protoplane.base.observe import CallDone, Observe, Stages
 from protoplane.contract.model import Method
-from protoplane.edge.refusal import refuse
+from protoplane.edge.refusal import end, refuse, status_of
 from protoplane.identity.principal import ANONYMOUS, Principal
 
 if TYPE_CHECKING:
@@ -49,13 +49,17 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
 
     def serve(data: bytes, context: grpc.ServicerContext) -> bytes:
         stages, principal, request_id, bug = Stages(), ANONYMOUS, "", None
+
+        def cancelled() -> bool:
+            return not context.is_active()
+
         try:
             request_id, authorization = read_metadata(context.invocation_metadata())
             if authorization:
                 principal = authenticate(authorization)
             stages.mark("authenticate")
-            deadline = deadline_of(context, deadlines)
-            response = answer(data, principal, deadline, request_id, lambda: not context.is_active())
+            deadline = deadline_of(context, deadlines, cancelled)
+            response = answer(data, principal, deadline, request_id, cancelled)
             stages.mark("answer")
         except Fault as refused:
             fault = refused
@@ -65,9 +69,14 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
         else:
             observe(CallDone(path, request_id, principal.subject, "OK", "", stages))
             return response
+        try:
+            status = status_of(fault, request_id)
+        except Exception as broken:  # noqa: BLE001 - a servicer's refusal that cannot be put into a message is a bug, too.
+            fault, bug = Fault(Reason.INTERNAL_FAULT, requestId=request_id), broken
+            status = status_of(fault, request_id)
         stages.mark("refuse")
         observe(CallDone(path, request_id, principal.subject, fault.code.name, fault.reason, stages, bug))
-        return refuse(context, fault, request_id)
+        return end(context, status)
 
     return serve
 
@@ -88,14 +97,14 @@ def read_metadata(metadata: Metadata) -> tuple[str, str]:
     return request_id or next(_made_ids), authorization
 
 
-def deadline_of(context: grpc.ServicerContext, deadlines: DeadlineSettings) -> Deadline:
+def deadline_of(context: grpc.ServicerContext, deadlines: DeadlineSettings, cancelled: Callable[[], bool]) -> Deadline:
     """The caller's deadline within our bounds. Raises Fault DEADLINE_PASSED when there is no time left to work in."""
     seconds = context.time_remaining()
     if seconds > NO_DEADLINE_SECONDS:
         seconds = deadlines.default_seconds
     elif seconds <= 0:
         raise Fault(Reason.DEADLINE_PASSED)
-    return Deadline.after(min(seconds, deadlines.max_seconds))
+    return Deadline.after(min(seconds, deadlines.max_seconds), cancelled)
 
 
 def unknown_method(path: str, observe: Observe) -> Callable[[object, grpc.ServicerContext], NoReturn]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, NoReturn
 
 import grpc
@@ -26,14 +25,18 @@ DESCRIPTION_CHARACTERS_MAX = 512
 
 DETAILS_KEY = "grpc-status-details-bin"
 
-STATUS_CODES = {code: grpc.StatusCode[code.name] for code in Code}
+STATUS_CODES: dict[int, grpc.StatusCode] = {code: grpc.StatusCode[code.name] for code in Code}
 
 
 def refuse(context: grpc.ServicerContext, fault: Fault, request_id: str) -> NoReturn:
     """End the call with the fault; raises what grpcio takes for "aborted", so nothing may catch it."""
-    status = status_of(fault, request_id)
+    end(context, status_of(fault, request_id))
+
+
+def end(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
+    """End the call with a status; raises as `refuse` does."""
     context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
-    context.abort(STATUS_CODES[fault.code], status.message)
+    context.abort(STATUS_CODES[status.code], status.message)
 
 
 def status_of(fault: Fault, request_id: str) -> status_pb2.Status:
@@ -41,7 +44,8 @@ def status_of(fault: Fault, request_id: str) -> status_pb2.Status:
     status = _status(fault, request_id)
     if status.ByteSize() <= DETAILS_BYTES_MAX and len(status.message.encode()) <= TEXT_BYTES_MAX:
         return status
-    shorter = copy.copy(fault)
+    shorter = Fault.__new__(Fault)
+    vars(shorter).update(vars(fault))
     shorter.text = fault.text.encode()[: TEXT_BYTES_MAX - 3].decode(errors="ignore") + "…"
     kept = min(len(fault.violations), VIOLATIONS_MAX)
     while True:

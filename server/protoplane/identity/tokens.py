@@ -121,8 +121,7 @@ def _verification_key(entry: object) -> tuple[str, VerificationKey]:
     key = JWKRegistry.import_key(entry)
     assert isinstance(key, OKPKey | ECKey)
     kid = entry.get("kid") or key.thumbprint()
-    if not isinstance(kid, str):
-        raise TypeError("has a kid that is not a text")
+    assert isinstance(kid, str)  # The import has seen to it.
     return kid, VerificationKey(key, algorithm, names)
 
 

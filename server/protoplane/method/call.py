@@ -13,7 +13,7 @@ from protoplane.base.deadline import Deadline
 from protoplane.contract.model import Method, MethodKind
 from protoplane.identity.principal import Principal
 from protoplane.method.rows import Item, Rows
-from protoplane.query.mask import compile_mask, implied_mask
+from protoplane.query.mask import compile_mask
 from protoplane.store.engine import Session
 
 M = TypeVar("M", bound=Message)
@@ -78,7 +78,7 @@ class Call:
         """
         name: str = getattr(message, self.resources[type(message)].rows.resource.name_field.name)
         rows = self._rows(type(message), MethodKind.UPDATE, name)
-        mask = compile_mask(paths, rows.resource) if paths else implied_mask(message, rows.resource)
+        mask = compile_mask(paths, rows.resource, message)
         ids = rows.locate(name, "name")
         return cast("M", rows.change(self.session, ids, message, mask, self.now_micros, by_code=True))
 

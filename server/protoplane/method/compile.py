@@ -12,8 +12,9 @@ from typing import assert_never
 from google.protobuf.message import Message
 
 from protoplane.contract.model import Contract, Method, MethodKind
-from protoplane.contract.validate import RequestChecks, ResourceChecks
+from protoplane.contract.validate import Checks
 from protoplane.method.call import Stored
+from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.custom import CustomMethod
 from protoplane.method.read import compile_get, compile_list
 from protoplane.method.replay import Replay
@@ -43,24 +44,25 @@ class Compiled:
 def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, custom: Mapping[str, CustomMethod]) -> Compiled:
     """Compile every method of a contract that has no findings."""
     tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
-    rows = {kind: _rows(contract, table, engine) for kind, table in tables.items()}
+    checks = Checks(contract)
+    rows = {kind: _rows(table, engine, checks) for kind, table in tables.items()}
     models = compile_models(tables, engine)
     stored: dict[type[Message], Stored] = {}
     for kind, resource in contract.resources.items():
         standard = (m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM)
         rules = {m.kind: compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
-    bind = _Binder(contract, engine, tokens, rows, stored)
+    bind = _Binder(checks, engine, tokens, rows, stored)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
     return Compiled(served, (*SYSTEM_TABLES, *_parents_first(tables)))
 
 
-def _rows(contract: Contract, table: Table, engine: Engine) -> Rows:
+def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
     return Rows(
         table=table,
         codec=compile_codec(table),
         statements=TableStatements(table, engine.database),
-        checks=ResourceChecks(table.resource, contract),
+        checks=ResourceChecks(table.resource, checks),
     )
 
 
@@ -70,7 +72,7 @@ def _parents_first(tables: Mapping[str, Table]) -> list[TableShape]:
 
 @dataclass(frozen=True, slots=True)
 class _Binder:
-    contract: Contract
+    checks: Checks
     engine: Engine
     tokens: PageTokens
     rows: Mapping[str, Rows]
@@ -87,7 +89,7 @@ class _Binder:
             method=method,
             handler=handler,
             authorise=compile_rule(method, _target(method)),
-            prepare=RequestChecks(method, self.contract, own_code=custom is not None).prepare,
+            prepare=RequestChecks(method, self.checks, own_code=custom is not None).prepare,
             engine=self.engine,
             writes=not reads,
             replay=Replay(method, self.engine) if has_request_id and not reads else None,
@@ -103,7 +105,7 @@ class _Binder:
             case MethodKind.GET:
                 return compile_get(method, rows)
             case MethodKind.LIST:
-                return compile_list(method, rows, self.tokens, self.engine.database)
+                return compile_list(method, rows, self.tokens, self.engine)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_CREATE:

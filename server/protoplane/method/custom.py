@@ -9,18 +9,26 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
+from protoplane.contract.casing import snake
 from protoplane.contract.model import Contract, Finding, Method, MethodKind, Place
+from protoplane.contract.pool import Pool
 from protoplane.method.call import Call
-from protoplane.method.served import Handler
+from protoplane.method.served import Handler as Standard
+
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+Handler: TypeAlias = Callable[[Call, Req], Res]
+"""The standard method as code around it receives it: `serve: Handler[CreateBookRequest, Book]`."""
 
 
 class Servicer:
@@ -48,7 +56,7 @@ class CustomMethod:
     """Whether it takes the standard handler as a third argument."""
     place: Place
 
-    def handler(self, standard: Handler | None) -> Handler:
+    def handler(self, standard: Standard | None) -> Standard:
         """The handler of the RPC."""
         run = self.run
         if not self.around:
@@ -77,7 +85,7 @@ def bind_servicers(servicers: Sequence[type[Servicer]], contract: Contract) -> t
     bound: dict[str, CustomMethod] = {}
     findings: list[Finding] = []
     for servicer in servicers:
-        methods = {_snake(m.name): m for m in contract.methods.values() if m.service == servicer.service}
+        methods = {snake(m.name): m for m in contract.methods.values() if m.service == servicer.service}
         if not methods:
             findings.append(_finding(servicer, "servicer-unknown-service", f"the contract has no service '{servicer.service}'", "name one of its services"))
             continue
@@ -106,10 +114,14 @@ AROUND_PARAMETERS = 4
 """self, call, request, serve."""
 
 
-def implemented_paths(servicers: Sequence[type[Servicer]]) -> frozenset[str]:
-    """`/service/snake_name` of every public method of the servicers, before there is a contract to match them with."""
+def implemented_paths(servicers: Sequence[type[Servicer]], pool: Pool) -> frozenset[str]:
+    """The paths of the RPCs that the servicers have a method for, before there is a contract to bind them to."""
     return frozenset(
-        f"/{servicer.service}/{name}" for servicer in servicers for name, _ in inspect.getmembers(servicer, inspect.isfunction) if not name.startswith("_")
+        f"/{service.full_name}/{method.name}"
+        for servicer in servicers
+        for service in pool.services(servicer.service)
+        for method in service.methods
+        if inspect.isfunction(getattr(servicer, snake(method.name), None))
     )
 
 
@@ -136,11 +148,6 @@ def _place(thing: Callable[..., object]) -> Place:
         return Place(Path(inspect.getsourcefile(thing) or "?").name, line)
     except (OSError, TypeError):
         return Place("?")
-
-
-def _snake(name: str) -> str:
-    """`ProposeRebooking` → `propose_rebooking`, `GetURL` → `get_url`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 __all__ = ["Call", "Handler", "Servicer"]

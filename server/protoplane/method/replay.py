@@ -10,18 +10,21 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 from google.protobuf.message import Message
 
 from protoplane.base import clock, limits
+from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
 from protoplane.contract.model import Method
 from protoplane.identity.principal import Principal
 from protoplane.method.call import Call
-from protoplane.store.engine import Duplicate, Engine, LockTimeout
+from protoplane.store.engine import Engine
 from protoplane.store.schema import Storage
 from protoplane.store.statements import delete_before, insert, select_by_key, update_by_key
 from protoplane.store.system import REQUEST_TABLE
+from protoplane.store.trouble import Duplicate, Locked
 
 MICROS_PER_HOUR = 3_600_000_000
 
@@ -30,28 +33,29 @@ class Replay:
     """Keeps and gives again the answers of one method."""
 
     def __init__(self, method: Method, engine: Engine) -> None:
-        dialect = engine.dialect
+        database = engine.database
         self.method = method.path
-        self._time = dialect.binder(Storage.TIME)
-        self._claim = insert(REQUEST_TABLE, ("principal", "method", "request_id", "digest", "created"), dialect)
-        self._look = select_by_key(REQUEST_TABLE, ("digest", "response"), dialect)
-        self._keep = update_by_key(REQUEST_TABLE, ("response",), dialect)
+        self._time = engine.dialect.binder(Storage.TIME)
+        self._claim = insert(REQUEST_TABLE, ("principal", "method", "request_id", "digest", "created"), database)
+        self._look = select_by_key(REQUEST_TABLE, ("digest", "response"), database)
+        self._keep = update_by_key(REQUEST_TABLE, ("response",), database)
 
-    def once(self, call: Call, request: Message, handler: Callable[[Call, Message], Message]) -> bytes:
+    def once(self, call: Call, request: Any, handler: Callable[[Call, Message], Message]) -> bytes:
         """The encoded answer: the handler's, or the first one given to the same request_id.
 
         Raises Fault REQUEST_ID_REUSED for another body, REQUEST_IN_PROGRESS while the first call runs.
         """
-        request_id: str = getattr(request, "request_id")  # noqa: B009 - messages of a private pool have no static fields.
-        if not request_id or getattr(request, "validate_only", False):
+        request_id: str = request.request_id
+        if not request_id:
             return handler(call, request).SerializeToString()
         key = (_owner(call.principal), self.method, request_id.lower())
+        request.request_id = key[2]  # A UUID is the same in capitals, and so is the request.
         digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
         try:
-            call.session.execute(self._claim, (*key, digest, self._time(clock.now_micros())))
+            call.session.claim(self._claim, (*key, digest, self._time(call.now_micros)))
         except Duplicate:
             return self._again(call, key, digest)
-        except LockTimeout:
+        except Locked:
             raise Fault(Reason.REQUEST_IN_PROGRESS, requestId=request_id, retry_delay_seconds=1.0) from None
         answer = handler(call, request).SerializeToString()
         call.session.execute(self._keep, (zlib.compress(answer, 1), *key))
@@ -71,9 +75,8 @@ def _owner(principal: Principal) -> str:
     return hashlib.sha256(f"{principal.issuer}\0{principal.subject}".encode()).hexdigest()
 
 
-def forget_old(engine: Engine, rows_max: int) -> int:
-    """Delete kept answers past their time, at most `rows_max` in one transaction; gives how many went."""
-    before = clock.now_micros() - limits.REQUEST_ID_HOURS * MICROS_PER_HOUR
-    statement = delete_before(REQUEST_TABLE, "created", engine.dialect)
-    bound = (engine.dialect.binder(Storage.TIME)(before), rows_max)
-    return engine.write(lambda session: session.execute(statement, bound), engine.default_deadline())
+def forget_old(engine: Engine, deadline: Deadline) -> int:
+    """Delete kept answers past their time; gives how many went. Run now and then, by anyone."""
+    statement = delete_before(REQUEST_TABLE, "created", engine.database)
+    before = engine.dialect.binder(Storage.TIME)(clock.now_micros() - limits.REQUEST_ID_HOURS * MICROS_PER_HOUR)
+    return engine.write(lambda session: session.execute(statement, (before,)), deadline)

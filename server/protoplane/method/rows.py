@@ -16,12 +16,13 @@ from google.protobuf.message import Message
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.contract.model import Field, IdSource, Resource, Role
 from protoplane.contract.names import NamePattern, new_id
-from protoplane.contract.validate import ResourceChecks
+from protoplane.method.checks import ResourceChecks
 from protoplane.query.mask import Mask
 from protoplane.store.codec import Codec, Row, etag_of
-from protoplane.store.engine import Duplicate, HasChildren, ParentMissing, Session
+from protoplane.store.engine import Session
 from protoplane.store.statements import TableStatements
 from protoplane.store.tables import Table
+from protoplane.store.trouble import Duplicate, HasChildren, ParentMissing
 
 Ids = tuple[str, ...]
 
@@ -116,6 +117,10 @@ class Rows:
         """The refusal for a resource that is not there."""
         return Fault(Reason.RESOURCE_NOT_FOUND, name=self.pattern.format(ids))
 
+    def parent_not_found(self, parent: Ids) -> Fault:
+        """The refusal for a parent that is not there."""
+        return Fault(Reason.RESOURCE_NOT_FOUND, name=self.pattern.format_parent(parent))
+
     # Writes
 
     def insert(self, session: Session, items: Sequence[Item], now_micros: int) -> list[Message]:
@@ -135,7 +140,7 @@ class Rows:
         except Duplicate as duplicate:
             raise self._exists(session, items, duplicate) from None
         except ParentMissing:
-            raise self._parent_missing(items) from None
+            raise self.parent_not_found(items[0].ids[:-1]) from None
         return [self.message(row) for row in rows]
 
     def change(self, session: Session, ids: Ids, given: Message, mask: Mask, now_micros: int, *, path: str = "", by_code: bool = False) -> Message:
@@ -151,7 +156,7 @@ class Rows:
         self.check_etag(given, version, ids)
         stored = self._new()
         self.codec.fill(stored, row)
-        mask.apply(stored, given, by_code=by_code)
+        mask.apply(stored, given, prefix=f"{path}." if path else "", by_code=by_code)
         violations = self.checks.on_update(stored, mask, path)
         if violations:
             raise invalid_fields(violations)
@@ -162,9 +167,9 @@ class Rows:
             set_time(stored, self._updated.name, now_micros)
         changed = self.codec.row(stored, ids, version + 1)
         positions = tuple(i for i, (old, new) in enumerate(zip(row, changed, strict=True)) if old != new)
-        bound = self.codec.bind(changed)
+        update = self.sql.update(positions)
         try:
-            count = session.execute(self.sql.update(positions), (*(bound[i] for i in positions), *ids, version))
+            count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, version))
         except Duplicate as duplicate:
             raise self._exists(session, [Item(ids, stored, "")], duplicate) from None
         if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
@@ -208,9 +213,6 @@ class Rows:
         paths = next((rule.paths for rule, index in zip(self.resource.indexes, self.table.shape.indexes, strict=True) if index.name == duplicate.index), ())
         violations = [Violation(path, "holds a value that another resource has already", "NOT_UNIQUE") for path in paths]
         return Fault(Reason.RESOURCE_EXISTS, name=self.pattern.format(taken.ids), violations=violations)
-
-    def _parent_missing(self, items: Sequence[Item]) -> Fault:
-        return Fault(Reason.RESOURCE_NOT_FOUND, name=self.pattern.format_parent(items[0].ids[:-1]))
 
 
 VERSION_BITS = 62

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from protoplane.base import clock
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
 from protoplane.contract.model import Access, Method
 from protoplane.identity.principal import Principal
-from protoplane.method.call import Call
+from protoplane.method.call import Call, Stored
 from protoplane.method.replay import Replay
 from protoplane.store.engine import Engine, Session
+
+A = TypeVar("A")
 
 Handler: TypeAlias = Callable[[Call, Message], Message]
 """What a method does: inside its transaction, with a request that may be called and is well formed."""
@@ -37,6 +40,8 @@ class Served:
     """Present where the request has a request_id."""
     validate_only: Callable[[Message], bool]
     """Whether this request asks for a rehearsal: everything runs, nothing is kept."""
+    resources: Mapping[type[Message], Stored]
+    """What the handler's Call reaches."""
 
     def answer(
         self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, cancelled: Callable[[], bool]
@@ -45,18 +50,23 @@ class Served:
         request = self.decode(data)
         self.authorise(principal, request)
         self.prepare(request)
+        rehearsal = self.validate_only(request)
 
         def work(session: Session) -> bytes:
-            # A retried transaction starts from the bytes again: the handler may have changed its request.
+            # A transaction that is run again starts from the bytes: the handler may have changed its request.
             asked = request if session.attempt == 1 else self._fresh(data)
-            call = Call(self.method, principal, session, deadline, request_id, cancelled)
-            if self.replay is None:
-                return self.handler(call, asked).SerializeToString()
-            return self.replay.once(call, asked, self.handler)
+            call = Call(self.method, principal, session, deadline, request_id, cancelled, clock.now_micros(), self.resources)
+            if rehearsal:
+                session.roll_back()
+            if self.replay is None or rehearsal:
+                answer = self.handler(call, asked).SerializeToString()
+            else:
+                answer = self.replay.once(call, asked, self.handler)
+            if self.writes and cancelled():
+                raise Fault(Reason.CALL_CANCELLED)
+            return answer
 
-        if not self.writes:
-            return self.engine.read(work, deadline)
-        return self.engine.write(work, deadline, rehearse=self.validate_only(request), cancelled=cancelled)
+        return (self.engine.write if self.writes else self.engine.read)(work, deadline)
 
     def decode(self, data: bytes) -> Message:
         """The request from its bytes; Fault MALFORMED_MESSAGE when they are none."""
@@ -71,29 +81,29 @@ class Served:
         return request
 
 
-def compile_rule(method: Method, target: Callable[[Message], str]) -> Callable[[Principal, Message], None]:
-    """The method's declared rule as a check. Relations will be asked here too, with the same target.
+def compile_rule(method: Method, target: Callable[[A], str]) -> Callable[[Principal, A], None]:
+    """The method's declared rule as a check of a principal and what it asks about. Relations will be asked here too.
 
-    `target` gives the name the call is about, as the caller wrote it: a denied caller learns nothing about its form.
+    `target` gives the name that a request is about, as the caller wrote it: a denied caller learns nothing about its form.
     """
     permission = method.rule.permission
     match method.rule.access:
         case Access.PUBLIC:
 
-            def public(principal: Principal, request: Message) -> None:
+            def public(principal: Principal, request: A) -> None:
                 """Anyone may call it."""
 
             return public
         case Access.AUTHENTICATED:
 
-            def authenticated(principal: Principal, request: Message) -> None:
+            def authenticated(principal: Principal, request: A) -> None:
                 if principal.anonymous:
                     raise Fault(Reason.CREDENTIALS_INVALID, problem="none were given.")
 
             return authenticated
         case Access.PERMISSION:
 
-            def permitted(principal: Principal, request: Message) -> None:
+            def permitted(principal: Principal, request: A) -> None:
                 if permission in principal.permissions:
                     return
                 if principal.anonymous:

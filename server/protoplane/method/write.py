@@ -13,7 +13,7 @@ from protoplane.contract.model import Method, Resource
 from protoplane.method.call import Call
 from protoplane.method.rows import Ids, Item, Rows
 from protoplane.method.served import Handler
-from protoplane.query.mask import compile_mask, implied_mask
+from protoplane.query.mask import compile_mask
 
 
 def compile_create(method: Method, rows: Rows) -> Handler:
@@ -76,7 +76,7 @@ def compile_update(method: Method, rows: Rows) -> Handler:
             rows.take_id(ids[-1], at)
             return rows.insert(call.session, [Item(ids, given, body)], call.now_micros)[0]
         paths = request.update_mask.paths if has_mask else ()
-        mask = compile_mask(paths, resource) if paths else implied_mask(given, resource)
+        mask = compile_mask(paths, resource, given)
         return rows.change(call.session, ids, given, mask, call.now_micros, path=body)
 
     return update

@@ -1,0 +1,1 @@
+"""What callers may ask of a list: filters, orders, pages, field masks. Pure: no I/O, no engine named."""

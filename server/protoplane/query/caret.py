@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 
 from protoplane.base.errors import Fault, Reason, Violation, shorten
 
@@ -11,7 +11,7 @@ WINDOW_CHARACTERS = 60
 """Characters of the text shown on either side of the caret: an error fits a terminal whatever the length of the text."""
 
 
-class Misread(Exception):  # noqa: N818 - a place in a text, not yet an error: `fault` makes it one.
+class Misread(Exception):
     """A text cannot be used; `offset` counts characters from 0, `problem` says what was expected, in lower case."""
 
     def __init__(self, offset: int, problem: str) -> None:
@@ -37,8 +37,22 @@ def show(text: str, offset: int) -> str:
 
 def nearest(word: str, names: Iterable[str]) -> str:
     """A suggestion to append to a problem: `; did you mean 'title'?`, or nothing when no name is near."""
-    close = get_close_matches(word, names, n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    word = word[:NEAREST_CHARACTERS_MAX]
+    best, name = max(((_likeness(word, name), name) for name in names), default=(0.0, ""))
+    return f"; did you mean '{name}'?" if best >= NEAREST_LIKENESS_MIN else ""
+
+
+NEAREST_CHARACTERS_MAX = 64
+"""Of a word, for comparing it with names: the comparison takes the square of its length."""
+
+NEAREST_LIKENESS_MIN = 0.6
+"""Below it a suggestion would be a guess (difflib's own choice)."""
+
+
+def _likeness(word: str, name: str) -> float:
+    """From 0 to 1. A word like one part of a name (`pages` and `page_count`) is nearly as like as one like the whole."""
+    parts = name.split("_") if "_" in name else []
+    return max(SequenceMatcher(None, word, name).ratio(), *(0.95 * SequenceMatcher(None, word, part).ratio() for part in parts), 0.0)
 
 
 def quote(word: str) -> str:

@@ -22,6 +22,10 @@ class NameColumns:
 class Columns(Protocol):
     """SQL expressions for the fields of one table. Every expression compares exactly (binary, no padding) on every engine."""
 
+    @property
+    def merges_ranges(self) -> bool:
+        """Whether the engine scans `a = ? AND key > ? OR a > ?` on an index of (a, key) in order: MySQL and MariaDB do, SQLite does not."""
+
     def value(self, field: Field) -> Node:
         """The comparable value of a singular, addressable field; NULL when it, or a message on its path, is unset."""
 

@@ -68,11 +68,6 @@ def reader(kind: Kind) -> Read | None:
     return _READERS.get(kind)
 
 
-def read_element(field: Field, read: Read, literal: Literal) -> Test:
-    """The test that an element of a repeated field or a map's value equals the literal."""
-    return read(field, Op.EQUAL, literal)
-
-
 def read_contained(literal: Literal) -> Test:
     """The test that a string contains the literal; wildcards stand for anything."""
     return Test(Op.LIKE, pattern(("", *literal.pieces, "")))
@@ -86,7 +81,9 @@ def read_string(field: Field, op: Op, literal: Literal) -> Test:
         return Test(Op.LIKE, pattern(literal.pieces))
     if op is Op.UNEQUAL:
         return Test(Op.UNLIKE, pattern(literal.pieces))
-    raise Misread(literal.offset, rf"'*' is a wildcard, which only = != and : take; write \* in quotes to compare '{field.name}' with a star")
+    raise Misread(
+        literal.offset, rf"'*' is a wildcard, which only = != and : take; write \* in quotes to compare '{field.name}' with a star"
+    )
 
 
 def read_map_key(field: Field, literal: Literal) -> Test:
@@ -218,7 +215,7 @@ def _nearest(kind: Kind, number: Decimal) -> float | None:
     if kind is Kind.DOUBLE:
         return value
     try:
-        return float(struct.unpack("f", struct.pack("f", value))[0]) + 0.0
+        return float(_FLOAT.unpack(_FLOAT.pack(value))[0]) + 0.0
     except OverflowError:
         return None
 
@@ -232,15 +229,11 @@ def _compare_whole(field: Field, op: Op, whole: int, *, exact: bool) -> Test:
         return _beyond(op, above=True)
     if exact:
         return Test(op, whole)
-    match op:
-        case Op.EQUAL:
-            return Test(Op.FALSE)
-        case Op.UNEQUAL:
-            return Test(Op.TRUE)
-        case Op.LESS | Op.AT_MOST:
-            return Test(Op.AT_MOST, whole)
-        case _:
-            return Test(Op.GREATER, whole)
+    if op in (Op.LESS, Op.AT_MOST):
+        return Test(Op.AT_MOST, whole)
+    if op in (Op.GREATER, Op.AT_LEAST):
+        return Test(Op.GREATER, whole)
+    return Test(Op.FALSE if op is Op.EQUAL else Op.TRUE)
 
 
 def _beyond(op: Op, *, above: bool) -> Test:
@@ -258,6 +251,7 @@ def _article(kind: Kind) -> str:
     return f"{'an' if kind.value[0] == 'i' else 'a'} {kind.value}"
 
 
+_FLOAT = struct.Struct("<f")  # Not "f": the native form turns what is too large into infinity.
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _STANDARD_BASE64 = str.maketrans("-_", "+/")
 _READERS: Mapping[Kind, Read] = {

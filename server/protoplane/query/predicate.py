@@ -81,23 +81,26 @@ class Slots:
         self.columns = columns
         self.count = 0
 
-    def test(self, node: Node, test: Test) -> Node:
-        """The test of `node` as a condition that is NULL when `node` is."""
-        match test.op:
-            case Op.TRUE:
-                return Expression(node, "=", node)
-            case Op.FALSE:
-                return Expression(node, "<>", node)
-            case Op.LIKE | Op.UNLIKE:
-                return Expression(node, test.op.value, NodeList((self.take(), SQL("ESCAPE '!'"))))
-            case op:
-                return Expression(node, op.value, self.take())
-
     def take(self) -> Node:
         """The next slot."""
         slot = AsIs(Slot(f"{self.name}.{self.count}"))
         self.count += 1
         return slot
+
+    def test(self, test: Test) -> Callable[[Node], Node]:
+        """The test as a condition on a node, NULL when the node is. Its slot is taken now, whenever the node is known."""
+        match test.op:
+            case Op.TRUE:
+                return lambda node: Expression(node, "=", node)
+            case Op.FALSE:
+                return lambda node: Expression(node, "<>", node)
+            case Op.LIKE | Op.UNLIKE:
+                # Spelt out: Peewee's own LIKE operator becomes GLOB on SQLite.
+                like = (SQL(test.op.value), self.take(), SQL("ESCAPE '!'"))
+                return lambda node: NodeList((node, *like), parens=True)
+            case _:
+                right = self.take()
+                return lambda node: Expression(node, test.op.value, right)
 
 
 class Term(Protocol):
@@ -118,11 +121,13 @@ class Compare:
     test: Test
 
     def describe(self, shape: Shape, columns: Columns) -> None:
+        """See `Term.describe`."""
         shape.parts.append(self.field.path)
         shape.test(self.test, lambda value: columns.bind(self.field, value))
 
     def build(self, slots: Slots) -> Node:
-        return slots.test(slots.columns.value(self.field), self.test)
+        """See `Term.build`."""
+        return slots.test(self.test)(slots.columns.value(self.field))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ class CompareName:
     tests: tuple[tuple[int, Test], ...]
 
     def describe(self, shape: Shape, columns: Columns) -> None:
+        """See `Term.describe`."""
         del columns  # Ids are bound as they are.
         shape.parts.append(f"{self.field.path}[")
         for index, test in self.tests:
@@ -141,23 +147,26 @@ class CompareName:
         shape.parts.append("]")
 
     def build(self, slots: Slots) -> Node:
+        """See `Term.build`."""
         name = slots.columns.name(self.field)
         assert name is not None
-        return join("AND", [slots.test(name.columns[index], test) for index, test in self.tests])
+        return join("AND", [slots.test(test)(name.columns[index]) for index, test in self.tests])
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A field differs from its default, or a message is there. Never NULL."""
+    """A field differs from its default, or a message is there. Never NULL, below an unset message neither."""
 
     field: Field
 
     def describe(self, shape: Shape, columns: Columns) -> None:
+        """See `Term.describe`."""
         del columns
         shape.parts.append(f"{self.field.path}:*")
 
     def build(self, slots: Slots) -> Node:
-        return slots.columns.is_set(self.field)
+        """See `Term.build`."""
+        return Expression(slots.columns.is_set(self.field), "IS", SQL("TRUE"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +184,7 @@ class Element:
     of_key: bool = False
 
     def describe(self, shape: Shape, columns: Columns) -> None:
+        """See `Term.describe`."""
         shape.parts.append(f"{self.field.path}{'?' if self.of_key else ''}{{")
         for test, bind in self._tests(columns):
             shape.test(test, bind)
@@ -188,18 +198,22 @@ class Element:
         return [*key, *(key if self.of_key else []), *value]
 
     def build(self, slots: Slots) -> Node:
-        def some(test_value: Test | None) -> Node:
-            def passes(key: Node, value: Node) -> Node:
-                tests = [] if self.key is None else [slots.test(key, self.key)]
-                return join("AND", tests if test_value is None else [*tests, slots.test(value, test_value)])
-
-            return slots.columns.any_element(self.field, passes)
-
+        """See `Term.build`."""
         guards = [] if self.below is None else [slots.columns.is_set(self.below)]
         if self.of_key:
-            guards.append(some(None))
-        found = some(self.value)
+            guards.append(self._some(slots, None))
+        found = self._some(slots, self.value)
         return Case(None, ((join("AND", guards), found),)) if guards else found
+
+    def _some(self, slots: Slots, value: Test | None) -> Node:
+        passes_key = None if self.key is None else slots.test(self.key)
+        passes_value = None if value is None else slots.test(value)
+
+        def passes(key: Node, value: Node) -> Node:
+            conditions = [] if passes_key is None else [passes_key(key)]
+            return join("AND", conditions if passes_value is None else [*conditions, passes_value(value)])
+
+        return slots.columns.any_element(self.field, passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +223,13 @@ class Negation:
     term: Term
 
     def describe(self, shape: Shape, columns: Columns) -> None:
+        """See `Term.describe`."""
         shape.parts.append("!(")
         self.term.describe(shape, columns)
         shape.parts.append(")")
 
     def build(self, slots: Slots) -> Node:
+        """See `Term.build`."""
         return Negated(NodeList((self.term.build(slots),), parens=True))
 
 
@@ -225,6 +241,7 @@ class Junction:
     terms: tuple[Term, ...]
 
     def describe(self, shape: Shape, columns: Columns) -> None:
+        """See `Term.describe`."""
         shape.parts.append(f"{self.word}(")
         for term in self.terms:
             term.describe(shape, columns)
@@ -232,6 +249,7 @@ class Junction:
         shape.parts.append(")")
 
     def build(self, slots: Slots) -> Node:
+        """See `Term.build`."""
         return join(self.word, [term.build(slots) for term in self.terms])
 
 
@@ -248,7 +266,7 @@ class _Builder:
 
 
 def predicate(term: Term, columns: Columns, *, slots: str) -> Predicate:
-    """The predicate of a term; its slots are named `{slots}.0`, `{slots}.1`, …"""
+    """The predicate of a term, with slots named `{slots}.0`, `{slots}.1` and so on."""
     shape = Shape(slots)
     term.describe(shape, columns)
     return Predicate(" ".join(shape.parts), shape.values, _Builder(term, columns, slots))

@@ -1,4 +1,4 @@
-"""The text of a filter as a tree (AIP-160), with the place of everything in it; nothing here knows fields or types.
+r"""The text of a filter as a tree (AIP-160), with the place of everything in it; nothing here knows fields or types.
 
     expression  = sequence { "AND" sequence }
     sequence    = factor { factor }                 juxtaposition means AND
@@ -9,7 +9,7 @@
     function    = name { "." name } "(" [ value { "," value } ] ")"
 
 The scanner reads each character a bounded number of times, and depth and terms are counted on the way down, so a
-hostile text costs no more than its length. Quoted strings take `\\"`, `\\'`, `\\\\`, `\\*`, `\\n`, `\\r` and `\\t`.
+hostile text costs no more than its length. Quoted strings take `\"`, `\'`, `\\`, `\*`, `\n`, `\r` and `\t`.
 """
 
 from __future__ import annotations
@@ -202,7 +202,8 @@ class _Parser:
         return Restriction(member, match.group(), start, argument)
 
     def member(self) -> Member:
-        path, offsets = [], []
+        path: list[str] = []
+        offsets: list[int] = []
         while True:
             start = self.position
             if (match := _STRING.match(self.text, start)) is not None:
@@ -273,6 +274,8 @@ class _Parser:
             return f"{wanted} is expected here, but the filter ends"
         if self.text[self.position] in "\"'":
             return "this string is never closed"
+        if self.text[self.position] == "\\":
+            return "a backslash stands in quoted strings only"
         return f"{wanted} is expected here, or {others}"
 
     def enter(self, offset: int) -> None:

@@ -9,7 +9,7 @@ row is what a SELECT returns and what a write binds, so an answer to a write is 
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -36,12 +36,28 @@ class Codec:
     """Set the fields of an empty message from a row, with name and etag."""
     row: Callable[[Message, tuple[str, ...], int], Row]
     """The row of a message, its ids and its row version. Raises Fault INVALID_FIELDS for a value the engine cannot hold."""
+    bind: Callable[[Row], Sequence[object]]
+    """A row as the engine wants it bound."""
 
 
 def compile_codec(table: Table) -> Codec:
     """Generate and compile both directions for a table."""
     reader, writer = _Reader(table), _Writer(table)
-    return Codec(fill=reader.compile(), row=writer.compile())
+    return Codec(fill=reader.compile(), row=writer.compile(), bind=_binder(table))
+
+
+def _binder(table: Table) -> Callable[[Row], Sequence[object]]:
+    converts = {i: convert for i, column in enumerate(table.columns) if (convert := table.dialect.bind(column.storage)) is not None}
+    if not converts:
+        return tuple
+
+    def bind(row: Row) -> list[object]:
+        bound = list(row)
+        for i, convert in converts.items():
+            bound[i] = convert(bound[i])
+        return bound
+
+    return bind
 
 
 class _Source:

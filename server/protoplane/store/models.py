@@ -8,14 +8,18 @@ are part of it. Writes that others should know of go through `Call`, not through
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import peewee
 
-from protoplane.store.dialect import Dialect
+from protoplane.store.dialect import EPOCH, Dialect
 from protoplane.store.engine import Engine
 from protoplane.store.schema import ColumnShape, Storage
 from protoplane.store.tables import Table
+
+
+MICROSECOND = timedelta(microseconds=1)
 
 
 class MicrosField(peewee.Field):
@@ -24,16 +28,18 @@ class MicrosField(peewee.Field):
     field_type = "DATETIME"
 
     def __init__(self, dialect: Dialect, **options: Any) -> None:
-        self._dialect = dialect
+        self._bind = dialect.bind(Storage.TIME)
         super().__init__(**options)
 
     def db_value(self, value: int | None) -> object:
         """To what the engine binds."""
-        return None if value is None else self._dialect.bind_value(Storage.TIME, value)
+        return value if self._bind is None else self._bind(value)
 
-    def python_value(self, value: object) -> int | None:
-        """From what the engine gives."""
-        return None if value is None else self._dialect.time_micros(value)
+    def python_value(self, value: object) -> object:
+        """From what the engine gives: an int, or the engine's own form of a time."""
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        return (value - EPOCH) // MICROSECOND if isinstance(value, datetime) else value
 
 
 def compile_models(tables: Mapping[str, Table], engine: Engine) -> dict[str, type[peewee.Model]]:

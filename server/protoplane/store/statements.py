@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from peewee import Column, Database, Expression, Node
+from peewee import SQL, AsIs, Column, Database, Expression, Node
 from peewee import Table as SqlTable
 
 from protoplane.query.slot import Slot, bind
@@ -32,7 +32,7 @@ class Statement:
 def render(query: Node, database: Database) -> Statement:
     """The SQL of a query in the database's own placeholders and quotes."""
     context = database.get_sql_context()
-    sql, params = context.sql(query).query()
+    sql, params = context.sql(query).query()  # type: ignore[no-untyped-call]  # Peewee has no types.
     return Statement(sql, tuple(params))
 
 
@@ -44,7 +44,15 @@ def source(shape: TableShape) -> SqlTable:
 def insert(shape: TableShape, columns: Sequence[str], database: Database) -> str:
     """INSERT of one row: values in the order of `columns`."""
     table = source(shape)
-    return render(table.insert({Column(table, name): Slot(name) for name in columns}), database).sql
+    row = [AsIs(Slot(name)) for name in columns]
+    return in_order(render(table.insert([row], columns=[Column(table, name) for name in columns]), database), columns)
+
+
+def in_order(statement: Statement, names: Sequence[str]) -> str:
+    """The SQL of a statement whose slots stand in the order of `names`, so that values can be bound by place."""
+    found = [slot.name for slot in statement.params if isinstance(slot, Slot)]
+    assert found == list(names), f"{found} in {statement.sql}"
+    return statement.sql
 
 
 def select_by_key(shape: TableShape, columns: Sequence[str], database: Database) -> str:
@@ -54,24 +62,34 @@ def select_by_key(shape: TableShape, columns: Sequence[str], database: Database)
 
 
 def update_by_key(shape: TableShape, columns: Sequence[str], database: Database) -> str:
-    """UPDATE by primary key: values of `columns`, then the key."""
+    """UPDATE by primary key: values of `columns` sorted by name, then the key."""
     table = source(shape)
-    changes = {Column(table, name): Slot(name) for name in columns}
-    return render(table.update(changes).where(_key(table, shape)), database).sql
+    changes = {Column(table, name): AsIs(Slot(name)) for name in sorted(columns)}  # Peewee sorts them.
+    return in_order(render(table.update(changes).where(_key(table, shape)), database), (*sorted(columns), *shape.primary_key))
 
 
 def delete_before(shape: TableShape, column: str, database: Database) -> str:
     """DELETE of the rows whose `column` is below a value: the value."""
     table = source(shape)
-    return render(table.delete().where(Column(table, column) < Slot(column)), database).sql
+    return render(table.delete().where(Column(table, column) < AsIs(Slot(column))), database).sql
+
+
+def select_one(table: str, key: Sequence[str], database: Database) -> str:
+    """Whether there is a row with that key."""
+    target = SqlTable(table, list(key))
+    return render(target.select(SQL("1")).where(_matches(target, key)), database).sql
 
 
 def _key(table: SqlTable, shape: TableShape) -> Expression:
+    return _matches(table, shape.primary_key)
+
+
+def _matches(table: SqlTable, columns: Sequence[str]) -> Expression:
     condition = None
-    for name in shape.primary_key:
-        part = Column(table, name) == Slot(name)
+    for name in columns:
+        part = Column(table, name) == AsIs(Slot(name))
         condition = part if condition is None else condition & part
-    assert condition is not None  # noqa: S101 - every table has a primary key.
+    assert condition is not None  # Every table has a primary key.
     return condition
 
 
@@ -91,23 +109,39 @@ class TableStatements:
         """All columns, in order."""
         self.delete = render(table.source.delete().where(_key(table.source, shape)), database).sql
         self.delete_version = render(
-            table.source.delete().where(_key(table.source, shape) & (table.column(ROW_VERSION) == Slot(ROW_VERSION))), database
+            table.source.delete().where(_key(table.source, shape) & (table.column(ROW_VERSION) == AsIs(Slot(ROW_VERSION)))), database
         ).sql
         """By key, then row version."""
-        self.exists = render(table.source.select(1).where(_key(table.source, shape)), database).sql
-        self._updates: dict[tuple[int, ...], str] = {}
+        self.exists = select_one(shape.name, shape.primary_key, database)
+        self._updates: dict[tuple[int, ...], Update] = {}
 
-    def update(self, positions: tuple[int, ...]) -> str:
-        """UPDATE of the columns at `positions`: their values, then the key, then the row version that must still stand."""
-        sql = self._updates.get(positions)
-        if sql is None:
+    def update(self, positions: tuple[int, ...]) -> Update:
+        """UPDATE of the columns at `positions` by key, while the row version still stands."""
+        update = self._updates.get(positions)
+        if update is None:
             if len(self._updates) >= UPDATE_SHAPES_MAX:
                 self._updates.clear()
             source, shape = self.table.source, self.table.shape
-            changes = {Column(source, shape.columns[i].name): Slot(str(i)) for i in positions}
-            where = _key(source, shape) & (self.table.column(ROW_VERSION) == Slot(ROW_VERSION))
-            sql = self._updates[positions] = render(source.update(changes).where(where), self.database).sql
-        return sql
+            changes = {Column(source, shape.columns[i].name): AsIs(Slot(str(i))) for i in positions}
+            where = _key(source, shape) & (self.table.column(ROW_VERSION) == AsIs(Slot("seen")))
+            statement = render(source.update(changes).where(where), self.database)
+            # Peewee sorts the columns that are set; the key and the version come after them.
+            order = tuple(int(slot.name) for slot in statement.params[: len(positions)] if isinstance(slot, Slot))
+            update = self._updates[positions] = Update(statement.sql, order)
+        return update
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """UPDATE of some columns of one row."""
+
+    sql: str
+    order: tuple[int, ...]
+    """Places in the row of the values set, as they stand in the SQL."""
+
+    def bound(self, row: Sequence[object], ids: Sequence[str], seen: int) -> list[object]:
+        """The parameters: values of the bound row, the key, the row version that was read."""
+        return [*(row[i] for i in self.order), *ids, seen]
 
 
 UPDATE_SHAPES_MAX = 512

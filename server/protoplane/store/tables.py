@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from peewee import SQL, Expression, Node, fn
+from peewee import Expression, Node
 from peewee import Column as SqlColumn
 from peewee import Table as SqlTable
 
@@ -19,6 +19,7 @@ from protoplane.base import limits
 from protoplane.contract.columns import ROW_VERSION, column_name, is_stored_reference, reference_columns
 from protoplane.contract.model import Contract, Field, IndexRule, Kind, Label, Pattern, Presence, Resource, Role
 from protoplane.query.columns import NameColumns
+from protoplane.query.order import SortKey
 from protoplane.store.dialect import Dialect
 from protoplane.store.schema import ColumnShape, ForeignKeyShape, IndexShape, Storage, TableShape
 
@@ -65,6 +66,20 @@ STORAGE: Mapping[Kind, Storage] = {
 """What holds one value of each kind; a message has none of its own."""
 
 
+ELEMENT_STORAGE: Mapping[Kind, Storage] = {**STORAGE, Kind.TIMESTAMP: Storage.INT64}
+"""How an element of a JSON text compares: times are numbers of microseconds there."""
+
+DEFAULTS: Mapping[Storage, object] = {
+    Storage.BOOL: 0,
+    Storage.INT64: 0,
+    Storage.UINT64: 0,
+    Storage.DOUBLE: 0.0,
+    Storage.TEXT: "",
+    Storage.BYTES: b"",
+}
+"""The value of a column that is not nullable when nothing was written; see `ColumnShape`."""
+
+
 class Table:
     """The table of one resource, bound to its engine's dialect. Implements `query.columns.Columns`."""
 
@@ -78,6 +93,7 @@ class Table:
         self.columns = (*self.keys, version, *kept)
         self.source = SqlTable(resource.table, [column.name for column in self.columns])
         self._leaf_at = {leaf.field.path: leaf for leaf in self.leaves}
+        self._column_at = {column.name: column for column in self.columns}
         self.shape = TableShape(
             name=resource.table,
             columns=self.columns,
@@ -92,7 +108,14 @@ class Table:
 
     def read(self, column: ColumnShape) -> Node:
         """The expression a SELECT reads a column by: whole microseconds for times."""
-        return self.dialect.read(column, self.column(column.name))
+        return self.dialect.read(self.column(column.name), column.storage)
+
+    def column_of(self, key: SortKey) -> ColumnShape:
+        """The column that a sort key sorts by."""
+        if key.field is not None:
+            return self._leaf_at[key.field.path].columns[0]
+        assert isinstance(key.node, SqlColumn)
+        return self._column_at[key.node.name]
 
     def _index(self, rule: IndexRule) -> IndexShape:
         columns = tuple(column.name for path in rule.paths for column in self._columns_at(path))
@@ -105,6 +128,11 @@ class Table:
         return self._leaf_at[path].columns
 
     # query.columns.Columns
+
+    @property
+    def merges_ranges(self) -> bool:
+        """See `Columns.merges_ranges`."""
+        return self.dialect.merges_ranges
 
     def value(self, field: Field) -> Node:
         """See `Columns.value`."""
@@ -131,7 +159,7 @@ class Table:
             case Form.VALUE:
                 if field.presence is Presence.EXPLICIT:
                     return column.is_null(False)
-                return Expression(column, "<>", self.dialect.bind(leaf.columns[0], _default(leaf.columns[0])))
+                return Expression(column, "<>", DEFAULTS[leaf.columns[0].storage])
 
     def name(self, field: Field) -> NameColumns | None:
         """See `Columns.name`."""
@@ -144,12 +172,15 @@ class Table:
 
     def bind(self, field: Field, value: object) -> object:
         """See `Columns.bind`."""
-        return self.dialect.bind_value(STORAGE[field.kind], value)
+        convert = self.dialect.bind(STORAGE[field.kind])
+        return value if convert is None else convert(value)
 
     def any_element(self, field: Field, test: Callable[[Node, Node], Node]) -> Node:
         """See `Columns.any_element`."""
-        source, key, value = self.dialect.json_elements(self.value(field), STORAGE.get(field.kind, Storage.JSON))
-        return fn.EXISTS(SQL("SELECT 1 FROM"), source, SQL("WHERE"), test(key, value))
+        column = self.column(self._leaf_at[field.path].columns[0].name)
+        storage = ELEMENT_STORAGE.get(field.kind, Storage.JSON)
+        elements = self.dialect.json_elements(column, storage, keyed=field.label is Label.MAP)
+        return elements.exists(test(elements.key, elements.value))
 
 
 def index_name(table: str, columns: tuple[str, ...]) -> str:

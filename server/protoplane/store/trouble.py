@@ -102,7 +102,6 @@ MYSQL_ERRORS: Mapping[int, Trouble] = {
     3100: Trouble.WRITE_CONFLICT,  # ER_RUN_HOOK_ERROR: Group Replication before commit.
     3101: Trouble.WRITE_CONFLICT,  # ER_TRANSACTION_ROLLBACK_DURING_COMMIT
     3572: Trouble.LOCK_TIMEOUT,  # ER_LOCK_NOWAIT (MySQL)
-    4024: Trouble.INTERRUPTED,  # ER_CLIENT_INTERACTION_TIMEOUT's MariaDB neighbour: stopped by the server.
     4031: Trouble.GONE_BEFORE,  # ER_CLIENT_INTERACTION_TIMEOUT (MySQL): idle too long.
     8022: Trouble.WRITE_CONFLICT,
     9007: Trouble.WRITE_CONFLICT,
@@ -132,7 +131,7 @@ class StoreError(Exception):
     """A write the database refused for a reason that the method knows how to name; only its statement was undone."""
 
 
-class Duplicate(StoreError):  # noqa: N818 - named for what was found, as the other three.
+class Duplicate(StoreError):
     """The key exists already. `index` is the name of the unique index, None for the primary key."""
 
     def __init__(self, index: str | None) -> None:
@@ -140,15 +139,23 @@ class Duplicate(StoreError):  # noqa: N818 - named for what was found, as the ot
         super().__init__(index or "primary key")
 
 
-class ParentMissing(StoreError):  # noqa: N818 - see Duplicate.
+class Locked(StoreError):
+    """Another transaction holds the key of a claim, and did not end while the engine waited."""
+
+
+class ParentMissing(StoreError):
     """The parent that the row names is not there."""
 
 
-class HasChildren(StoreError):  # noqa: N818 - see Duplicate.
+class HasChildren(StoreError):
     """Other rows name the row as their parent."""
 
 
-class StatementTimeout(Exception):  # noqa: N818 - not a fault yet: the engine knows whose deadline it was.
+class LockTimeout(StoreError):
+    """Another transaction kept a lock for too long. The transaction is run again unless its work raises something else."""
+
+
+class StatementTimeout(Exception):
     """The time for a statement is over: `sent` says whether the server has it."""
 
     def __init__(self, *, sent: bool) -> None:

@@ -1,0 +1,245 @@
+"""`protoplane doctor`: whether this machine and the project are fit to serve, and what to do where they are not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from protoplane.base import config
+from protoplane.cli.project import project_option
+
+if TYPE_CHECKING:
+    from protoplane.base.config import Settings
+
+PYTHON_MIN = (3, 11)
+PACKAGES = (
+    "grpcio",
+    "grpcio-tools",
+    "protobuf",
+    "protovalidate",
+    "peewee",
+    "googleapis-common-protos",
+    "joserfc",
+    "cryptography",
+    "click",
+    "watchfiles",
+)
+DRIVER_LINE = "apt-get install -y gcc libmariadb-dev pkg-config python3-dev && pip install 'protoplane[mysql]'"
+TOOLS = {
+    "buf": ("lints and formats .proto files", "pip install buf-bin"),
+    "grpcurl": ("calls the server from a shell", "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest"),
+}
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class State(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `todo` says what to do unless it is OK."""
+
+    name: str
+    state: State
+    text: str
+    todo: str = ""
+
+
+def checks(folder: Path, environment: config.Environment) -> Iterator[Check]:
+    """Every check, in the order in which they would fail at start; a check that breaks is a failure of its own, not of the doctor."""
+    yield _python()
+    yield from _packages()
+    try:
+        settings = config.load(folder, environment)
+    except config.SettingsError as error:
+        yield from (Check("settings", State.FAIL, f"{problem.where}: {problem.what}", problem.mend) for problem in error.problems)
+        return
+    yield _settings(settings)
+    for name, look in LOOKS.items():
+        yield from _guarded(name, look, settings)
+    yield from _tools()
+
+
+def _guarded(name: str, look: Callable[[Settings], Iterator[Check]], settings: Settings) -> Iterator[Check]:
+    try:
+        yield from look(settings)
+    except Exception as error:  # noqa: BLE001 - the doctor reports what breaks, whatever it is, and goes on.
+        yield Check(
+            name,
+            State.FAIL,
+            f"cannot be looked at: {type(error).__name__}: {error}",
+            "see the checks above; run pip install --upgrade protoplane",
+        )
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < PYTHON_MIN:
+        return Check("python", State.FAIL, version, f"install Python {'.'.join(map(str, PYTHON_MIN))} or newer")
+    return Check("python", State.OK, f"{version} at {sys.executable}")
+
+
+def _packages() -> Iterator[Check]:
+    found: list[str] = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            yield Check("packages", State.FAIL, f"{name} is not installed", "pip install --upgrade protoplane")
+    yield Check("packages", State.OK, ", ".join(found))
+
+
+def _settings(settings: Settings) -> Check:
+    if not (settings.folder / config.FILE).is_file():
+        return Check(
+            "settings", State.WARN, f"{settings.folder} has no {config.FILE}", "go to a project's folder, or start one: protoplane new NAME"
+        )
+    return Check("settings", State.OK, f"{settings.folder / config.FILE} for {settings.environment}")
+
+
+def _contract(settings: Settings) -> Iterator[Check]:
+    from protoplane.project import read_project
+
+    read = read_project(settings)
+    contract, findings = read.contract, read.findings
+    yield from (Check("contract", State.FAIL, f"{one.place}: {one.problem} [{one.rule}]", one.mend) for one in findings)
+    if contract is not None and not findings:
+        yield Check("contract", State.OK, f"{len(contract.resources)} resources, {len(contract.methods)} methods")
+
+
+def _driver(settings: Settings) -> Iterator[Check]:
+    needed = settings.database.url.reveal().startswith(("mysql:", "mariadb:"))
+    if find_spec("MySQLdb") is None:
+        state = State.FAIL if needed else State.OK
+        yield Check(
+            "driver", state, f"mysqlclient is not installed{'' if needed else '; SQLite does not need it'}", DRIVER_LINE if needed else ""
+        )
+        return
+    try:
+        import_module("protoplane.store.mysqlclient")  # The one module that may import the driver.
+    except ImportError as error:
+        yield Check("driver", State.FAIL if needed else State.WARN, f"mysqlclient cannot be loaded: {error}", DRIVER_LINE)
+        return
+    yield Check("driver", State.OK, f"mysqlclient {metadata.version('mysqlclient')}")
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    from protoplane.store.engine import Engine
+
+    url = settings.database.url.reveal()
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        yield Check("database", State.OK, f"{url.removeprefix('sqlite:///')} is made at the first start")
+        return
+    try:
+        engine = Engine(url, threads=settings.server.threads)
+    except Exception as error:  # noqa: BLE001 - every driver has its own ways to fail.
+        yield Check(
+            "database", State.FAIL, f"cannot be reached: {error}", "check database.url, and that the server runs and lets this machine in"
+        )
+        return
+    try:
+        found = engine.findings()
+        yield from (Check("database", State.FAIL if one.fatal else State.WARN, f"{one.problem} [{one.rule}]", one.mend) for one in found)
+        if not any(one.fatal for one in found):
+            yield Check("database", State.OK, repr(engine))
+    finally:
+        engine.close()
+
+
+def _keys(settings: Settings) -> Iterator[Check]:
+    """Files that hold secrets: there, readable by their owner only, and of use."""
+    files = [path for path in settings.private_folder.glob("*") if path.is_file()] if settings.private_folder.is_dir() else []
+    if settings.page_tokens.keys:
+        files.append(settings.folder / settings.page_tokens.keys)
+    loose = [path for path in files if path.exists() and path.stat().st_mode & OTHERS and "db" not in path.suffix]
+    yield from (Check("keys", State.WARN, f"{path} can be read by others", f"chmod 600 {path}") for path in loose)
+    if settings.page_tokens.keys:
+        try:
+            config.page_token_keys(settings)
+        except config.SettingsError as error:
+            yield from (Check("keys", State.FAIL, f"{problem.where}: {problem.what}", problem.mend) for problem in error.problems)
+            return
+    if not loose:
+        yield Check(
+            "keys", State.OK, f"{len(files)} files, for their owner only" if files else "development makes its own at the first start"
+        )
+
+
+def _port(settings: Settings) -> Iterator[Check]:
+    host, _, port = settings.server.address.rpartition(":")
+    if settings.server.address.startswith("unix") or not port.isdigit() or port == "0":
+        yield Check("port", State.OK, settings.server.address)
+        return
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As the server does: a port in TIME_WAIT is free.
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            yield Check(
+                "port",
+                State.WARN,
+                f"{settings.server.address}: {error.strerror}",
+                "stop what listens there (perhaps this project's server), or set server.address",
+            )
+            return
+    yield Check("port", State.OK, f"{settings.server.address} is free")
+
+
+def _tools() -> Iterator[Check]:
+    for name, (purpose, line) in TOOLS.items():
+        found = shutil.which(name)
+        if found:
+            yield Check(name, State.OK, found)
+        else:
+            yield Check(name, State.WARN, f"is not installed; it {purpose}", line)
+
+
+LOOKS: dict[str, Callable[[Settings], Iterator[Check]]] = {
+    "contract": _contract,
+    "driver": _driver,
+    "database": _database,
+    "keys": _keys,
+    "port": _port,
+}
+COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
+
+
+@click.command(name="doctor")
+@click.option("--json", "as_data", is_flag=True, help="Print the checks as JSON.")
+@click.option("--production", is_flag=True, help="Check what `serve` needs, not what `dev` does.")
+@project_option
+def command(*, as_data: bool, production: bool, project: Path) -> None:
+    """Check this machine and the project: versions, driver, contract, database, keys, port, tools.
+
+    Exit code 1 when a check fails; warnings are about comfort and safety.
+    """
+    found = list(checks(project, config.Environment.SERVE if production else config.Environment.DEV))
+    if as_data:
+        click.echo(json.dumps([dataclasses.asdict(check) for check in found], indent=2))
+    else:
+        for check in found:
+            click.secho(f"{check.state:<5}", fg=COLOURS[check.state], nl=False)
+            click.echo(f"{check.name}: {check.text}")
+            if check.todo and check.state is not State.OK:
+                click.echo(f"     do: {check.todo}")
+    if any(check.state is State.FAIL for check in found):
+        sys.exit(1)

@@ -1,0 +1,94 @@
+"""Everything of a resource, page by page through its List method, and its way into a file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from google.protobuf import json_format
+
+from protoplane.base import limits
+from protoplane.cli.door import Door, answer
+from protoplane.cli.loading import CannotLoad
+from protoplane.cli.tables import TableOptions, csv_formatter, csv_header
+from protoplane.contract.model import Contract, Method, MethodKind, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The List methods of a contract, called on one server."""
+
+    door: Door
+    contract: Contract
+
+    def pages(self, resource: Resource, parent: str, *, filtering: str = "", order_by: str = "") -> Iterator[list[Any]]:
+        """Pages of resources below a parent (empty: top level); the next page is under way while one is worked on. Raises Refused."""
+        method = self._list_of(resource)
+        field = next(each.name for each in method.response.fields if each.message_type is resource.message)
+        arguments = {"parent": parent, "filter": filtering, "order_by": order_by, "page_size": limits.PAGE_ROWS_MAX}
+        arguments = {name: value for name, value in arguments.items() if value}
+        unknown = [name for name in arguments if method.request_field(name) is None]
+        if unknown:
+            raise CannotLoad(f"{method.name} has no {' and no '.join(unknown)}")
+        start = self.door.starter(method)
+        request = method.request_class(**arguments).SerializeToString()
+        call = start(request)
+        while True:
+            page: Any = method.response_class.FromString(answer(start, request, call))
+            if page.next_page_token:
+                request = method.request_class(**arguments, page_token=page.next_page_token).SerializeToString()
+                call = start(request)
+            yield getattr(page, field)
+            if not page.next_page_token:
+                return
+
+    def parents_of(self, resource: Resource) -> Iterator[str]:
+        """Names of every parent, by listing them; one empty name for a top-level resource."""
+        if len(resource.pattern.variables) == 1:
+            yield ""
+            return
+        above = self.contract.resources.get(resource.parent)
+        if above is None:
+            raise CannotLoad(f"the parents of {resource.message.name} are not in the contract; name them with --parent")
+        for grand in self.parents_of(above):
+            for page in self.pages(above, grand):
+                yield from (each.name for each in page)
+
+    def _list_of(self, resource: Resource) -> Method:
+        for method in self.contract.methods.values():
+            if method.kind is MethodKind.LIST and method.resource is not None and method.resource.type == resource.type:
+                return method
+        raise CannotLoad(
+            f"the contract has no List method for {resource.message.name}; add it: protoplane scaffold {resource.message.name}"
+        )
+
+
+def write_pages(stream: IO[str], form: str, resource: Resource, pages: Iterable[Iterable[Any]], options: TableOptions) -> int:
+    """Write pages of resources as csv or ndjson; gives the number of rows."""
+    write = _csv_writer(stream, resource, options) if form == "csv" else _ndjson_writer(stream, resource)
+    count = 0
+    for page in pages:
+        for message in page:
+            write(message)
+            count += 1
+    return count
+
+
+def _csv_writer(stream: IO[str], resource: Resource, options: TableOptions) -> Callable[[Any], object]:
+    # RFC 4180 line ends: with them a lone carriage return inside a cell is quoted too.
+    table, cells = csv.writer(stream, lineterminator="\r\n"), csv_formatter(resource, options)
+    table.writerow(csv_header(resource))
+    return lambda message: table.writerow(cells(message))
+
+
+def _ndjson_writer(stream: IO[str], resource: Resource) -> Callable[[Any], object]:
+    pool = resource.message.file.pool
+
+    def write(message: Any) -> None:
+        held = json_format.MessageToDict(message, descriptor_pool=pool)
+        stream.write(json.dumps(held, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    return write

@@ -1,0 +1,278 @@
+"""`protoplane dev`, `serve` and `token`: the server in the foreground.
+
+`dev` is two processes: one that watches and one that serves, a new one after every change. Nothing is forked and no code is
+reloaded in place, so that what runs is always what a fresh start gives. The watching one never imports gRPC.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import click
+
+from protoplane.base import config
+from protoplane.base.observe import Event, Log
+from protoplane.cli.project import give_up, project_option, read_settings
+
+if TYPE_CHECKING:
+    from protoplane.app import App
+
+TOKEN_HOURS = 30 * 24
+"""Life of a development token: long, because its key is of use on this machine only."""
+
+STOP_SECONDS_MAX = 30.0
+"""For the serving process to end after it was told to; then it is killed."""
+
+WATCHED_SUFFIXES = (".proto", ".py", ".toml")
+
+EXAMPLE_PAGE_SIZE = 2
+
+
+@click.command(name="dev")
+@project_option
+@click.option("--reset", is_flag=True, help="Delete the development database first.")
+@click.option("--once", is_flag=True, help="Do not watch for changes.")
+@click.option("--supervised", is_flag=True, hidden=True, help="Stop when stdin ends, as it does when the watching process is gone.")
+def dev_command(project: Path, *, reset: bool, once: bool, supervised: bool) -> None:
+    """Serve the project on this machine, and again after every change of its .proto, .py and .toml files.
+
+    Makes what is missing: a SQLite database, keys and a token, all kept in .protoplane/ in the project. Additive changes of
+    the contract are made to the database; the data stays. A contract with faults is not served: all of them are printed.
+    """
+    if once or supervised:
+        _run(project, config.Environment.DEV, reset=reset, supervised=supervised)
+    else:
+        _Supervisor(project, reset=reset).run()
+
+
+@click.command(name="serve")
+@project_option
+def serve_command(project: Path) -> None:
+    """Serve the project in production, in the foreground; SIGTERM ends it gracefully.
+
+    Nothing is made up and nothing is migrated: without explicit keys, audience, issuer and database it does not start.
+    """
+    _run(project, config.Environment.SERVE)
+
+
+@click.command(name="token")
+@project_option
+@click.argument("subject", default="developer")
+@click.option("--hours", type=click.IntRange(1, 24 * 366), default=TOKEN_HOURS, show_default=True, help="How long it is valid.")
+def token_command(project: Path, subject: str, hours: int) -> None:
+    """Print a token for the development server, for SUBJECT (default: developer, who may do everything)."""
+    from protoplane.identity.tokens import Signer
+
+    settings = read_settings(project)
+    try:
+        signer = Signer.kept(settings.development_signing_key)
+    except (OSError, ValueError) as error:
+        give_up([error])
+    auth = settings.auth
+    click.echo(signer.mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=hours * 3_600))
+
+
+def _run(folder: Path, environment: config.Environment, *, reset: bool = False, supervised: bool = False) -> None:
+    """Start, say so, wait for the signal to end, end."""
+    settings = read_settings(folder, environment)
+    config.silence_grpc()
+    log = _open_log(settings)
+    stopping = _stop_on_signals()
+    if supervised:
+        threading.Thread(target=_stop_at_end_of_input, args=(stopping,), name="stdin", daemon=True).start()
+    try:
+        from protoplane import app
+
+        try:
+            running = app.start(settings, log.observe, reset=reset)
+        except (app.NotStartedError, config.SettingsError) as error:
+            give_up(error.problems)
+        if environment is config.Environment.DEV:
+            click.echo(_welcome(running))
+        log.observe(Event("server.started", facts={"port": running.port, "methods": len(running.contract.methods)}))
+        stopping.wait()
+        log.observe(Event("server.stopping"))
+        running.stop()
+        log.observe(Event("server.stopped"))
+    finally:
+        log.close()
+
+
+def _open_log(settings: config.Settings) -> Log:
+    terminal = sys.stderr.isatty()
+    pretty = settings.log.format == "pretty" or (settings.log.format == "auto" and terminal)
+    return Log(calls=settings.log.calls, pretty=pretty, colour=terminal and config.colour_wanted())
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set; a second one ends the process at once."""
+    stopping = threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        if stopping.is_set():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return stopping
+
+
+def _stop_at_end_of_input(stopping: threading.Event) -> None:
+    while os.read(0, 1_024):  # Unbuffered: the lock of a buffer would outlive us.
+        pass
+    stopping.set()
+
+
+def _welcome(running: App) -> str:
+    """What development prints once it serves: where, a token, and a call to paste."""
+    auth, target = running.settings.auth, _target(running)
+    assert running.signer is not None
+    token = running.signer.mint(subject="developer", issuer=auth.issuer, audience=auth.audience, seconds=TOKEN_HOURS * 3_600)
+    call = f"grpcurl -plaintext -H 'authorization: Bearer {token}' {_example(running, target)}"
+    return f"Serving {running.settings.project.name} on {target}\n\nToken of 'developer', who may do everything:\n{token}\n\nTry:\n{call}\n"
+
+
+def _target(running: App) -> str:
+    """The address as a client on this machine names it."""
+    host = running.settings.server.address.rpartition(":")[0]
+    return f"{'localhost' if host in {'127.0.0.1', '0.0.0.0', '[::]', '[::1]', '::1'} else host}:{running.port}"  # noqa: S104 - compared, not bound.
+
+
+def _example(running: App, target: str) -> str:
+    """Arguments of a call that works on an empty database: the first List of a resource without a parent."""
+    for method in running.contract.methods.values():
+        if method.kind.value == "list" and method.resource is not None and len(method.resource.pattern.variables) == 1:
+            return f"-d '{{\"pageSize\":{EXAMPLE_PAGE_SIZE}}}' {target} {method.path[1:]}"
+    return f"{target} list"
+
+
+Happening: TypeAlias = tuple[Literal["changed"], str] | tuple[Literal["ended"], "subprocess.Popen[bytes]"] | tuple[Literal["stop"], None]
+
+
+class _Supervisor:
+    """Keeps one serving process, replaced after every change."""
+
+    def __init__(self, folder: Path, *, reset: bool) -> None:
+        self._folder, self._reset = folder, reset
+        # Signal handlers may put into it while the main thread waits on it.
+        self._happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Until a signal says stop; a process that ends by itself is replaced after the next change."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: self._happenings.put(("stop", None)))
+        watch = _Watch(self._folder, lambda path: self._happenings.put(("changed", path)))
+        process = self._start()
+        while True:
+            match self._happenings.get():
+                case ("changed", str(path)):
+                    self._skip_changes()
+                    _say(f"{path} changed: starting again", colour="cyan")
+                    _end(process)
+                    watch.renew()
+                    process = self._start()
+                case ("ended", ended) if ended is process:
+                    if process.returncode == 0:
+                        break
+                    _say("not serving; waiting for a change", colour="yellow")
+                case ("stop", _):
+                    break
+                case _:
+                    pass  # An earlier process, which we ended.
+        _end(process)
+        watch.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", "protoplane.cli.main", "dev", "--supervised", "--project", str(self._folder)]
+        if self._reset:
+            command.append("--reset")
+            self._reset = False
+        # In a session of its own: Ctrl-C reaches the process through us, once.
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own interpreter, arguments as a list.
+
+        def wait() -> None:
+            process.wait()
+            self._happenings.put(("ended", process))
+
+        threading.Thread(target=wait, name="dev-wait", daemon=True).start()
+        return process
+
+    def _skip_changes(self) -> None:
+        """Several files saved together are one change; what else happened stays."""
+        others: list[Happening] = []
+        while not self._happenings.empty():
+            if (happening := self._happenings.get())[0] != "changed":
+                others.append(happening)
+        for happening in others:
+            self._happenings.put(happening)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Tell the serving process to end, and see to it that it does: its successor needs the port."""
+    assert process.stdin is not None
+    process.terminate()
+    process.stdin.close()
+    try:
+        process.wait(STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class _Watch:
+    """Tells which file of the project changed: its folder itself, and below the proto roots and servicer packages."""
+
+    def __init__(self, folder: Path, changed: Callable[[str], None]) -> None:
+        self._folder, self._changed = folder, changed
+        self._deep: tuple[Path, ...] = ()
+        self._deep_stop = threading.Event()
+        self._flat_stop = threading.Event()
+        self._follow((folder,), self._flat_stop, recursive=False)
+        self.renew()
+
+    def renew(self) -> None:
+        """Read again which folders belong to the project."""
+        try:
+            settings = config.load(self._folder, config.Environment.DEV)
+        except config.SettingsError:
+            return  # The serving process prints the problems; the folder itself is watched for their mending.
+        packages = (file for file in settings.servicer_files if file.is_dir() or file.parent != self._folder)
+        wanted = (*settings.proto_roots, *(path if path.is_dir() else path.parent for path in packages))
+        deep = tuple(dict.fromkeys(path.resolve() for path in wanted if path.is_dir()))
+        if deep != self._deep:
+            self._deep_stop.set()
+            self._deep, self._deep_stop = deep, threading.Event()
+            if deep:
+                self._follow(deep, self._deep_stop, recursive=True)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._flat_stop.set()
+        self._deep_stop.set()
+
+    def _follow(self, paths: Iterable[Path], stop: threading.Event, *, recursive: bool) -> None:
+        import watchfiles
+
+        def wanted(_change: watchfiles.Change, path: str) -> bool:
+            return path.endswith(WATCHED_SUFFIXES) or (not recursive and Path(path).is_dir() and not Path(path).name.startswith("."))
+
+        def follow() -> None:
+            for changes in watchfiles.watch(*paths, watch_filter=wanted, stop_event=stop, recursive=recursive, raise_interrupt=False):
+                path = Path(min(path for _, path in changes))
+                self._changed(str(path.relative_to(self._folder) if path.is_relative_to(self._folder) else path))
+
+        threading.Thread(target=follow, name="dev-watch", daemon=True).start()
+
+
+def _say(text: str, *, colour: str) -> None:
+    click.secho(text, fg=colour, err=True)

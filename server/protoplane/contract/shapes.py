@@ -1,0 +1,158 @@
+"""What the requests and responses of standard methods look like (AIP-131 to 135, 233), and what is off about a given one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+
+from protoplane.contract.casing import snake, upper_camel
+from protoplane.contract.model import IdSource, MethodKind, Place, Resource
+from protoplane.contract.pool import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """How a method differs from the standard one. Without `fatal` it could still be compiled, but would not heed a field."""
+
+    place: Place
+    problem: str
+    mend: str
+    fatal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A field of a standard request or response: what it must be, in words and as a test, and whether it must be there."""
+
+    words: str
+    fits: Callable[[FieldDescriptor], bool]
+    needed: bool = False
+
+
+def _scalar(words: str, number: int) -> _Slot:
+    return _Slot(words, lambda field: field.type == number and not field.is_repeated)
+
+
+_STRING: Final = _scalar("string", FieldDescriptor.TYPE_STRING)
+_BOOL: Final = _scalar("bool", FieldDescriptor.TYPE_BOOL)
+_INT32: Final = _scalar("int32", FieldDescriptor.TYPE_INT32)
+
+
+def _needed(slot: _Slot) -> _Slot:
+    return _Slot(slot.words, slot.fits, needed=True)
+
+
+def _message(full_name: str, words: str) -> _Slot:
+    return _Slot(
+        words,
+        lambda field: field.message_type is not None and field.message_type.full_name == full_name and not field.is_repeated,
+        needed=True,
+    )
+
+
+def _repeated(full_name: str, words: str) -> _Slot:
+    return _Slot(
+        f"repeated {words}",
+        lambda field: field.message_type is not None and field.message_type.full_name == full_name and field.is_repeated,
+        needed=True,
+    )
+
+
+_WRITE: Final[Mapping[str, _Slot]] = {"request_id": _STRING, "validate_only": _BOOL}
+_EMPTY: Final = "google.protobuf.Empty"
+
+
+def noun(kind: MethodKind, resource: Resource) -> str:
+    """Name of the standard method of a kind for a resource: `GetBook`, `ListBooks`, `BatchCreateBooks`."""
+    one, many = upper_camel(resource.singular), upper_camel(resource.plural)
+    return {
+        MethodKind.GET: f"Get{one}",
+        MethodKind.LIST: f"List{many}",
+        MethodKind.CREATE: f"Create{one}",
+        MethodKind.BATCH_CREATE: f"BatchCreate{many}",
+        MethodKind.UPDATE: f"Update{one}",
+        MethodKind.DELETE: f"Delete{one}",
+    }.get(kind, "")
+
+
+def oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> tuple[Oddity, ...]:
+    """Everything in which a method with a standard name is not the standard one."""
+    request = _slot_oddities(_request_slots(kind, resource, method), method, method.input_type, places)
+    return (*request, *_response_oddities(kind, resource, method, places))
+
+
+def _request_slots(  # noqa: PLR0911 - one return a kind reads as the table it is.
+    kind: MethodKind, resource: Resource, method: MethodDescriptor
+) -> Mapping[str, _Slot]:
+    word = snake(resource.singular)
+    parent = {"parent": _needed(_STRING)} if len(resource.pattern.variables) > 1 else {}
+    body = {word: _message(resource.message.full_name, resource.message.name)}
+    match kind:
+        case MethodKind.GET:
+            return {"name": _needed(_STRING)}
+        case MethodKind.LIST:
+            pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
+            return {**parent, **pages, "filter": _STRING, "order_by": _STRING}
+        case MethodKind.CREATE:
+            last_id = {
+                IdSource.EITHER: {f"{word}_id": _STRING},
+                IdSource.CLIENT: {f"{word}_id": _needed(_STRING)},
+                IdSource.SERVER: {},
+            }[resource.id.source]
+            return {**parent, **last_id, **body, **_WRITE}
+        case MethodKind.BATCH_CREATE:
+            create = f"Create{upper_camel(resource.singular)}Request"
+            scope = method.input_type.full_name.removesuffix(method.input_type.name)
+            return {**parent, "requests": _repeated(scope + create, create), **_WRITE}
+        case MethodKind.UPDATE:
+            mask = _message("google.protobuf.FieldMask", "google.protobuf.FieldMask")
+            return {**body, "update_mask": mask, "allow_missing": _BOOL, **_WRITE}
+        case MethodKind.DELETE:
+            return {"name": _needed(_STRING), "etag": _STRING, "allow_missing": _BOOL, **_WRITE}
+        case MethodKind.CUSTOM:
+            return {}
+
+
+def _response_oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> Iterator[Oddity]:
+    response = method.output_type
+    if kind in {MethodKind.LIST, MethodKind.BATCH_CREATE}:
+        yield from _rows_oddities(kind, resource, method, places)
+        return
+    wanted = _EMPTY if kind is MethodKind.DELETE else resource.message.full_name
+    if response.full_name != wanted:
+        problem = f"{method.name} returns {response.full_name}; the standard method returns {wanted}"
+        yield Oddity(places.method(method), problem, f"return {wanted}, or implement the method in Python")
+
+
+def _rows_oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> Iterator[Oddity]:
+    """What is off about a response that holds rows: they stand in its one repeated field, whatever that is called."""
+    response, wanted = method.output_type, _repeated(resource.message.full_name, resource.message.name)
+    rows = [field for field in response.fields if wanted.fits(field)]
+    repeated = [field for field in response.fields if field.is_repeated]
+    if len(rows) != 1 or len(repeated) != 1:
+        has = ", ".join(f"`{field.name}`" for field in repeated) or "none"
+        problem = f"{response.name} must have one repeated field, of {resource.message.name}, and no other; it has {has}"
+        yield Oddity(places.message(response), problem, f"keep `{wanted.words} {snake(resource.plural)} = 1;` alone")
+    slots = {field.name: _Slot(wanted.words, lambda _: True) for field in repeated}
+    if kind is MethodKind.LIST:
+        slots |= {"next_page_token": _needed(_STRING), "total_size": _INT32}
+    yield from _slot_oddities(slots, method, response, places)
+
+
+def _slot_oddities(slots: Mapping[str, _Slot], method: MethodDescriptor, message: Descriptor, places: Places) -> Iterator[Oddity]:
+    """Fields that are missing, of another type, or not understood."""
+    fields = message.fields_by_name
+    for name, slot in slots.items():
+        if slot.needed and name not in fields:
+            problem = f"{message.name} has no field `{name}`, which the standard {method.name} needs"
+            yield Oddity(places.message(message), problem, f"add `{slot.words} {name}`, or implement the method in Python")
+        elif name in fields and not slot.fits(fields[name]):
+            problem = f"`{name}` of {message.name} is not {slot.words}"
+            yield Oddity(places.field(fields[name]), problem, f"declare `{slot.words} {name}`, or implement the method in Python")
+    for field in message.fields:
+        if field.name not in slots:
+            problem = f"the standard {method.name} does not understand `{field.name}`; it understands {', '.join(slots) or 'no fields'}"
+            yield Oddity(places.field(field), problem, "take the field away, or implement the method in Python", fatal=False)

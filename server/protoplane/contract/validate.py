@@ -1,0 +1,225 @@
+"""Everything a contract says about values, compiled once: buf.validate rules, field behaviours, formats, references, ranges.
+
+Each compiler returns a check over exactly the fields that need one; a message type without any costs nothing. Nothing here raises:
+the caller decides which violations count (an update, for one, looks only at what its mask names) and makes one `Fault` of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
+
+import protovalidate
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from protoplane.base.errors import Violation, shorten
+from protoplane.contract.model import Behavior, Contract, Field, Label, MessageClass, Presence, Role
+from protoplane.contract.names import compile_patterns
+from protoplane.contract.options import Annotations
+from protoplane.contract.values import Test, value_test
+from protoplane.contract.walk import Step, compile_walk, map_key
+
+Check: TypeAlias = Callable[[Message, str], list[Violation]]
+"""What is wrong with a message. The text is put before each field: `""`, or `"book."` for the `book` of a request."""
+
+_REASON_CHARACTERS_MAX: Final = 63
+_NOT_IN_REASON: Final = re.compile(r"[^A-Z0-9]+")
+_REASON: Final = re.compile(r"[A-Z][A-Z0-9_]+[A-Z0-9]")
+
+
+class Checks:
+    """The checks of one contract.
+
+    They share one protovalidate validator, which keeps compiled rules by the full name of the message: it must never see
+    messages of another pool.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._validator = protovalidate.Validator()
+        self._patterns = compile_patterns(contract)
+        self._resources = frozenset(resource.message.full_name for resource in contract.resources.values())
+
+    def rules(self, message_class: MessageClass, *, shallow: Collection[str] = ()) -> Check:
+        """buf.validate rules of a message and everything in it, already warm. What is inside the fields `shallow` does not count."""
+        if not _has_rules(message_class, shallow):
+            return _nothing
+        collect = self._validator.collect_violations
+        collect(message_class())
+
+        def check(message: Message, prefix: str) -> list[Violation]:
+            try:
+                found = collect(message)
+            except protovalidate.EvaluationError as error:
+                # Lint ran every rule on empty values; this one has no answer for the values at hand, so they cannot pass.
+                return [Violation(prefix.rstrip("."), f"a rule has no answer for these values: {error}", "RULE_WITHOUT_ANSWER")]
+            return [_violation(one.proto, prefix) for one in found if not _is_inside(one.proto, shallow)] if found else []
+
+        return check
+
+    def values(
+        self, message: Descriptor, fields: Sequence[Field], *, skipped: Collection[str] = (), shallow: Collection[str] = ()
+    ) -> Check:
+        """What holds for values without any rule of buf.
+
+        Finite numbers, times in range, JSON that is JSON, `request_id` a UUID4, `google.api.field_info` formats, and references
+        that are names of what they refer to.
+        """
+
+        def leaf(field: Field, owner: Descriptor) -> Step | None:
+            test = value_test(field, self._patterns, request=owner.full_name not in self._resources)
+            return None if test is None else _tested(field, test)
+
+        return _check(compile_walk(message, fields, leaf, skipped=skipped, shallow=shallow))
+
+
+def compile_required(
+    message: Descriptor, fields: Sequence[Field], *, skipped: Collection[str] = (), shallow: Collection[str] = ()
+) -> Check:
+    """REQUIRED (AIP-203): a field that tracks presence must be there; any other must not be 0, false or empty.
+
+    Fields of messages inside count where the message is there. OUTPUT_ONLY is never required of a caller.
+    """
+    return _check(compile_walk(message, fields, _required, skipped=skipped, shallow=shallow))
+
+
+def compile_clear(message: Descriptor, fields: Sequence[Field], behavior: Behavior) -> Callable[[Message], None]:
+    """Clears, in place and at every depth, the fields with a behaviour: OUTPUT_ONLY on what comes in, INPUT_ONLY on what goes out."""
+
+    def leaf(field: Field, _owner: Descriptor) -> Step | None:
+        return _cleared(field) if field.has(behavior) else None
+
+    walk = compile_walk(message, fields, leaf)
+
+    def clear(message: Message) -> None:
+        if walk is not None:
+            walk(message, "", [])
+
+    return clear
+
+
+def within(violations: Sequence[Violation], paths: Collection[str], prefix: str) -> list[Violation]:
+    """The violations that a mask covers: at, below or above one of its paths, which do not carry the prefix of the violations.
+
+    Violations of the whole message (rules over several fields) are always covered.
+    """
+    return [one for one in violations if _is_covered(_plain(one.field.removeprefix(prefix)), paths) or one.field == prefix.rstrip(".")]
+
+
+def _plain(path: str) -> str:
+    """`tags[0].word` as `tags`: a mask does not go into lists and maps, only to them."""
+    return path.partition("[")[0]
+
+
+def _is_covered(field: str, paths: Collection[str]) -> bool:
+    return any(path in {"*", field} or field.startswith(f"{path}.") or path.startswith(f"{field}.") for path in paths)
+
+
+def _nothing(_message: Message, _prefix: str) -> list[Violation]:
+    return []
+
+
+def _check(walk: Step | None) -> Check:
+    if walk is None:
+        return _nothing
+
+    def check(message: Message, prefix: str) -> list[Violation]:
+        found: list[Violation] = []
+        walk(message, prefix, found)
+        return found
+
+    return check
+
+
+def _required(field: Field, _owner: Descriptor) -> Step | None:
+    if not field.has(Behavior.REQUIRED) or field.has(Behavior.OUTPUT_ONLY) or field.role is Role.NAME:
+        return None
+    name, read = field.name, attrgetter(field.name)
+    tracked = field.presence is Presence.EXPLICIT
+
+    def step(message: Message, prefix: str, found: list[Violation]) -> None:
+        if not (message.HasField(name) if tracked else read(message)):
+            found.append(Violation(prefix + name, "must be given", "REQUIRED"))
+
+    return step
+
+
+def _cleared(field: Field) -> Step:
+    name = field.name
+
+    def step(message: Message, _prefix: str, _found: list[Violation]) -> None:
+        message.ClearField(name)
+
+    return step
+
+
+def _tested(field: Field, test: Test) -> Step:
+    """Run a test of single values over whatever a field holds."""
+    name, tracked, wrapped = field.name, field.presence is Presence.EXPLICIT, field.wrapper
+    read = attrgetter(name)
+
+    def judge(value: Any, path: str, found: list[Violation]) -> None:
+        problem = test(value.value if wrapped else value)
+        if problem is not None:
+            found.append(Violation(path, *problem))
+
+    def one(message: Message, prefix: str, found: list[Violation]) -> None:
+        if not tracked or message.HasField(name):
+            judge(read(message), prefix + name, found)
+
+    def each(message: Message, prefix: str, found: list[Violation]) -> None:
+        for index, item in enumerate(read(message)):
+            judge(item, f"{prefix}{name}[{index}]", found)
+
+    def each_value(message: Message, prefix: str, found: list[Violation]) -> None:
+        for key, item in read(message).items():
+            judge(item, f"{prefix}{name}[{map_key(key)}]", found)
+
+    return {Label.SINGULAR: one, Label.REPEATED: each, Label.MAP: each_value}[field.label]
+
+
+def _has_rules(message_class: MessageClass, shallow: Collection[str]) -> bool:
+    """Whether any buf.validate rule stands in a message type or one that it contains."""
+    root: Any = message_class.DESCRIPTOR
+    annotations = Annotations(root.file.pool)
+    seen: set[str] = set()
+    waiting: list[Descriptor] = [root]
+    while waiting:
+        message = waiting.pop()
+        if message.full_name in seen:
+            continue
+        seen.add(message.full_name)
+        if annotations.has_rules(message):
+            return True
+        inside = [field for field in message.fields if message is not root or field.name not in shallow]
+        waiting += [field.message_type for field in inside if field.message_type is not None]
+    return False
+
+
+def _is_inside(violation: Any, shallow: Collection[str]) -> bool:
+    if not shallow or violation.field is None or not violation.field.elements:
+        return False
+    first, *rest = violation.field.elements
+    return first.field_name in shallow and (bool(rest) or first.subscript is not None)
+
+
+def _violation(violation: Any, prefix: str) -> Violation:
+    elements = () if violation.field is None else violation.field.elements
+    path = ".".join(_element_text(element) for element in elements)
+    text = violation.message or f"breaks the rule {violation.rule_id}"
+    # Keys of maps are the caller's own text, so a path can be of any length.
+    return Violation(shorten(prefix + path if path else prefix.rstrip(".")), shorten(text), reason_of(violation.rule_id or ""))
+
+
+def _element_text(element: Any) -> str:
+    if element.subscript is None:
+        return str(element.field_name)
+    return f"{element.field_name}[{map_key(element.subscript.value)}]"
+
+
+def reason_of(rule_id: str) -> str:
+    """A rule id as a reason: `string.max_len` as `STRING_MAX_LEN`; an id that leaves nothing usable as `RULE_BROKEN`."""
+    text = _NOT_IN_REASON.sub("_", rule_id.upper()).strip("_")[:_REASON_CHARACTERS_MAX].strip("_")
+    return text if _REASON.fullmatch(text) else "RULE_BROKEN"

@@ -1,0 +1,134 @@
+"""Tests of single values: what can be wrong with a number, a time, a name or an id, whatever field holds it."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from protoplane.base.errors import shorten
+from protoplane.contract.model import Field, Kind, Role
+from protoplane.contract.names import NamePattern
+
+Problem: TypeAlias = tuple[str, str]
+"""Description and reason of a violation."""
+
+Test: TypeAlias = Callable[[Any], Problem | None]
+"""What is wrong with one value: a scalar, or a Timestamp, Duration, Struct, Value or ListValue message."""
+
+TIMESTAMP_SECONDS_MIN: Final = -62_135_596_800
+"""0001-01-01T00:00:00Z (google/protobuf/timestamp.proto)."""
+
+TIMESTAMP_SECONDS_MAX: Final = 253_402_300_799
+"""9999-12-31T23:59:59Z."""
+
+DURATION_SECONDS_MAX: Final = 315_576_000_000
+"""10,000 years, either way (google/protobuf/duration.proto)."""
+
+_NANOS: Final = 1_000_000_000
+_UUID4: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")
+
+
+def value_test(field: Field, patterns: Mapping[str, NamePattern], *, request: bool) -> Test | None:
+    """The test that values of a field need; None when any value will do. `request`: the field is not a resource's own."""
+    match field.kind:
+        case Kind.FLOAT | Kind.DOUBLE:
+            return _finite
+        case Kind.TIMESTAMP:
+            return _timestamp
+        case Kind.DURATION:
+            return _duration
+        case Kind.JSON:
+            return _json_test(field)
+        case Kind.STRING:
+            return _string_test(field, patterns, request=request)
+        case _:
+            return None
+
+
+def _finite(value: float) -> Problem | None:
+    return None if math.isfinite(value) else ("must be a finite number", "NOT_FINITE")
+
+
+def _timestamp(value: Any) -> Problem | None:
+    if TIMESTAMP_SECONDS_MIN <= value.seconds <= TIMESTAMP_SECONDS_MAX and 0 <= value.nanos < _NANOS:
+        return None
+    return "must be a time between the years 1 and 9999, with 0 to 999,999,999 nanos", "OUT_OF_RANGE"
+
+
+def _duration(value: Any) -> Problem | None:
+    one_sign = value.seconds * value.nanos >= 0
+    if abs(value.seconds) <= DURATION_SECONDS_MAX and abs(value.nanos) < _NANOS and one_sign:
+        return None
+    return "must be a duration within 10,000 years, its seconds and nanos of one sign", "OUT_OF_RANGE"
+
+
+def _json_test(field: Field) -> Test:
+    kind = "" if field.message is None else field.message.name
+    problem: Problem = "must be JSON: finite numbers, and no value without a kind", "NOT_JSON"
+    holds = {"Struct": _is_struct, "ListValue": _is_list}.get(kind, _is_value)
+    return lambda value: None if holds(value) else problem
+
+
+def _is_struct(struct: Any) -> bool:
+    return all(_is_value(value) for value in struct.fields.values())
+
+
+def _is_list(values: Any) -> bool:
+    return all(_is_value(value) for value in values.values)
+
+
+def _is_value(value: Any) -> bool:
+    match value.WhichOneof("kind"):
+        case None:
+            return False
+        case "number_value":
+            return math.isfinite(value.number_value)
+        case "struct_value":
+            return _is_struct(value.struct_value)
+        case "list_value":
+            return _is_list(value.list_value)
+        case _:
+            return True
+
+
+def _string_test(field: Field, patterns: Mapping[str, NamePattern], *, request: bool) -> Test | None:
+    if field.reference in patterns and field.role is not Role.NAME:
+        return _name_test(patterns[field.reference])
+    if field.format == "UUID4" or (request and field.name == "request_id"):
+        return _uuid4
+    return {"IPV4": _ipv4, "IPV6": _ipv6, "IPV4_OR_IPV6": _ip}.get(field.format)
+
+
+def _name_test(pattern: NamePattern) -> Test:
+    def test(value: str) -> Problem | None:
+        if not value or pattern.parse(value) is not None:
+            return None
+        return f"'{shorten(value)}' is not a name like {pattern.pattern.text}", "INVALID_NAME"
+
+    return test
+
+
+def _uuid4(value: str) -> Problem | None:
+    return None if not value or _UUID4.fullmatch(value) else ("must be a random UUID (version 4, RFC 9562)", "INVALID_UUID4")
+
+
+def _ipv4(value: str) -> Problem | None:
+    return None if not value or _is_address(value, 4) else ("must be an IPv4 address", "INVALID_IPV4")
+
+
+def _ipv6(value: str) -> Problem | None:
+    return None if not value or _is_address(value, 6) else ("must be an IPv6 address", "INVALID_IPV6")
+
+
+def _ip(value: str) -> Problem | None:
+    return None if not value or _is_address(value, 4, 6) else ("must be an IP address", "INVALID_IP")
+
+
+def _is_address(value: str, *versions: int) -> bool:
+    try:
+        return ipaddress.ip_address(value).version in versions
+    except ValueError:
+        return False

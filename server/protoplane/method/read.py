@@ -1,0 +1,91 @@
+"""The standard methods that read, compiled: Get and List (AIP-131, 132, 158, 160)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from protoplane.contract.model import Method
+from protoplane.method.call import Call
+from protoplane.method.rows import Rows
+from protoplane.method.served import Handler
+from protoplane.query.filter import FilterCompiler
+from protoplane.query.order import OrderCompiler
+from protoplane.query.paging import PageTokens, digest_arguments, page_rows
+from protoplane.store.engine import Engine
+from protoplane.store.listing import Listing
+
+
+def compile_get(method: Method, rows: Rows) -> Handler:
+    """Bind a Get method to its rows."""
+
+    def get(call: Call, request: Any) -> Message:
+        return rows.find(call.session, rows.locate(request.name, "name"))
+
+    return get
+
+
+def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine) -> Handler:
+    """Bind a List method: filter and order compiled once per text, statements once per shape, pages by key."""
+    asked = _Arguments.of(method)
+    listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
+    filters = FilterCompiler(rows.resource, rows.table)
+    orders = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents)
+    response_class, listed, counts = _response(method, rows)
+    fill, clear = rows.codec.fill, rows.checks.clear_input_only
+
+    def list_(call: Call, request: Any) -> Message:
+        size = page_rows(request.page_size)
+        parent = rows.locate_parent(request.parent if asked.parent else "", "parent")
+        predicate = filters.compile(request.filter) if asked.filter and request.filter else None
+        order = orders.compile(request.order_by if asked.order_by else "")
+        token, digest, after = request.page_token, b"", None
+        if token:
+            digest = asked.digest(request)
+            after = order.after(tokens.open(token, digest, call.now_micros))
+        found = listing.page(call.session, parent, predicate, order, after, size + 1)
+        response = response_class()
+        add = getattr(response, listed).add
+        for row in found[:size]:
+            message = add()
+            fill(message, row)
+            clear(message)
+        if len(found) > size:
+            position = listing.position(order, found[size - 1])
+            response.next_page_token = tokens.seal(digest or asked.digest(request), position, call.now_micros)
+        elif parent and not found and not token and not listing.parent_exists(call.session, parent):
+            raise rows.parent_not_found(parent)
+        if counts:
+            response.total_size = listing.count(call.session, parent, predicate)
+        return cast("Message", response)
+
+    return list_
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    """Which arguments a List request has, and what a page token is bound to."""
+
+    path: str
+    parent: bool
+    filter: bool
+    order_by: bool
+    bound: tuple[str, ...]
+
+    @classmethod
+    def of(cls, method: Method) -> _Arguments:
+        names = {field.name for field in method.request_fields}
+        bound = tuple(name for name in ("parent", "filter", "order_by") if name in names)
+        return cls(method.path, "parent" in names, "filter" in names, "order_by" in names, bound)
+
+    def digest(self, request: Any) -> bytes:
+        return digest_arguments(self.path, [(name, getattr(request, name).encode()) for name in self.bound])
+
+
+def _response(method: Method, rows: Rows) -> tuple[type[Any], str, bool]:
+    """Class of the response, name of the field with the rows, whether it tells the total."""
+    names = {field.name for field in method.response.fields}
+    listed = next(field.name for field in method.response.fields if field.message_type is rows.resource.message)
+    return method.response_class, listed, "total_size" in names

@@ -1,0 +1,115 @@
+"""A project as it is served: its contract, and the Python that belongs to it, read together.
+
+The order matters. Messages get their classes, the project's code is imported (it names those classes), and only then is
+the contract judged, because which methods need no standard shape depends on the code.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import sys
+import traceback
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from protoplane.base.config import Settings
+from protoplane.cli.stubs import runtime_modules
+from protoplane.contract import served
+from protoplane.contract.load import load
+from protoplane.contract.model import Contract, Finding, Place
+from protoplane.contract.pool import Pool
+from protoplane.method.custom import CustomMethod, Servicer, bind_servicers, implemented_paths, load_servicers
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What came of reading a project: with any finding, nothing of it is served."""
+
+    contract: Contract | None
+    custom: Mapping[str, CustomMethod]
+    """A team's own methods, by RPC path."""
+    findings: tuple[Finding, ...]
+
+
+def read_project(settings: Settings) -> Project:
+    """Read contract and code; every fault of either is a finding."""
+    code = _Code(settings)
+    loaded = load(settings.proto_roots, implemented=code.read)
+    custom: Mapping[str, CustomMethod] = {}
+    wrong: list[Finding] = []
+    if loaded.draft is not None:
+        custom, wrong = bind_servicers(code.servicers, loaded.draft)
+    findings = (*loaded.findings, *code.findings, *wrong)
+    return Project(None if findings else loaded.contract, custom, findings)
+
+
+class Everything(Container[str]):
+    """Taken for the paths of a project's methods when its code cannot be read: one finding says so, not one a method."""
+
+    def __contains__(self, _path: object) -> bool:
+        return True
+
+
+class _Code:
+    """The Python of a project."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.servicers: Sequence[type[Servicer]] = ()
+        self.findings: tuple[Finding, ...] = ()
+
+    def read(self, pool: Pool) -> Container[str]:
+        """Import it with the classes of this pool; gives the paths of the methods it implements."""
+        served.use(pool.messages)
+        if not self._settings.servicer_files:
+            return frozenset()
+        Stubs.provide(pool)
+        try:
+            self.servicers = load_servicers(self._settings.servicer_files)
+        except Exception as error:  # noqa: BLE001 - a team's code may raise anything while it is imported.
+            problem = f"importing it raises {type(error).__name__}: {error}"
+            self.findings = (Finding(self._place(error), "python-broken", problem, "mend the code"),)
+            return Everything()
+        return implemented_paths(self.servicers, pool)
+
+    def _place(self, error: Exception) -> Place:
+        """The last line of the project's own code that an error came through."""
+        if isinstance(error, SyntaxError) and error.filename:
+            return Place(Path(error.filename).name, error.lineno or 0)
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if Path(frame.filename).is_relative_to(self._settings.folder)]
+        return Place(Path(own[-1].filename).name, own[-1].lineno or 0) if own else Place(self._settings.servicer_files[0].name)
+
+
+class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports the modules of `protoplane stubs` without their files: they only give the classes of this pool.
+
+    Last on the path, so that every real module comes before it.
+    """
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        self._packages = {name.rsplit(".", depth)[0] for name in texts for depth in range(1, name.count(".") + 1)}
+
+    @classmethod
+    def provide(cls, pool: Pool) -> None:
+        """Take the place of the stubs of an earlier pool."""
+        for name in [name for name, module in sys.modules.items() if isinstance(getattr(module, "__loader__", None), cls)]:
+            del sys.modules[name]
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, cls)]
+        sys.meta_path.append(cls(runtime_modules(pool.files)))
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        """See `importlib.abc.MetaPathFinder`."""
+        del path, target
+        if fullname in self._texts or fullname in self._packages:
+            return ModuleSpec(fullname, self, is_package=fullname in self._packages)
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See `importlib.abc.Loader`."""
+        text = self._texts.get(module.__name__, "")
+        exec(compile(text, f"<stubs of {module.__name__}>", "exec"), module.__dict__)  # noqa: S102 - ours, made of identifiers.

@@ -1,0 +1,404 @@
+"""Connections and transactions: the only place that opens either, and where drivers' errors end.
+
+`Engine.read` and `Engine.write` run a piece of work on the calling thread's own connection, which stays open between calls. Work that
+writes is one transaction: it commits as a whole or leaves nothing, and is run again from its start when the database asks for that.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import random
+import shutil
+import sqlite3
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from peewee import Node, PeeweeException
+
+from protoplane.base import limits
+from protoplane.base.clock import monotonic_seconds, sleep
+from protoplane.base.deadline import Deadline
+from protoplane.base.errors import Fault, Reason
+from protoplane.store import sqlite
+from protoplane.store.address import ServerAddress, SqliteAddress, parse_address
+from protoplane.store.connection import Connection
+from protoplane.store.ddl import Ask, Row
+from protoplane.store.dialect import Dialect, ServerFinding, Sqlite
+from protoplane.store.trouble import (
+    RECONNECTED,
+    RETRIED,
+    Duplicate,
+    HasChildren,
+    Locked,
+    LockTimeout,
+    ParentMissing,
+    StatementTimeout,
+    StoreError,
+    Trouble,
+)
+
+if TYPE_CHECKING:
+    from protoplane.store import mysqlclient
+
+__all__ = ["Duplicate", "Engine", "HasChildren", "LockTimeout", "ParentMissing", "Session", "StoreError"]
+
+T = TypeVar("T")
+
+START_SECONDS_MAX = 10.0
+"""Time for the first connection."""
+
+INSPECT_SECONDS_MAX = 30.0
+"""Time for looking at the server's settings or tables; information_schema is slow on servers with many."""
+
+PING_SECONDS_MAX = 1.0
+"""Time for the answer to a health check."""
+
+COMMIT_SECONDS_MIN = 1.0
+"""Time for a COMMIT once it is sent, whatever is left of the deadline: giving up earlier would leave the outcome unknown for nothing."""
+
+ROLLBACK_SECONDS_MAX = 1.0
+"""Time for a ROLLBACK; after it the connection is dropped, which has the same effect."""
+
+BACK_OFF_SECONDS_MIN = 0.005
+BACK_OFF_SECONDS_MAX = 0.2
+"""Pause before a transaction is run again: random up to a bound that doubles from the first to the second."""
+
+RETRY_SECONDS = 1.0
+"""After how long a caller should try again when the database is out of reach."""
+
+COMMIT_FAILED = RETRIED | {Trouble.FULL, Trouble.READ_ONLY}
+"""What a COMMIT may report that means it did not take effect. Anything else leaves the outcome unknown."""
+
+
+class Session:
+    """The statements of one piece of work. Errors about data are `Duplicate`, `ParentMissing`, `HasChildren` or a Fault."""
+
+    __slots__ = ("_connection", "attempt", "rolled_back")
+
+    def __init__(self, connection: Connection, attempt: int) -> None:
+        self._connection = connection
+        self.attempt = attempt
+        """1 at first; more when the transaction is run again."""
+        self.rolled_back = False
+
+    def rows(self, sql: str, params: Sequence[object] = ()) -> Sequence[Row]:
+        """All rows of a query. Times are what the query makes of them (`Dialect.read`)."""
+        try:
+            return self._connection.fetch(sql, params)
+        except self._connection.errors as error:
+            self._refuse(error, sql)
+            raise
+
+    def row(self, sql: str, params: Sequence[object] = ()) -> Row | None:
+        """The first row of a query."""
+        rows = self.rows(sql, params)
+        return rows[0] if rows else None
+
+    def execute(self, sql: str, params: Sequence[object] = ()) -> int:
+        """Run a write; the number of rows it matched, whether or not their values changed."""
+        if not self._connection.writing:
+            raise RuntimeError("a write needs Engine.write")
+        try:
+            return self._connection.change(sql, params)
+        except self._connection.errors as error:
+            self._refuse(error, sql)
+            raise
+
+    def claim(self, sql: str, params: Sequence[object]) -> None:
+        """Insert a row whose key stands for a right: raises Duplicate if it is taken, Locked if another transaction is about to take it."""
+        try:
+            self.execute(sql, params)
+        except self._connection.errors as error:
+            if self._connection.trouble(error) is Trouble.LOCK_TIMEOUT:
+                raise Locked("the key is being claimed") from error
+            raise
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
+        """Run an INSERT of one row, whose text ends with `VALUES (…)`, for many rows in few statements; the number inserted."""
+        if not self._connection.writing:
+            raise RuntimeError("a write needs Engine.write")
+        try:
+            return self._connection.change_many(sql, rows)
+        except self._connection.errors as error:
+            self._refuse(error, sql)
+            raise
+
+    def roll_back(self) -> None:
+        """Have everything undone when the work returns; its value is still given to the caller (`validate_only`)."""
+        self.rolled_back = True
+
+    def _refuse(self, error: Exception, sql: str) -> None:
+        refusal = self._connection.judge(error, sql)
+        if refusal is not None:
+            raise refusal from error
+
+
+class Engine:
+    """A database and this process's connections to it, one per thread that uses it."""
+
+    def __init__(self, url: str, *, threads: int, password: str = "") -> None:
+        """Connect once, to learn what the server is. Raises AddressError, UnsupportedServer, or the fault of `connect`.
+
+        `threads` is how many threads will use the engine at once: the server must have room for their connections.
+        """
+        self.threads = threads
+        self._local = threading.local()
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._closed = False
+        self._folder: str | None = None
+        self.address = parse_address(url, password)
+        self.database, self.dialect = self._open(self.address)
+        """Peewee's database, for queries of custom code: they run in the session of their thread."""
+
+    def __repr__(self) -> str:
+        return f"Engine({self.address!r})"
+
+    # Work ---------------------------------------------------------------------------------------------------------------------------
+
+    def read(self, work: Callable[[Session], T], deadline: Deadline) -> T:
+        """Run work that only reads; each statement sees what is committed when it starts.
+
+        Run again, once, if the first statement finds that the connection has died while idle.
+        """
+        attempt = 1
+        while True:
+            connection = self._enter(deadline, writing=False)
+            try:
+                return work(Session(connection, attempt))
+            except connection.caught as error:
+                trouble = judge(connection, error)
+                stale = trouble in RECONNECTED and attempt == 1 and connection.statements == 1
+                if not stale and trouble not in RETRIED:
+                    fail(trouble, error, deadline)
+                failure: Exception = error
+            finally:
+                self._leave(connection)
+            attempt = again(trouble, attempt, deadline, failure)
+
+    def write(self, work: Callable[[Session], T], deadline: Deadline, *, rehearse: bool = False) -> T:
+        """Run work as one transaction (READ COMMITTED), committed if it returns and rolled back if it raises, or if it is a rehearsal.
+
+        `work` is run again with a new session when it lost against other transactions (at most TRANSACTION_ATTEMPTS_MAX times), and
+        once when its connection ended before COMMIT was sent. Raises OUTCOME_UNKNOWN when the answer to COMMIT did not arrive.
+        """
+        attempt, reconnected = 1, False
+        while True:
+            deadline.check()
+            connection = self._enter(deadline, writing=True)
+            committing = False
+            try:
+                connection.command("BEGIN")
+                connection.open = True
+                session = Session(connection, attempt)
+                value = work(session)
+                if connection.broken is not None:
+                    raise connection.broken  # The work went on after an error that ended its transaction.
+                if rehearse or session.rolled_back:
+                    return value
+                deadline.check()
+                committing = True
+                self._commit(connection, deadline)
+            except connection.caught as error:
+                trouble = judge(connection, error, committing=committing)
+                if trouble in RECONNECTED and not reconnected:
+                    reconnected = True
+                elif trouble not in RETRIED:
+                    fail(trouble, error, deadline)
+                failure: Exception = error
+            else:
+                return value
+            finally:
+                self._leave(connection)
+            attempt = again(trouble, attempt, deadline, failure)
+
+    def define(self, statement: str, deadline: Deadline) -> None:
+        """Run one schema change, outside any transaction and without the limits of ordinary statements.
+
+        It waits for other users of the table at most as long as any statement does, so that those behind it are not held up:
+        raises CONCURRENT_WRITE then, to be tried again.
+        """
+        connection = self._enter(deadline, writing=True)
+        try:
+            for setting in self.dialect.define_settings():
+                connection.ask(setting)
+            connection.change(statement, ())
+        except connection.caught as error:
+            trouble = judge(connection, error)
+            if trouble in RETRIED:
+                raise Fault(Reason.CONCURRENT_WRITE) from error
+            fail(trouble, error, deadline)
+        finally:
+            connection.ended = True  # Its settings are not those of a session any more.
+            self._leave(connection)
+
+    @staticmethod
+    def default_deadline() -> Deadline:
+        """For work of our own that no caller waits for."""
+        return Deadline.after(limits.DEADLINE_SECONDS_DEFAULT)
+
+    # Keeping it -----------------------------------------------------------------------------------------------------------------------
+
+    def compile(self, query: Node) -> tuple[str, list[object]]:
+        """SQL text and parameters of a Peewee query for this engine; Slots come back as they were put in."""
+        sql, params = self.database.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]  # Peewee's stubs.
+        return sql, list(params)
+
+    def findings(self) -> list[ServerFinding]:
+        """What is unsafe or unwise about the server's settings."""
+        return self.inspect(lambda ask: self.dialect.findings(ask, connections=self.threads))
+
+    def inspect(self, work: Callable[[Ask], T]) -> T:
+        """Run the dialect's own questions about the server and its tables."""
+        deadline = Deadline.after(INSPECT_SECONDS_MAX)
+        connection = self._enter(deadline, writing=False)
+        try:
+            return work(connection.ask)
+        except connection.errors as error:
+            fail(judge(connection, error), error, deadline)
+        finally:
+            self._leave(connection)
+
+    def ping(self, seconds: float = PING_SECONDS_MAX) -> bool:
+        """Whether the database answers within that time."""
+        try:
+            self.read(lambda session: session.row("SELECT 1"), Deadline.after(seconds))
+        except Fault:
+            return False
+        return not self._closed
+
+    def close(self) -> None:
+        """Close every connection that is idle now, the others when their work ends. Nothing can be run afterwards."""
+        self._closed = True
+        for connection in list(self._connections):
+            if connection.lock.acquire(blocking=False):
+                try:
+                    connection.end()
+                finally:
+                    connection.lock.release()
+        stop = getattr(self.database, "stop", None)
+        if stop is not None:
+            stop()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    # Inside ---------------------------------------------------------------------------------------------------------------------------
+
+    def _open(self, address: SqliteAddress | ServerAddress) -> tuple[sqlite.Database | mysqlclient.Database, Dialect]:
+        if isinstance(address, SqliteAddress):
+            # In memory would mean a shared cache, whose table locks no time-out waits for: a file of our own behaves as any other.
+            dialect = Sqlite(sqlite3.sqlite_version_info, durable=bool(address.path))
+            path = address.path
+            if not path:
+                self._folder = tempfile.mkdtemp(prefix="protoplane-")
+                atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+                path = str(Path(self._folder) / "database.sqlite")
+            return sqlite.Database(path, dialect, self._connections.add), dialect
+        from protoplane.store import mysqlclient
+
+        database = mysqlclient.Database(address, self._patience_seconds, self._connections.add)
+        self.database = database
+        connection = self._enter(Deadline.after(START_SECONDS_MAX), writing=False)
+        self._leave(connection)
+        return database, connection.dialect
+
+    def _patience_seconds(self) -> float:
+        deadline: Deadline | None = getattr(self._local, "deadline", None)
+        return math.inf if deadline is None else deadline.remaining_seconds()
+
+    def _enter(self, deadline: Deadline, *, writing: bool) -> Connection:
+        """The thread's connection, made if need be, set up for one session."""
+        if self._closed:
+            raise Fault(Reason.DATABASE_UNAVAILABLE)
+        database = self.database
+        if database.is_closed():
+            self._connect(deadline)
+        connection = database.start_session(writing=writing)
+        connection.until_seconds = deadline.at_seconds
+        connection.statements = 0
+        connection.broken = None
+        connection.committed = False
+        connection.writing = writing
+        return connection
+
+    def _connect(self, deadline: Deadline) -> None:
+        self._local.deadline = deadline
+        try:
+            self.database.connect()
+        except (PeeweeException, StatementTimeout) as error:
+            deadline.check()
+            raise Fault(Reason.DATABASE_UNAVAILABLE, retry_delay_seconds=RETRY_SECONDS) from error
+        finally:
+            self._local.deadline = None
+
+    def _leave(self, connection: Connection) -> None:
+        """End a session: roll back what is open, drop the connection if it cannot be used again."""
+        database = self.database
+        writing, connection.writing = connection.writing, False
+        if connection.open:
+            self._roll_back(connection)
+        connection.until_seconds = math.inf
+        if connection.ended or self._closed:
+            connection.end()
+            database.dispose()
+        connection.lock.release()
+        if writing:
+            database.end_session(committed=connection.committed)
+
+    def _roll_back(self, connection: Connection) -> None:
+        connection.open = False
+        if connection.ended:
+            return
+        connection.until_seconds = monotonic_seconds() + ROLLBACK_SECONDS_MAX
+        try:
+            connection.command("ROLLBACK")
+        except connection.errors:
+            connection.ended = True
+
+    def _commit(self, connection: Connection, deadline: Deadline) -> None:
+        connection.until_seconds = max(deadline.at_seconds, monotonic_seconds() + COMMIT_SECONDS_MIN)
+        connection.command("COMMIT")
+        connection.open, connection.committed = False, True
+
+
+def judge(connection: Connection, error: Exception, *, committing: bool = False) -> Trouble:
+    """What an error means for its transaction. Raises what the caller should see if it is about data, or about COMMIT and its outcome."""
+    trouble = connection.trouble(error)
+    refusal = connection.judge(error, connection.statement)
+    if committing and trouble not in COMMIT_FAILED:
+        connection.ended = True
+        raise Fault(Reason.OUTCOME_UNKNOWN, retry_delay_seconds=RETRY_SECONDS) from error
+    if refusal is not None and trouble not in RETRIED:
+        raise refusal from error
+    return trouble
+
+
+def fail(trouble: Trouble, error: Exception, deadline: Deadline) -> NoReturn:
+    """Raise the fault that an error becomes, or the error itself if it is a bug of ours."""
+    match trouble:
+        case Trouble.INTERRUPTED:
+            deadline.check()  # Else somebody else stopped it: an administrator, or the server on its way down.
+            raise Fault(Reason.DATABASE_UNAVAILABLE, retry_delay_seconds=RETRY_SECONDS) from error
+        case Trouble.CONNECT | Trouble.GONE_BEFORE | Trouble.LOST | Trouble.READ_ONLY | Trouble.SCHEMA:
+            deadline.check()
+            raise Fault(Reason.DATABASE_UNAVAILABLE, retry_delay_seconds=RETRY_SECONDS) from error
+        case Trouble.FULL:
+            raise Fault(Reason.STORAGE_FULL) from error
+        case _:
+            raise error
+
+
+def again(trouble: Trouble, attempt: int, deadline: Deadline, failure: Exception) -> int:
+    """The number of the next attempt, after a pause that lets the other transactions pass; CONCURRENT_WRITE when there is none."""
+    deadline.check()
+    if trouble in RECONNECTED:
+        return attempt + 1
+    pause = random.random() * min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * 2**attempt)  # noqa: S311 - spreads load, guards nothing.
+    if attempt >= limits.TRANSACTION_ATTEMPTS_MAX or pause >= deadline.remaining_seconds():
+        raise Fault(Reason.CONCURRENT_WRITE, retry_delay_seconds=BACK_OFF_SECONDS_MAX) from failure
+    sleep(pause)
+    return attempt + 1

@@ -1,0 +1,97 @@
+"""The statements of a List: made once per shape of filter, order and start, bound per page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from peewee import Alias, AsIs, Select, fn
+
+from protoplane.base import limits
+from protoplane.query.order import After, Order, SortKey
+from protoplane.query.paging import Position
+from protoplane.query.predicate import Predicate
+from protoplane.query.slot import Slot
+from protoplane.store.codec import Row
+from protoplane.store.engine import Engine, Session
+from protoplane.store.statements import Statement, render, select_one
+from protoplane.store.tables import Table
+
+K = TypeVar("K")
+
+STATEMENTS_KEPT_MAX = 512
+"""Statements kept per List; callers choose the shapes, so they are bounded. The oldest goes first."""
+
+
+class Listing:
+    """Pages of one table, within one parent when `parents` key columns name it."""
+
+    def __init__(self, table: Table, engine: Engine, *, parents: int) -> None:
+        self.table, self.database, self.parents = table, engine.database, parents
+        self._pages: dict[tuple[str, str, str], Statement] = {}
+        self._counts: dict[str, Statement] = {}
+        self._everything = [Alias(table.read(column), column.name) for column in table.columns]
+        self._position = {column.name: i for i, column in enumerate(table.columns)}
+        self._parent_exists = self._render_parent_exists()
+
+    def page(
+        self, session: Session, parent: Sequence[str], predicate: Predicate | None, order: Order, after: After | None, limit: int
+    ) -> Sequence[Row]:
+        """At most `limit` rows, all columns in the table's order."""
+        key = (predicate.shape if predicate else "", order.shape, after.shape if after else "")
+        statement = self._pages.get(key)
+        if statement is None:
+            select = self._restricted(Select([self.table.source], self._everything), predicate)
+            statement = _keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
+        values: dict[str, object] = {"limit": limit, **_parent_values(parent)}
+        if predicate:
+            values.update(predicate.values)
+        if after:
+            values.update(after.values)
+        return session.rows(statement.sql, statement.bound(values))
+
+    def count(self, session: Session, parent: Sequence[str], predicate: Predicate | None) -> int:
+        """How many rows there are in all."""
+        key = predicate.shape if predicate else ""
+        statement = self._counts.get(key)
+        if statement is None:
+            select = self._restricted(Select([self.table.source], [fn.COUNT(AsIs(1))]), predicate)
+            statement = _keep(self._counts, key, render(select, self.database))
+        row = session.row(statement.sql, statement.bound({**_parent_values(parent), **(predicate.values if predicate else {})}))
+        return int(row[0]) if row else 0
+
+    def parent_exists(self, session: Session, parent: Sequence[str]) -> bool:
+        """Whether the parent is there; true where parents are not stored here."""
+        return self._parent_exists is None or session.row(self._parent_exists, parent) is not None
+
+    def position(self, order: Order, row: Row) -> Position:
+        """The place of a row in an order: what the page after it starts behind."""
+        return tuple(self._value(key, row) for key in order.keys)
+
+    def _value(self, key: SortKey, row: Row) -> Any:
+        column = self.table.column_of(key)
+        value = row[self._position[column.name]]
+        # As `Table.sort_key` has it: the same characters, without asking the engine for them again.
+        return value[: limits.SORT_CHARACTERS_MAX] if isinstance(value, str) and not column.length else value
+
+    def _restricted(self, select: Select, predicate: Predicate | None) -> Select:
+        for i in range(self.parents):
+            select = select.where(self.table.column(self.table.keys[i].name) == AsIs(Slot(f"parent.{i}")))
+        return select if predicate is None else select.where(predicate.build())
+
+    def _render_parent_exists(self) -> str | None:
+        parent = self.table.shape.foreign_key
+        if parent is None:
+            return None
+        return select_one(parent.table, parent.target, self.database)
+
+
+def _parent_values(parent: Sequence[str]) -> dict[str, object]:
+    return {f"parent.{i}": value for i, value in enumerate(parent)}
+
+
+def _keep(kept: dict[K, Statement], key: K, statement: Statement) -> Statement:
+    if len(kept) >= STATEMENTS_KEPT_MAX:
+        kept.pop(next(iter(kept)), None)
+    kept[key] = statement
+    return statement

@@ -1,0 +1,1 @@
+"""The contract room: loading, linting, names and validation."""

@@ -1,0 +1,87 @@
+"""The public door as a client sees it: generated stubs on a real port, and errors taken apart."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+CALL_SECONDS_MAX = 20.0
+
+
+@dataclass(eq=False)
+class Refused(Exception):
+    """A call that was refused, with everything a client can read from it."""
+
+    code: str
+    message: str
+    reason: str
+    domain: str
+    metadata: Mapping[str, str]
+    violations: Mapping[str, str]
+    """Field → description."""
+    details: tuple[str, ...] = field(default=())
+    """Full names of all details, in order."""
+
+    @staticmethod
+    def of(error: grpc.RpcError) -> Refused:
+        trailers = {key: value for key, value in error.trailing_metadata() or ()}
+        status = status_pb2.Status.FromString(trailers.get("grpc-status-details-bin", b""))
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        for detail in status.details:
+            for message in (info, bad):
+                if detail.Is(message.DESCRIPTOR):
+                    detail.Unpack(message)
+        violations = {v.field: v.description for v in bad.field_violations}
+        names = tuple(detail.TypeName() for detail in status.details)
+        return Refused(error.code().name, error.details(), info.reason, info.domain, dict(info.metadata), violations, names)
+
+
+class Door:
+    """Calls of one server with one token: `door.CreateBook(parent=…, book=Book(…))`."""
+
+    def __init__(self, target: str, modules: Sequence[Any], token: str) -> None:
+        self.target, self.token = target, token
+        self.channel = grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)])
+        self._methods: dict[str, tuple[Callable[..., Any], type[Any]]] = {}
+        for module in modules:
+            for service in module.DESCRIPTOR.services_by_name.values():
+                for method in service.methods:
+                    call = self.channel.unary_unary(
+                        f"/{service.full_name}/{method.name}",
+                        request_serializer=lambda message: message.SerializeToString(),
+                        response_deserializer=method.output_type._concrete_class.FromString,
+                    )
+                    self._methods[method.name] = (call, method.input_type._concrete_class)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        call, request_class = self._methods[name]
+
+        def run(request: Any = None, *, seconds: float = CALL_SECONDS_MAX, metadata: Sequence[tuple[str, str]] = (), **fields: Any) -> Any:
+            authorization = (("authorization", f"Bearer {self.token}"),) if self.token else ()
+            try:
+                return call(request or request_class(**fields), timeout=seconds, metadata=(*authorization, *metadata))
+            except grpc.RpcError as error:
+                raise Refused.of(error) from error
+
+        return run
+
+    def close(self) -> None:
+        self.channel.close()
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[Callable[[str], Any]]:
+    """Import generated modules from a folder."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield importlib.import_module
+    finally:
+        sys.path.remove(str(folder))

@@ -1,0 +1,120 @@
+"""The server's own parts: its threads, its address, its options."""
+
+from __future__ import annotations
+
+import re
+import threading
+from concurrent.futures import Future
+
+import grpc
+import pytest
+
+from protoplane.app import NotStartedError
+from protoplane.base import config
+from protoplane.edge.server import OPTIONS, Workers
+from tests.edge.conftest import LIST, Running, Starter
+
+
+def test_workers_run_what_is_submitted_and_give_results_and_errors_back() -> None:
+    workers = Workers(2, "test")
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    assert workers.submit(lambda a, b: a + b, 1, 2).result(5) == 3
+    assert isinstance(workers.submit(fail).exception(5), ValueError)
+    assert workers.submit(threading.current_thread).result(5).name.startswith("test-")
+    workers.shutdown()
+    with pytest.raises(RuntimeError, match="shut down"):
+        workers.submit(fail)
+
+
+def test_workers_finish_what_waits_when_they_are_shut_down() -> None:
+    workers, release = Workers(1, "test"), threading.Event()
+    first: Future[bool] = workers.submit(release.wait, 10)
+    others = [workers.submit(int, number) for number in range(5)]
+    release.set()
+    workers.shutdown(wait=True)
+    assert first.result(0)
+    assert [other.result(0) for other in others] == [0, 1, 2, 3, 4]
+
+
+def test_workers_can_be_told_to_drop_what_waits() -> None:
+    workers, entered, release = Workers(1, "test"), threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        entered.set()
+        return release.wait(10)
+
+    first, waiting = workers.submit(hold), workers.submit(int)
+    assert entered.wait(10)
+    workers.shutdown(wait=False, cancel_futures=True)
+    release.set()
+    assert first.result(10)
+    assert waiting.cancelled()
+
+
+def test_workers_outlive_tasks_that_end_a_thread() -> None:
+    workers = Workers(1, "test")
+
+    def leave() -> None:
+        raise SystemExit
+
+    assert isinstance(workers.submit(leave).exception(5), SystemExit)
+    assert workers.submit(int).result(5) == 0
+    workers.shutdown()
+
+
+def test_an_address_in_use_is_told_clearly(start: Starter, running: Running) -> None:
+    with pytest.raises(NotStartedError, match=rf"cannot listen on 127\.0\.0\.1:{running.app.port}: another process does"):
+        start(address=f"127.0.0.1:{running.app.port}")
+
+
+def test_an_address_of_another_machine_is_told_clearly(start: Starter) -> None:
+    with pytest.raises(NotStartedError, match="cannot listen on"):
+        start(address="192.0.2.1:50051")
+
+
+def test_a_stopped_server_frees_its_address(start: Starter) -> None:
+    first = start()
+    first.app.stop()
+    again = start(address=f"127.0.0.1:{first.app.port}")
+    assert again.call(LIST, b"x") == b"x"
+
+
+def test_a_stopped_server_refuses_calls_with_unavailable(start: Starter) -> None:
+    running = start()
+    running.app.stop()
+    with pytest.raises(grpc.RpcError) as caught:
+        running.call(LIST)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_calls_run_on_as_many_threads_as_there_should_be(start: Starter) -> None:
+    together = threading.Barrier(3)
+    running = start({LIST: lambda _asked: b"" if together.wait(10) >= 0 else b"x"}, threads=3)
+    calls = [running.channel.unary_unary(LIST).future(b"", timeout=20) for _ in range(3)]
+    assert [call.result() for call in calls] == [b""] * 3
+
+
+def test_every_option_is_one_that_grpc_knows() -> None:
+    names = [name for name, _ in OPTIONS]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"grpc\.[a-z0-9_.]+", name) for name in names)
+
+
+def test_metadata_above_the_limit_is_refused_and_below_it_always_taken(running: Running) -> None:
+    for _ in range(4):
+        assert running.call(LIST, b"x", x_padding="y" * 12_000) == b"x"
+        with pytest.raises(grpc.RpcError) as caught:
+            running.call(LIST, x_padding="y" * 17_000)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_grpc_is_silenced_unless_somebody_wants_to_hear_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRPC_VERBOSITY", raising=False)
+    config.silence_grpc()
+    assert config.os.environ["GRPC_VERBOSITY"] == "NONE"
+    monkeypatch.setenv("GRPC_VERBOSITY", "DEBUG")
+    config.silence_grpc()
+    assert config.os.environ["GRPC_VERBOSITY"] == "DEBUG"

@@ -1,0 +1,1 @@
+"""Tests of the identity room: what is believed, and what is granted."""
