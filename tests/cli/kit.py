@@ -128,6 +128,7 @@ class Shelf:
     tokens: list[str] = field(default_factory=list)
     failures: list[grpc.StatusCode] = field(default_factory=list)
     """Codes to fail the next calls with; after the work is done, as when an answer is lost."""
+    may_list: bool = True
     calls: int = 0
     lock: Lock = field(default_factory=Lock)
 
@@ -139,6 +140,8 @@ class Shelf:
         with self.lock:
             self.calls += 1
             if method.kind is MethodKind.LIST:
+                if not self.may_list:
+                    refuse(context, grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED")
                 answer = self._list(method, request)
             else:
                 answer = self.answered.get(request.request_id, b"")

@@ -134,7 +134,9 @@ def test_rejected_rows_go_to_a_file_that_can_be_mended_and_imported(project: Pat
     assert len(shelf.held) == 10
 
 
-def test_an_import_that_broke_off_goes_on_behind_what_is_there(project: Path, shelf: Shelf, tmp_path: Path) -> None:
+@pytest.mark.parametrize("may_list", [True, False])
+def test_an_import_that_broke_off_goes_on_behind_what_is_there(project: Path, shelf: Shelf, tmp_path: Path, *, may_list: bool) -> None:
+    shelf.may_list = may_list
     file = tmp_path / "books.csv"
     file.write_text("id,title\n" + "".join(f"b{i},t\n" for i in range(50)), encoding="utf-8")
     head = tmp_path / "head.csv"

@@ -163,7 +163,7 @@ def test_rules_hold_in_many_threads(contract: Contract, checks: Checks) -> None:
     assert results == {(("title", "STRING_MIN_LEN"),)}
 
 
-def test_required_is_presence_where_tracked_and_truth_elsewhere(contract: Contract) -> None:
+def test_required_is_presence_of_messages_and_truth_of_values(contract: Contract) -> None:
     """aip.md 8."""
     resource = contract.resources["library.example.com/Novel"]
     check = compile_required(resource.message, resource.fields)
@@ -176,7 +176,8 @@ def test_required_is_presence_where_tracked_and_truth_elsewhere(contract: Contra
         ("novel.chapters[1].sections[0].heading", "REQUIRED"),
         ("novel.extras[7].heading", "REQUIRED"),
     ]
-    assert check(novel(contract, title="x", pages=0, hard="", preface={"heading": "x"}), "") == []
+    assert found(check(novel(contract, title="x", pages=0, hard="y", preface={"heading": "x"}), "")) == [("pages", "REQUIRED")]
+    assert check(novel(contract, title="x", pages=1, hard="y", preface={"heading": "x"}), "") == []
 
 
 def test_required_fields_of_a_request(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from concurrent.futures import Future
@@ -114,7 +115,7 @@ def test_metadata_above_the_limit_is_refused_and_below_it_always_taken(running: 
 def test_grpc_is_silenced_unless_somebody_wants_to_hear_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GRPC_VERBOSITY", raising=False)
     config.silence_grpc()
-    assert config.os.environ["GRPC_VERBOSITY"] == "NONE"
+    assert os.environ["GRPC_VERBOSITY"] == "NONE"
     monkeypatch.setenv("GRPC_VERBOSITY", "DEBUG")
     config.silence_grpc()
-    assert config.os.environ["GRPC_VERBOSITY"] == "DEBUG"
+    assert os.environ["GRPC_VERBOSITY"] == "DEBUG"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from peewee import SQL, AsIs, Entity, Expression, Node, NodeList, Select, SqliteDatabase, fn
+from peewee import Database as SqlDatabase
 
 from protoplane.contract.load import load
 from protoplane.contract.model import Contract, Field, Kind, Label, Presence, Resource
@@ -51,15 +53,19 @@ class BookColumns:
         self.merges_ranges = merges_ranges
 
     def column(self, name: str) -> Node:
+        """A column by name."""
         return Entity("book", name)
 
     def value(self, field: Field) -> Node:
+        """See `Columns.value`."""
         return self.column(field.path)
 
     def sort_key(self, field: Field) -> Node:
+        """See `Columns.sort_key`."""
         return fn.SUBSTR(self.value(field), SQL("1"), SQL("3")) if field.path == "subtitle" else self.value(field)
 
     def is_set(self, field: Field) -> Node:
+        """See `Columns.is_set`."""
         if (name := self.name(field)) is not None:
             return Expression(name.columns[0], "<>", "")
         column = self.value(field)
@@ -70,6 +76,7 @@ class BookColumns:
         return Expression(column, "<>", SQL({Kind.STRING: "''", Kind.BYTES: "x''"}.get(field.kind, "0")))
 
     def name(self, field: Field) -> NameColumns | None:
+        """See `Columns.name`."""
         if field.path == "name":
             return NameColumns(book().pattern, tuple(self.column(variable) for variable in book().pattern.variables))
         target = reference(field)
@@ -78,11 +85,15 @@ class BookColumns:
         return NameColumns(target.pattern, tuple(self.column(f"{field.path}/{variable}") for variable in target.pattern.variables))
 
     def bind(self, field: Field, value: object) -> object:
+        """See `Columns.bind`."""
+        if field.kind is Kind.BYTES and field.label is Label.REPEATED and isinstance(value, bytes):
+            return base64.b64encode(value).decode()  # As JSON holds it.
         if field.kind is Kind.UINT64 and isinstance(value, int) and value > 2**63 - 1:
             return float(value)  # Above everything stored, and compared exactly by SQLite.
         return value
 
     def any_element(self, field: Field, test: Callable[[Node, Node], Node]) -> Node:
+        """See `Columns.any_element`."""
         source = NodeList((fn.json_each(self.value(field)), SQL("AS e")))
         return fn.EXISTS(Select((source,), (SQL("1"),)).where(test(Entity("e", "key"), Entity("e", "value"))))
 
@@ -104,20 +115,34 @@ class Books:
         self.connection.executemany(f"INSERT INTO book VALUES ({marks})", [tuple(row.values()) for row in cells])
 
     def select(self, *names: str) -> Select:
+        """A query for columns, by default the id."""
         return Select([Entity("book")], [self.columns.column(name) for name in names or ("id",)])
 
     def run(self, query: Node, values: dict[str, object]) -> list[tuple[object, ...]]:
-        sql, params = DATABASE.get_sql_context().sql(query).query()
+        """The rows of a query whose slots are bound to `values`."""
+        sql, params = render(query, DATABASE)
         return self.connection.execute(sql, bind(params, values)).fetchall()
 
     def plan(self, query: Node, values: dict[str, object]) -> str:
-        sql, params = DATABASE.get_sql_context().sql(query).query()
+        """How SQLite says it runs a query."""
+        sql, params = render(query, DATABASE)
         found = self.connection.execute(f"EXPLAIN QUERY PLAN {sql}", bind(params, values))
         return "\n".join(str(row[3]) for row in found)
 
 
 DATABASE = SqliteDatabase(None)
 """Never opened: it renders SQL."""
+
+
+def render(query: Node, database: SqlDatabase) -> tuple[str, list[object]]:
+    """The SQL of a query and its parameters, slots among them."""
+    sql, params = database.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call] # The stubs leave it out.
+    return sql, params
+
+
+def equals(node: Node, value: object) -> Node:
+    """The condition that a column has a value."""
+    return Expression(node, "=", AsIs(value))
 
 
 def limit(rows: int) -> Node:
@@ -137,7 +162,7 @@ def _cells(number: int, row: Row) -> dict[str, object]:
             ids = str(value).split("/")[1::2] if value else [None if value is None else ""] * len(target.pattern.variables)
             cells |= dict(zip((f"{field.path}/{variable}" for variable in target.pattern.variables), ids, strict=True))
         elif value is not None and field.label is not Label.SINGULAR:
-            cells[field.path] = json.dumps(value)
+            cells[field.path] = json.dumps(value, default=lambda part: base64.b64encode(part).decode())
         else:
             cells[field.path] = value
     return cells
@@ -172,6 +197,14 @@ POOLS: dict[str, Sequence[object]] = {
     "parts": ([], [{"title": "a"}]),
     "pieces": ({}, {"a": {"title": "a"}}),
     "extra": (None, "{}"),
+    "printings": ([], [0, -1], [1_714_564_800_123_456]),
+    "plates": ([], [b""], [b"\x00\xff", b"a"]),
+    "flags": ([], [True], [False, False]),
+    "states": ([], [0], [1, 9]),
+    "serials": ([], [0, 7], [2**63 - 1]),
+    "ratings": ([], [0.5, -1.5], [0.10000000149011612]),
+    "answers": ({}, {"true": "a"}, {"true": "b", "false": "ab"}),
+    "delays": ({}, {"a": 1_200_000}, {"b": -3_000_000, "a": 0}),
 }
 
 

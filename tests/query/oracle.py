@@ -46,7 +46,7 @@ def spread(member: Member, comparator: str, argument: Tree, row: Row) -> bool | 
     raise AssertionError(argument)
 
 
-def negate(truth: bool | None) -> bool | None:
+def negate(truth: bool | None) -> bool | None:  # noqa: FBT001 - a truth value.
     return None if truth is None else not truth
 
 
@@ -58,7 +58,7 @@ def either(*truths: bool | None) -> bool | None:
     return True if True in truths else None if None in truths else False
 
 
-def restrict(member: Member, comparator: str, literal: Literal, row: Row) -> bool | None:
+def restrict(member: Member, comparator: str, literal: Literal, row: Row) -> bool | None:  # noqa: PLR0911 - one case a line.
     path, key = ".".join(member.path), None
     if path not in FIELDS:
         path, key = ".".join(member.path[:-1]), member.path[-1]
@@ -83,7 +83,7 @@ def restrict(member: Member, comparator: str, literal: Literal, row: Row) -> boo
 
 
 def typed_key(field: Field, name: str) -> object:
-    return name if field.kind is Kind.STRING else int(name)
+    return name if field.kind is Kind.STRING else name == "true" if field.kind is Kind.BOOL else int(name)
 
 
 def present(field: Field, value: object) -> bool:
@@ -92,7 +92,7 @@ def present(field: Field, value: object) -> bool:
     return bool(value)
 
 
-def compare(field: Field, value: object, comparator: str, literal: Literal) -> bool:
+def compare(field: Field, value: object, comparator: str, literal: Literal) -> bool:  # noqa: PLR0911 - one case a line.
     if field.reference or field.path == "name":
         found = same_name(str(value), literal)
         return not found if comparator == "!=" else found
@@ -139,7 +139,7 @@ def number_of(field: Field, value: object) -> Fraction:
     return Fraction(value)
 
 
-def literal_of(field: Field, literal: Literal) -> Fraction:
+def literal_of(field: Field, literal: Literal) -> Fraction:  # noqa: PLR0911 - one case a line.
     text = literal.text
     match field.kind:
         case Kind.BOOL:

@@ -13,7 +13,7 @@ from peewee import Entity, MySQLDatabase, Node, Select
 from protoplane.query.order import compile_order
 from protoplane.query.slot import bind
 from tests.engines import Database
-from tests.query.library import BookColumns, book, limit
+from tests.query.library import BookColumns, book, equals, limit, render
 
 pytestmark = pytest.mark.engines("mariadb", "mysql")
 
@@ -32,12 +32,14 @@ class Session:
     connection: MySQLdb.Connection
 
     def run(self, query: Node, values: dict[str, object]) -> list[tuple[object, ...]]:
-        sql, params = RENDERER.get_sql_context().sql(query).query()
+        """The rows of a query whose slots are bound to `values`."""
+        sql, params = render(query, RENDERER)
         cursor = self.connection.cursor()
         cursor.execute(sql, bind(params, values))
         return list(cursor.fetchall())
 
     def rows_read(self) -> int:
+        """How often this session has asked the storage for a row so far."""
         cursor = self.connection.cursor()
         cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
         return sum(int(value) for _, value in cursor.fetchall())
@@ -65,7 +67,7 @@ def session(module_database: Database) -> Iterator[Session]:
     cursor.execute("ANALYZE TABLE book")
     cursor.fetchall()
     yield Session(connection)
-    connection.close()
+    connection.close()  # type: ignore[no-untyped-call] # The stubs leave it out.
 
 
 class Columns(BookColumns):
@@ -81,7 +83,7 @@ def test_a_page_reads_its_own_rows_at_every_depth(session: Session, text: str) -
     columns = Columns(merges_ranges=True)
     order = compile_order(text, book(), columns, fixed_keys=1)
     keys = [key.node.alias(f"key_{i}") for i, key in enumerate(order.keys)]  # type: ignore[attr-defined] # Entities.
-    select = Select([Entity("book")], [columns.column("id"), *keys]).where(columns.column("publisher") == "p")
+    select = Select([Entity("book")], [columns.column("id"), *keys]).where(equals(columns.column("publisher"), "p"))
     everything = session.run(select.order_by(*order.order_by()), {})
     for depth in (10, 5_000, 14_900, 15_100, 20_500, 29_900):
         after = order.after(everything[depth][1:])  # type: ignore[arg-type] # What the driver returns.

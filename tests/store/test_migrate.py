@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from peewee import Table
 
 from protoplane.store import migrate
 from protoplane.store.ddl import ActualTable
@@ -91,8 +92,8 @@ def test_columns_and_indexes_are_added_under_rows_that_are_there(store: Engine) 
     assert plan(store, (wider, BOOK)) == Plan((), ())
     empty = {Storage.TEXT: "", Storage.JSON: "", Storage.BYTES: b"", Storage.TIME: 0}
     for column in more:
-        expression = store.dialect.read(migrate.Table("shelf").c[column.name], column.storage)
-        query = migrate.Table("shelf").select(expression)
+        expression = store.dialect.read(Table("shelf").c[column.name], column.storage)
+        query = Table("shelf").select(expression)
         row = store.read(lambda session, q=query: session.row(*store.compile(q)), soon())  # type: ignore[misc]
         assert row == (None if column.nullable else empty.get(column.storage, 0),), column
     write(store, "INSERT INTO shelf (shelf, room) VALUES (?, ?)", "b", 1)  # As a server that does not know the new columns.
@@ -110,7 +111,11 @@ REFUSED: list[tuple[Callable[[], TableShape], str, bool]] = [
     (change("lent", storage=Storage.INT64), "column 'lent' holds bool, wanted is int64", False),
     (change("isbn", length=30), "column 'isbn' has length 20; widening it to 30 is not automatic", False),
     (change("isbn", length=10), "column 'isbn' has length 20; narrowing it to 10 is not automatic", False),
-    (lambda: replace(change("isbn", length=0)(), indexes=()), "column 'isbn' has length 20; widening it to unbounded is not automatic", False),
+    (
+        lambda: replace(change("isbn", length=0)(), indexes=()),
+        "column 'isbn' has length 20; widening it to unbounded is not automatic",
+        False,
+    ),
     (change("title", length=2_000), "column 'title' has length unbounded; narrowing it to 2000 is not automatic", False),
     (change("pages", nullable=True), "column 'pages' is not nullable, wanted is nullable", False),
     (change("isbn", nullable=False), "column 'isbn' is nullable, wanted is not nullable", False),
@@ -195,9 +200,9 @@ def test_a_run_cut_off_around_any_step_is_taken_up_again(store: Engine, when: st
         """The process ends."""
 
     for cut in range(count):
-        done = []
+        done: list[str] = []
 
-        def fail(statement: str, deadline: object, cut: int = cut, done: list[str] = done) -> None:
+        def fail(statement: str, _deadline: object, cut: int = cut, done: list[str] = done) -> None:
             if "protoplane_step" in statement:
                 return define(statement, soon())
             if when == "after":
@@ -225,7 +230,7 @@ def test_many_runs_at_once_make_every_table_once(database: Database) -> None:
     def migrator(store: Engine) -> None:
         try:
             apply(store, plan(store, LIBRARY), deadline=soon(60))
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001 - the test looks at what was raised.
             failures.append(failure)
 
     threads = [threading.Thread(target=migrator, args=(store,)) for store in stores]
@@ -249,7 +254,7 @@ def test_a_step_behind_a_long_transaction_waits_without_holding_others_up(databa
     reading, finish = threading.Event(), threading.Event()
 
     def long_reader() -> None:
-        def work(session: object) -> None:
+        def work(_session: object) -> None:
             other.database.execute_sql("SELECT * FROM shelf")
             reading.set()
             finish.wait(20)

@@ -20,6 +20,9 @@ FILTER_DEPTH_MAX = 32
 FILTER_TERMS_MAX = 128
 """Comparisons in one filter: each becomes a term of the SQL."""
 
+FILTER_WILDCARDS_MAX = 32
+"""Stars in one value of a filter: MariaDB matches LIKE by recursion, and 2,000 overrun its stack."""
+
 ORDER_FIELDS_MAX = 8
 """Fields in one order_by: the keyset predicate grows with their square."""
 

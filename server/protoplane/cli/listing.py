@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -15,6 +16,10 @@ from protoplane.cli.door import Door, answer
 from protoplane.cli.loading import CannotLoad
 from protoplane.cli.tables import TableOptions, csv_formatter, csv_header
 from protoplane.contract.model import Contract, Method, MethodKind, Resource
+
+SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,63}")
+"""Ids that need no escape inside a filter's quotes; no other exists."""
+FILTER_TERM_BYTES = len('name = "" OR ')
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,17 @@ class Listing:
             yield getattr(page, field)
             if not page.next_page_token:
                 return
+
+    def present(self, resource: Resource, parent: str, ids: Sequence[str]) -> set[str]:
+        """Those of the ids below a parent that exist and the caller may list, a filter full of names a call. Raises Refused, CannotLoad."""
+        prefix = f"{parent}/{resource.pattern.collections[-1]}/" if parent else f"{resource.pattern.collections[-1]}/"
+        names = [f'name = "{prefix}{own}"' for own in ids if SAFE_ID.fullmatch(own)]
+        size = max(1, min(limits.FILTER_TERMS_MAX, limits.FILTER_BYTES_MAX // (len(prefix) + limits.ID_CHARACTERS_MAX + FILTER_TERM_BYTES)))
+        found: set[str] = set()
+        for start in range(0, len(names), size):
+            for page in self.pages(resource, parent, filtering=" OR ".join(names[start : start + size])):
+                found |= {each.name.rpartition("/")[2] for each in page}
+        return found
 
     def parents_of(self, resource: Resource) -> Iterator[str]:
         """Names of every parent, by listing them; one empty name for a top-level resource."""

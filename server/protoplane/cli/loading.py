@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -103,6 +103,14 @@ def creation_of(contract: Contract, resource: Resource, rows_max: int = limits.B
     )
 
 
+class Present(Protocol):
+    """What knows which resources exist. Raises Refused and CannotLoad when it cannot be asked."""
+
+    def __call__(self, parent: str, ids: Sequence[str], /) -> set[str]:
+        """Those of the ids below a parent that exist."""
+        ...
+
+
 @dataclass(slots=True)
 class Load:
     """One run: how many rows were created, were there already, or were rejected."""
@@ -111,6 +119,8 @@ class Load:
     creation: Creation
     reject: Reject
     progress: Progress
+    present: Present | None = None
+    """Asked, once a batch, which of its rows are there, when those are to be skipped; without it halving finds them."""
     in_flight_max: int = 4
     rehearse: bool = False
     skip_existing: bool = False
@@ -171,6 +181,8 @@ class Load:
             raise refusal
         bad = self._blamed(batch, refusal)
         existing = refusal.code is grpc.StatusCode.ALREADY_EXISTS and self.skip_existing
+        if existing and len(batch) > 1:
+            bad |= dict.fromkeys(self._there(batch), "")
         if not existing and not self.isolate:
             at = min(bad, default=None)
             if at is None:
@@ -183,6 +195,18 @@ class Load:
                 self.rejected += 1
                 self.reject(batch[at].line, batch[at].source, text)
         self._split([row for at, row in enumerate(batch) if at not in bad])
+
+    def _there(self, batch: list[Row]) -> list[int]:
+        """Positions of the rows whose resources exist, as far as the caller may ask: a thousand by a few calls instead of two each."""
+        ids = [row.id for row in batch]
+        if self.present is None or not all(ids) or len({row.parent for row in batch}) > 1:
+            return []
+        try:
+            found = self.present(batch[0].parent, ids)
+        except (Refused, CannotLoad):
+            self.present = None  # The caller may create but not list, or there is no filter: not asked again.
+            return []
+        return [at for at, own in enumerate(ids) if own in found]
 
     def _blamed(self, batch: list[Row], refusal: Refused) -> dict[int, str]:
         """What is wrong with which rows, by position: from the fields or the resource name that the answer gives."""

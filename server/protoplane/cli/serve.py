@@ -6,8 +6,10 @@ reloaded in place, so that what runs is always what a fresh start gives. The wat
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import select
 import signal
 import subprocess
 import sys
@@ -85,9 +87,7 @@ def _run(folder: Path, environment: config.Environment, *, reset: bool = False, 
     settings = read_settings(folder, environment)
     config.silence_grpc()
     log = _open_log(settings)
-    stopping = _stop_on_signals()
-    if supervised:
-        threading.Thread(target=_stop_at_end_of_input, args=(stopping,), name="stdin", daemon=True).start()
+    ending = _Ending()
     try:
         from protoplane import app
 
@@ -98,7 +98,7 @@ def _run(folder: Path, environment: config.Environment, *, reset: bool = False, 
         if environment is config.Environment.DEV:
             click.echo(_welcome(running))
         log.observe(Event("server.started", facts={"port": running.port, "methods": len(running.contract.methods)}))
-        stopping.wait()
+        ending.wait(end_of_input=supervised)
         log.observe(Event("server.stopping"))
         running.stop()
         log.observe(Event("server.stopped"))
@@ -112,25 +112,38 @@ def _open_log(settings: config.Settings) -> Log:
     return Log(calls=settings.log.calls, pretty=pretty, colour=terminal and config.colour_wanted())
 
 
-def _stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set; a second one ends the process at once."""
-    stopping = threading.Event()
+class _Ending:
+    """SIGTERM and SIGINT as bytes on a pipe, which other happenings may use too.
 
-    def on_signal(_number: int, _frame: object) -> None:
-        if stopping.is_set():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.raise_signal(signal.SIGTERM)
-        stopping.set()
+    A Python handler is not enough: it runs when the main thread gets to it, and a signal that comes just before that thread
+    begins to wait, or on another thread, does not wake it. The byte is written by the C handler, wherever it runs.
+    """
 
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    return stopping
+    def __init__(self) -> None:
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+        signal.set_wakeup_fd(self._write_end)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)
 
+    def wait(self, *, end_of_input: bool = False) -> None:
+        """Until a signal, or the end of stdin. The next signal then ends the process at once."""
+        inputs = [self._read_end, *([0] if end_of_input else [])]
+        while True:
+            ready, _, _ = select.select(inputs, [], [])
+            if (0 in ready and not os.read(0, 1_024)) or (self._read_end in ready and self.happened()):
+                break
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
 
-def _stop_at_end_of_input(stopping: threading.Event) -> None:
-    while os.read(0, 1_024):  # Unbuffered: the lock of a buffer would outlive us.
-        pass
-    stopping.set()
+    def notify(self) -> None:
+        """Wake `happened`; from any thread."""
+        with contextlib.suppress(BlockingIOError):  # Full: whoever reads it will wake anyway.
+            os.write(self._write_end, b"\0")
+
+    def happened(self) -> bool:
+        """Wait for a signal or a `notify`; whether there was a signal."""
+        return any(os.read(self._read_end, 1_024))
 
 
 def _welcome(running: App) -> str:
@@ -156,7 +169,7 @@ def _example(running: App, target: str) -> str:
     return f"{target} list"
 
 
-Happening: TypeAlias = tuple[Literal["changed"], str] | tuple[Literal["ended"], "subprocess.Popen[bytes]"] | tuple[Literal["stop"], None]
+Happening: TypeAlias = tuple[Literal["changed"], str] | tuple[Literal["ended"], "subprocess.Popen[bytes]"]
 
 
 class _Supervisor:
@@ -164,33 +177,42 @@ class _Supervisor:
 
     def __init__(self, folder: Path, *, reset: bool) -> None:
         self._folder, self._reset = folder, reset
-        # Signal handlers may put into it while the main thread waits on it.
         self._happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
+        self._ending = _Ending()
 
     def run(self) -> None:
         """Until a signal says stop; a process that ends by itself is replaced after the next change."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: self._happenings.put(("stop", None)))
-        watch = _Watch(self._folder, lambda path: self._happenings.put(("changed", path)))
+        watch = _Watch(self._folder, lambda path: self._tell(("changed", path)))
         process = self._start()
-        while True:
-            match self._happenings.get():
-                case ("changed", str(path)):
-                    self._skip_changes()
-                    _say(f"{path} changed: starting again", colour="cyan")
-                    _end(process)
-                    watch.renew()
-                    process = self._start()
-                case ("ended", ended) if ended is process:
-                    if process.returncode == 0:
-                        break
-                    _say("not serving; waiting for a change", colour="yellow")
-                case ("stop", _):
-                    break
-                case _:
-                    pass  # An earlier process, which we ended.
+        while not self._ending.happened():
+            changed, ended = self._news()
+            if process in ended and process.returncode == 0:
+                break
+            if process in ended and not changed:
+                _say("not serving; waiting for a change", colour="yellow")
+            if changed:
+                _say(f"{changed[0]} changed: starting again", colour="cyan")
+                _end(process)
+                watch.renew()
+                process = self._start()
         _end(process)
         watch.close()
+
+    def _tell(self, happening: Happening) -> None:
+        self._happenings.put(happening)
+        self._ending.notify()
+
+    def _news(self) -> tuple[list[str], list[subprocess.Popen[bytes]]]:
+        """What has happened so far: files that changed, and processes that ended. Several files saved together are one change."""
+        changed: list[str] = []
+        ended: list[subprocess.Popen[bytes]] = []
+        while not self._happenings.empty():
+            match self._happenings.get():
+                case ("changed", str(path)):
+                    changed.append(path)
+                case ("ended", subprocess.Popen() as process):
+                    ended.append(process)
+        return changed, ended
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "protoplane.cli.main", "dev", "--supervised", "--project", str(self._folder)]
@@ -202,19 +224,10 @@ class _Supervisor:
 
         def wait() -> None:
             process.wait()
-            self._happenings.put(("ended", process))
+            self._tell(("ended", process))
 
         threading.Thread(target=wait, name="dev-wait", daemon=True).start()
         return process
-
-    def _skip_changes(self) -> None:
-        """Several files saved together are one change; what else happened stays."""
-        others: list[Happening] = []
-        while not self._happenings.empty():
-            if (happening := self._happenings.get())[0] != "changed":
-                others.append(happening)
-        for happening in others:
-            self._happenings.put(happening)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

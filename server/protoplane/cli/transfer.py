@@ -9,12 +9,13 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from protoplane.base import clock, limits
+from protoplane.base import clock, config, limits
 from protoplane.base.config import Settings
 from protoplane.cli.project import failure, project_option, read_contract, read_settings
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., object])
 FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 READ_BYTES = 1 << 20
+DEVELOPER = "developer"
+"""Subject that may do everything in development (`app.DEVELOPER`, which would bring the whole server in)."""
+DEVELOPER_SECONDS = 24 * 3_600
+"""Life of a token for one command: longer than any import takes."""
 
 
 def connection_options(command: Command) -> Command:
@@ -44,7 +49,7 @@ def connection_options(command: Command) -> Command:
             envvar="PROTOPLANE_TOKEN",
             default="",
             metavar="TOKEN",
-            help="Bearer token; better in PROTOPLANE_TOKEN, where `ps` cannot see it.",
+            help="Bearer token; better in PROTOPLANE_TOKEN, where `ps` cannot see it (default: the developer's, for `dev` on this machine).",
         ),
         click.option(
             "--target", envvar="PROTOPLANE_TARGET", metavar="HOST:PORT", help="The server (default: server.address of the project)."
@@ -110,6 +115,7 @@ def _import(contract: Contract, settings: Settings, name: str, file: Path, optio
     """Run the load; every expected trouble becomes a click error that says what was done before it."""
     from protoplane.cli import loading
     from protoplane.cli.door import Refused
+    from protoplane.cli.listing import Listing
     from protoplane.cli.tables import BadRow, BadTable, RejectWriter, read_csv, read_ndjson
 
     form = form_of(file, options["form"])
@@ -130,6 +136,7 @@ def _import(contract: Contract, settings: Settings, name: str, file: Path, optio
             creation=creation,
             reject=reject,
             progress=bar,
+            present=partial(Listing(door, contract).present, resource),
             in_flight_max=options["in_flight"],
             rehearse=options["dry_run"],
             skip_existing=options["skip_existing"],
@@ -169,9 +176,24 @@ def connect(settings: Settings, options: dict[str, Any], stack: ExitStack) -> Do
     from protoplane.cli.door import open_door
 
     target = options["target"] or settings.server.address
-    door = open_door(target, options["token"], plaintext=options["plaintext"], certificates=options["ca"])
+    token = options["token"] or developer_token(settings, target)
+    door = open_door(target, token, plaintext=options["plaintext"], certificates=options["ca"])
     stack.callback(door.close)
     return door
+
+
+def developer_token(settings: Settings, target: str) -> str:
+    """A token as `protoplane dev` prints it, for its server on this machine; none where development has made no key."""
+    if not config.is_loopback(target) or not settings.development_signing_key.is_file():
+        return ""
+    from protoplane.identity.tokens import Signer
+
+    auth = settings.auth
+    try:
+        signer = Signer.kept(settings.development_signing_key)
+    except (OSError, ValueError) as problem:
+        raise failure(f"the development key {settings.development_signing_key} cannot be used: {problem}") from problem
+    return signer.mint(subject=DEVELOPER, issuer=auth.issuer, audience=auth.audience, seconds=DEVELOPER_SECONDS)
 
 
 @contextmanager

@@ -32,15 +32,13 @@ class _Part:
     shortest: int
     longest: int
     characters: frozenset[str]
-    both_cases: frozenset[str]
-    """Letters of which one place takes both cases."""
 
     @property
     def varies(self) -> bool:
         return self.shortest != self.longest
 
 
-_NOTHING: Final = _Part(0, 0, frozenset(), frozenset())
+_NOTHING: Final = _Part(0, 0, frozenset())
 
 
 class _Unusable(Exception):
@@ -67,9 +65,6 @@ def _problem(whole: _Part) -> str:
         return "allows an empty id"
     if whole.longest > limits.ID_CHARACTERS_MAX:
         return f"allows more than {limits.ID_CHARACTERS_MAX} characters; bound every repeat, as in {{1,20}}"
-    if whole.both_cases:
-        letter = min(whole.both_cases)
-        return f"takes {letter!r} and {letter.upper()!r} in one place, so two ids could differ by case alone; allow one case"
     return ""
 
 
@@ -109,7 +104,6 @@ class _Reader:
             min(part.shortest for part in parts),
             max(part.longest for part in parts),
             frozenset().union(*(part.characters for part in parts)),
-            frozenset().union(*(part.both_cases for part in parts)),
         )
 
     def _sequence(self) -> _Part:
@@ -120,7 +114,6 @@ class _Reader:
                 whole.shortest + part.shortest,
                 min(whole.longest + part.longest, _UNBOUNDED),
                 whole.characters | part.characters,
-                whole.both_cases | part.both_cases,
             )
         return whole
 
@@ -135,7 +128,7 @@ class _Reader:
         self._varying += least != most
         if self._varying > _VARYING_MAX:
             raise _Unusable(f"has more than {_VARYING_MAX} parts that vary in length")
-        return _Part(part.shortest * least, min(part.longest * most, _UNBOUNDED), part.characters, part.both_cases)
+        return _Part(part.shortest * least, min(part.longest * most, _UNBOUNDED), part.characters)
 
     def _repeat(self) -> tuple[int, int]:
         simple = {"*": (0, _UNBOUNDED), "+": (1, _UNBOUNDED), "?": (0, 1)}.get(self._peek())
@@ -217,4 +210,4 @@ def _range(low: frozenset[str], high: frozenset[str]) -> set[str]:
 
 
 def _one_of(characters: frozenset[str]) -> _Part:
-    return _Part(1, 1, characters, frozenset(c for c in characters if c.islower() and c.isascii() and c.upper() in characters))
+    return _Part(1, 1, characters)

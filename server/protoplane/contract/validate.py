@@ -78,7 +78,7 @@ class Checks:
 def compile_required(
     message: Descriptor, fields: Sequence[Field], *, skipped: Collection[str] = (), shallow: Collection[str] = ()
 ) -> Check:
-    """REQUIRED (AIP-203): a field that tracks presence must be there; any other must not be 0, false or empty.
+    """REQUIRED (AIP-203): a message must be there; any other field must not be 0, false or empty, `optional` or not.
 
     Fields of messages inside count where the message is there. OUTPUT_ONLY is never required of a caller.
     """
@@ -137,7 +137,7 @@ def _required(field: Field, _owner: Descriptor) -> Step | None:
     if not field.has(Behavior.REQUIRED) or field.has(Behavior.OUTPUT_ONLY) or field.role is Role.NAME:
         return None
     name, read = field.name, attrgetter(field.name)
-    tracked = field.presence is Presence.EXPLICIT
+    tracked = field.message is not None and field.label is Label.SINGULAR  # Messages: there or not. `optional` values: not empty.
 
     def step(message: Message, prefix: str, found: list[Violation]) -> None:
         if not (message.HasField(name) if tracked else read(message)):

@@ -29,7 +29,7 @@ class Stored:
     """The rules that the contract declares for the resource's standard methods; the name is for the refusal's text."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen: one is made for every call, and a frozen one takes 2 µs longer.
 class Call:
     """A call that has been authorised, inside its transaction (if its method writes).
 

@@ -39,7 +39,14 @@ class Columns(Protocol):
         """Key columns of a resource name (the resource's own, or a typed reference); None for any other field."""
 
     def bind(self, field: Field, value: object) -> object:
-        """A canonical Python value (int microseconds for times and durations, int for enums) as the engine wants it bound."""
+        """A canonical Python value (int microseconds for times and durations, int for enums) as the engine wants it bound.
+
+        Of a repeated field or map: as its elements are held. An unsigned integer above all that the engine holds is no error
+        here: it becomes something that compares as greater than every stored value.
+        """
 
     def any_element(self, field: Field, test: Callable[[Node, Node], Node]) -> Node:
-        """Condition: some element of a repeated field or map passes `test(key, value)`; of a repeated field key is the index."""
+        """Condition: some element of a repeated field or map passes `test(key, value)`.
+
+        The key of a map is its text in JSON (`-1`, `true`), of a repeated field the index.
+        """

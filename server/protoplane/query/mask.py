@@ -61,15 +61,6 @@ class Mask:
         """REQUIRED fields that the mask names and the merged message leaves empty (AIP-203: 0, "" and false are empty)."""
         return list(_missing(self._resource.fields, self._root, merged, prefix))
 
-    def names(self, path: str) -> bool:
-        """Whether the field at a dotted path, or anything around or below it, is named."""
-        node: Node | None = self._root
-        for name in path.split("."):
-            if node is None or node.whole:
-                break
-            node = node.fields.get(name)
-        return node is not None
-
 
 def compile_mask(paths: Sequence[str], resource: Resource, given: Message) -> Mask:
     """The mask of an update_mask's paths; with none, that of the populated fields of `given`. Raises INVALID_FIELD_MASK."""

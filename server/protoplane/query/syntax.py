@@ -237,6 +237,8 @@ class _Parser:
             raise Misread(start, self.unexpected("a value", "a string in quotes"))
         if self.text[match.end() : match.end() + 1] == "(":
             raise Misread(start, f"there is no function {quote(literal.text)}")
+        if len(literal.pieces) > limits.FILTER_WILDCARDS_MAX + 1:
+            raise Misread(start, f"a value has at most {limits.FILTER_WILDCARDS_MAX} wildcards")
         self.skip(match.end())
         return literal
 

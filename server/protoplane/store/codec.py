@@ -142,11 +142,13 @@ class _Reader(_Source):
     def _value(self, depth: int, owner: str, field: Field, cell: str) -> None:
         match field.kind:
             case Kind.TIMESTAMP:
-                self.add(depth, f"t = {_get(owner, field)}; t.seconds, u = divmod({cell}, {MICROS}); t.nanos = u * 1000")
+                self.add(depth, f"t = {_get(owner, field)}; t.seconds, n = divmod({cell}, {MICROS})")
+                self.add(depth, "if n: t.nanos = n * 1000")
             case Kind.DURATION:
-                # Both parts of a Duration have one sign.
-                self.add(depth, f"t = {_get(owner, field)}; u = {cell}; s = abs(u) // {MICROS}; s = s if u >= 0 else -s")
-                self.add(depth, f"t.seconds = s; t.nanos = (u - s * {MICROS}) * 1000")
+                self.add(depth, f"t = {_get(owner, field)}; s, n = divmod({cell}, {MICROS})")
+                self.add(depth, f"if n and s < 0: s += 1; n -= {MICROS}")  # Both parts of a Duration have one sign.
+                self.add(depth, "t.seconds = s")
+                self.add(depth, "if n: t.nanos = n * 1000")
             case Kind.BOOL:
                 self._put(depth, owner, field, f"{cell} != 0")
             case _:

@@ -137,7 +137,7 @@ class Dialect(ABC):
 
 def cause(error: BaseException) -> BaseException:
     """The driver's own error inside Peewee's."""
-    inner = error.args[0] if isinstance(error, PeeweeException) and error.args else None
+    inner = getattr(error, "orig", None) if isinstance(error, PeeweeException) else None
     return inner if isinstance(inner, BaseException) else error
 
 

@@ -45,12 +45,9 @@ from protoplane.store.trouble import (
 if TYPE_CHECKING:
     from protoplane.store import mysqlclient
 
-__all__ = ["Duplicate", "Engine", "HasChildren", "LockTimeout", "ParentMissing", "Session", "StoreError"]
+__all__ = ["CannotConnect", "Duplicate", "Engine", "HasChildren", "LockTimeout", "ParentMissing", "Session", "StoreError"]
 
 T = TypeVar("T")
-
-START_SECONDS_MAX = 10.0
-"""Time for the first connection."""
 
 INSPECT_SECONDS_MAX = 30.0
 """Time for looking at the server's settings or tables; information_schema is slow on servers with many."""
@@ -73,6 +70,10 @@ RETRY_SECONDS = 1.0
 
 COMMIT_FAILED = RETRIED | {Trouble.FULL, Trouble.READ_ONLY}
 """What a COMMIT may report that means it did not take effect. Anything else leaves the outcome unknown."""
+
+
+class CannotConnect(Exception):
+    """The first connection was refused: the text is for the person who configures it, and holds no secret."""
 
 
 class Session:
@@ -142,7 +143,7 @@ class Engine:
     """A database and this process's connections to it, one per thread that uses it."""
 
     def __init__(self, url: str, *, threads: int, password: str = "") -> None:
-        """Connect once, to learn what the server is. Raises AddressError, UnsupportedServer, or the fault of `connect`.
+        """Connect once, to learn what the server is. Raises AddressError, CannotConnect or UnsupportedServer.
 
         `threads` is how many threads will use the engine at once: the server must have room for their connections.
         """
@@ -301,10 +302,13 @@ class Engine:
         from protoplane.store import mysqlclient
 
         database = mysqlclient.Database(address, self._patience_seconds, self._connections.add)
-        self.database = database
-        connection = self._enter(Deadline.after(START_SECONDS_MAX), writing=False)
-        self._leave(connection)
-        return database, connection.dialect
+        try:
+            database.connect()
+        except (PeeweeException, StatementTimeout) as error:
+            database.stop()
+            raise CannotConnect(f"cannot connect to {address}: {error}") from error
+        assert database.dialect is not None
+        return database, database.dialect
 
     def _patience_seconds(self) -> float:
         deadline: Deadline | None = getattr(self._local, "deadline", None)

@@ -178,7 +178,7 @@ class Database(connection.BoundDatabase, MySQLDatabase):
         super().__init__(address.database)
 
     def _connect(self) -> Any:
-        seconds = max(1, min(CONNECT_SECONDS_MAX, math.floor(self._patience())))
+        seconds = max(1, math.floor(min(CONNECT_SECONDS_MAX, self._patience())))
         opened = Connection(abandon=self._killer.kill, connect_timeout=seconds, **self._options)
         try:
             opened.until_seconds = monotonic_seconds() + seconds
