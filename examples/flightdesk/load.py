@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - the files of a project are no package.
 """Loads the flights of 2013 into a running server, once: `python load.py`.
 
 Everything goes through the public door: `protoplane import` reads the rows of `data.py` and calls the batch methods of the contract,

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - the files of a project are no package.
 """What the contract of the flight desk cannot say: rebooking, and how an incident report is completed and closed."""
 
 from __future__ import annotations

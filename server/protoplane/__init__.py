@@ -1,0 +1,1 @@
+"""Write the contract; Protoplane serves it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import grpc
@@ -11,7 +11,7 @@ import grpc
 from protoplane.base import clock
 from protoplane.base.config import Environment, Settings, page_token_keys
 from protoplane.base.errors import Fault
-from protoplane.base.observe import Event, Observe
+from protoplane.base.observe import Event, Level, Observe
 from protoplane.contract.model import Access, Contract
 from protoplane.edge.call import Served, bind_call
 from protoplane.edge.health import Health, Prober, health_handlers
@@ -20,6 +20,7 @@ from protoplane.edge.server import AddressError, Listening, listen
 from protoplane.identity import grants as granting
 from protoplane.identity.tokens import KeysError, Signer, VerificationKey, Verifier, read_jwks
 from protoplane.method.compile import compile_methods
+from protoplane.method.replay import forget_old
 from protoplane.project import read_project
 from protoplane.query.paging import PageTokens
 from protoplane.store import migrate
@@ -27,9 +28,13 @@ from protoplane.store.address import AddressError as DatabaseAddressError
 from protoplane.store.dialect import UnsupportedServer
 from protoplane.store.engine import Engine
 from protoplane.store.schema import TableShape
+from protoplane.work.housekeeping import Housekeeping
 
 if TYPE_CHECKING:
     from protoplane.base.config import Problem
+
+HOUSEKEEPING_SECONDS_MAX = 60.0
+"""For one task of housekeeping in one round."""
 
 THREADS_BESIDE = 2
 """Threads that use the database beside those that take calls: health checks and housekeeping."""
@@ -76,6 +81,7 @@ class App:
     health: Health
     prober: Prober
     database: Database
+    housekeeping: Housekeeping | None = None
 
     @property
     def port(self) -> int:
@@ -88,6 +94,8 @@ class App:
         clock.sleep(self.settings.server.drain_seconds)
         self.listening.stop(self.settings.server.grace_seconds)
         self.prober.stop()
+        if self.housekeeping is not None:
+            self.housekeeping.stop()
         self.database.close()
 
 
@@ -101,17 +109,19 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
     if contract is None:
         raise NotStartedError(project.findings)
     identity = identify(settings, contract)
-    engine = open_database(settings)
+    engine = open_database(settings, observe)
     try:
         compiled = compile_methods(contract, engine, PageTokens([key.reveal() for key in page_token_keys(settings)]), project.custom)
         make_fit(settings, engine, compiled.tables, observe, reset=reset)
-        return open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=observe)
+        running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=observe)
+        tasks = {"request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX)}
+        return replace(running, housekeeping=Housekeeping(tasks, observe))
     except BaseException:
         engine.close()
         raise
 
 
-def open_database(settings: Settings) -> Engine:
+def open_database(settings: Settings, observe: Observe) -> Engine:
     """Connect, and refuse a server whose settings would lose or bend data. Raises NotStartedError."""
     url, password = settings.database.url.reveal(), settings.database.password.reveal()
     if settings.environment is Environment.DEV:
@@ -121,10 +131,12 @@ def open_database(settings: Settings) -> Engine:
     except (UnsupportedServer, DatabaseAddressError, Fault) as problem:
         cause = problem.__cause__ or problem
         raise NotStartedError([f"the database cannot be used: {cause}"]) from problem
-    fatal = [finding for finding in engine.findings() if finding.fatal]
-    if fatal and settings.environment is Environment.SERVE:
+    findings = engine.findings()
+    for finding in findings:
+        observe(Event("database.unwise", level=Level.WARNING, facts={"rule": finding.rule, "problem": finding.problem}))
+    if settings.environment is Environment.SERVE and any(finding.fatal for finding in findings):
         engine.close()
-        raise NotStartedError(fatal)
+        raise NotStartedError(findings)
     return engine
 
 
@@ -139,9 +151,9 @@ def make_fit(settings: Settings, engine: Engine, tables: Sequence[TableShape], o
     planned = migrate.plan(engine, tables)
     refused = [difference for difference in planned.refused if not (development and difference.harmless)]
     if refused or (planned.steps and not development):
-        mend = "mend: protoplane dev --reset (drops the data)" if development else "mend: protoplane migrate"
+        mend = "protoplane dev --reset (drops the data)" if development else "protoplane migrate --production --apply, for what only adds"
         missing = [] if development else [f"missing: {step.statement};" for step in planned.steps]
-        raise NotStartedError([*missing, *refused, f"the database does not fit the contract\n    {mend}"])
+        raise NotStartedError([*missing, *refused, f"the database does not fit the contract\n    mend: {mend}"])
     try:
         migrate.apply(engine, planned, report=lambda step: observe(Event("database.step", facts={"sql": step.statement})))
     except (migrate.StepFailed, Fault) as problem:

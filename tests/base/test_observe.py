@@ -70,14 +70,14 @@ def test_a_bug_has_its_trace() -> None:
 
 @pytest.mark.parametrize("pretty", [True, False], ids=["pretty", "json"])
 @pytest.mark.parametrize("text", ["a\r\n2026 OK forged", "\x1b[2J", "\x00", "\u2028", "\x85", "\x9b31m", "\u202e"])
-def test_no_text_from_outside_can_forge_a_line_or_move_a_cursor(text: str, pretty: bool) -> None:  # noqa: FBT001
+def test_no_text_from_outside_can_forge_a_line_or_move_a_cursor(text: str, pretty: bool) -> None:
     (line,) = lines(Event("x", facts={"text": text}), pretty=pretty)
     assert line.isprintable()
     assert len(line.splitlines()) == 1
 
 
 @pytest.mark.parametrize("pretty", [True, False], ids=["pretty", "json"])
-def test_a_line_is_bounded(pretty: bool) -> None:  # noqa: FBT001
+def test_a_line_is_bounded(pretty: bool) -> None:
     (line,) = lines(Event("x", facts={"text": "y" * 1_000_000}), pretty=pretty)
     assert len(line) < 2_000
 

@@ -99,7 +99,7 @@ def test_a_narrowed_id_rule_hides_no_row() -> None:
         ("aé", False),
     ],
 )
-def test_the_default_rule_of_ids_is_that_of_rfc_1034(value: str, good: bool) -> None:  # noqa: FBT001 - a table of cases.
+def test_the_default_rule_of_ids_is_that_of_rfc_1034(value: str, good: bool) -> None:
     """aip.md 12."""
     assert BOOKS.is_new_id(value) is good
 

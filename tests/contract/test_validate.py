@@ -259,7 +259,7 @@ def test_single_values_are_judged_by_their_kind(contract: Contract, checks: Chec
 @pytest.mark.parametrize(
     ("value", "fits"), [("", True), (UUID, True), (UUID.upper(), True), ("x", False), (UUID + "\n", False), (f"{{{UUID}}}", False)]
 )
-def test_request_ids_are_uuids(value: str, fits: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table of cases.
+def test_request_ids_are_uuids(value: str, fits: bool, tmp_path: Path) -> None:
     """aip.md 14: on requests only; a resource may call a field as it likes."""
     contract = good(load_text(tmp_path, LIBRARY))
     create = contract.methods["/library.v1.Library/CreateBook"]

@@ -1,0 +1,1 @@
+"""Through the public door: a real server, a real port, generated stubs."""

@@ -31,8 +31,9 @@ class Refused(Exception):
     """Full names of all details, in order."""
 
     @staticmethod
-    def of(error: grpc.RpcError) -> Refused:
-        trailers = {key: value for key, value in error.trailing_metadata() or ()}
+    def of(error: Any) -> Refused:
+        """Take a failed call apart."""
+        trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
         status = status_pb2.Status.FromString(trailers.get("grpc-status-details-bin", b""))
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         for detail in status.details:
@@ -49,12 +50,14 @@ class Door:
 
     def __init__(self, target: str, modules: Sequence[Any], token: str) -> None:
         self.target, self.token = target, token
-        self.channel = grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)])
+        self.channel = grpc.insecure_channel(
+            target, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
+        )
         self._methods: dict[str, tuple[Callable[..., Any], type[Any]]] = {}
         for module in modules:
             for service in module.DESCRIPTOR.services_by_name.values():
                 for method in service.methods:
-                    call = self.channel.unary_unary(
+                    call: Callable[..., Any] = self.channel.unary_unary(
                         f"/{service.full_name}/{method.name}",
                         request_serializer=lambda message: message.SerializeToString(),
                         response_deserializer=method.output_type._concrete_class.FromString,
@@ -74,6 +77,7 @@ class Door:
         return run
 
     def close(self) -> None:
+        """Let the connection go."""
         self.channel.close()
 
 

@@ -87,7 +87,8 @@ def served(engine: Engine, client_modules: Any, tmp_path_factory: pytest.TempPat
     settings = config.load(folder, config.Environment.DEV)
     bugs: list[BaseException] = []
     running = app.start(settings, lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
-    yield Served(running, folder, *client_modules, bugs, database)
+    library, specimens = client_modules
+    yield Served(running, folder, library, specimens, bugs, database)
     running.stop()
     database.drop()
 
@@ -131,5 +132,3 @@ def refused() -> Callable[..., Any]:
         return caught.value
 
     return run
-
-

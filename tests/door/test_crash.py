@@ -105,7 +105,9 @@ def test_kill_during_writes_loses_nothing_and_repeats_nothing(process: Process, 
     assert {request_id[:8] for request_id in history.acknowledged} <= set(counts), "every acknowledged write is there"
     for request_id, answer in list(history.acknowledged.items())[-20:]:
         requests = [lib.CreateBookRequest(book_id=b.name.rpartition("/")[2], book=lib.Book(title=b.title)) for b in answer.books]
-        assert door.BatchCreateBooks(parent=parent, requests=requests, request_id=request_id) == answer, "the first answer, also after a crash"
+        assert door.BatchCreateBooks(parent=parent, requests=requests, request_id=request_id) == answer, (
+            "the first answer, also after a crash"
+        )
     for request in history.unknown.values():
         first = door.BatchCreateBooks(request)
         assert door.BatchCreateBooks(request) == first

@@ -48,6 +48,7 @@ class Shelf:
     names: set[str] = field(default_factory=set)
 
     def add(self, fields: dict[str, Any]) -> str:
+        """Store one more; gives its name."""
         fields = {k: v for k, v in fields.items() if v is not None}
         if "author" in fields:
             name, year = fields["author"]

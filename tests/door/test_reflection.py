@@ -13,7 +13,14 @@ from tests.door.conftest import Served
 def run(grpcurl: Path, served: Served, *arguments: str, token: str = "") -> subprocess.CompletedProcess[str]:
     authorization = ["-H", f"authorization: Bearer {token}"] if token else []
     head = [arguments[0]] if arguments[0].startswith("-") else []
-    command = [str(grpcurl), "-plaintext", *authorization, *(arguments[:2] if head else ()), f"127.0.0.1:{served.app.port}", *arguments[2 if head else 0 :]]
+    command = [
+        str(grpcurl),
+        "-plaintext",
+        *authorization,
+        *(arguments[:2] if head else ()),
+        f"127.0.0.1:{served.app.port}",
+        *arguments[2 if head else 0 :],
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 

@@ -64,7 +64,7 @@ def values(specimens: Any) -> dict[str, list[Any]]:
     ]  # fmt: skip
     struct = struct_pb2.Struct()
     struct.update({"a": 1.5, "b": None, "c": [1, "x", {"d": True}], "": {}, "😀": "😀"})
-    nothing = struct_pb2.Value(null_value=0)
+    nothing = struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     return {
         "a_bool": [False, True], "an_int32": INT32, "a_sint32": INT32, "a_sfixed32": INT32, "an_int64": INT64, "a_sint64": INT64,
         "a_sfixed64": INT64, "a_uint32": UINT32, "a_fixed32": UINT32, "a_uint64": UINT64, "a_fixed64": UINT64, "a_float": FLOATS,
@@ -121,7 +121,9 @@ def test_every_value_of_every_type_comes_back_equal(served: Served, door: Door) 
             assert read == made, (name, value)
             cleared = door.UpdateSpecimen(specimen=served.specimens.Specimen(name=made.name), update_mask={"paths": ["*"]})
             assert bare(cleared) == served.specimens.Specimen(), (name, value)
-            written = door.UpdateSpecimen(specimen=served.specimens.Specimen(name=made.name, **{name: value}), update_mask={"paths": [name]})
+            written = door.UpdateSpecimen(
+                specimen=served.specimens.Specimen(name=made.name, **{name: value}), update_mask={"paths": [name]}
+            )
             assert bare(written) == given, (name, value)
             assert door.GetSpecimen(name=made.name) == written
 
@@ -131,7 +133,9 @@ def test_all_fields_at_once_and_in_lists(served: Served, door: Door) -> None:
     oneof = {f.name for f in served.specimens.Specimen.DESCRIPTOR.oneofs_by_name["choice"].fields}
     rng = random.Random(7)
     for chosen in sorted(oneof):
-        picked = {name: rng.choice([v for v in options if not _large(v)] or options) for name, options in table.items() if name not in oneof}
+        picked = {
+            name: rng.choice([v for v in options if not _large(v)] or options) for name, options in table.items() if name not in oneof
+        }
         given = served.specimens.Specimen(**picked, **{chosen: table[chosen][-1]})
         made = door.CreateSpecimen(specimen=given)
         assert bare(made) == given
@@ -164,7 +168,10 @@ def test_negative_zero_becomes_zero(served: Served, door: Door) -> None:
 
 def test_times_are_floored_to_microseconds_and_the_stored_value_is_returned(served: Served, door: Door) -> None:
     given = served.specimens.Specimen(
-        a_time=stamp(-1, 999_999_999), a_duration=span(-1, -1_001), times=[stamp(1, 1_999)], part=served.specimens.Specimen.Part(time=stamp(0, 999))
+        a_time=stamp(-1, 999_999_999),
+        a_duration=span(-1, -1_001),
+        times=[stamp(1, 1_999)],
+        part=served.specimens.Specimen.Part(time=stamp(0, 999)),
     )
     made = door.CreateSpecimen(specimen=given)
     assert made.a_time == stamp(-1, 999_999_000)

@@ -46,7 +46,7 @@ def spread(member: Member, comparator: str, argument: Tree, row: Row) -> bool | 
     raise AssertionError(argument)
 
 
-def negate(truth: bool | None) -> bool | None:  # noqa: FBT001 - a truth value.
+def negate(truth: bool | None) -> bool | None:
     return None if truth is None else not truth
 
 

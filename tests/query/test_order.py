@@ -93,7 +93,7 @@ TERMS = st.lists(st.tuples(st.sampled_from(SORTABLE), st.booleans()), max_size=4
 
 @settings(max_examples=300)
 @given(TERMS, st.sampled_from([1, 2, 7, 50, 120, 500]), st.booleans())
-def test_every_row_appears_once_and_in_order_for_every_order_and_page_size(terms: list[tuple[str, bool]], rows: int, merges: bool) -> None:  # noqa: FBT001 - generated.
+def test_every_row_appears_once_and_in_order_for_every_order_and_page_size(terms: list[tuple[str, bool]], rows: int, merges: bool) -> None:
     text = ", ".join(f"{path}{' desc' if descending else ''}" for path, descending in terms)
     order = compile_order(text, book(), BookColumns(merges_ranges=merges))
     assert walk(books(), order, rows) == sorted_ids(books().rows, terms)

@@ -1,5 +1,7 @@
 """Faults provoked for real: each has one name, costs no more time than allowed, and leaves the engine fit for the next call."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -277,7 +279,7 @@ def test_a_server_that_dies_during_commit_leaves_the_outcome_unknown(
     def die(connection: mysqlclient.Connection, statement: str) -> None:
         if statement == "COMMIT":
             server.pause()
-            threading.Timer(0.2, server.kill).start()  # The answer never comes.
+            threading.Timer(0.2, os.kill, (server.pid, signal.SIGKILL)).start()  # Not awake for one moment more.
         command(connection, statement)
 
     monkeypatch.setattr(mysqlclient.Connection, "command", die)
@@ -360,7 +362,8 @@ def test_a_server_that_is_down_at_start_is_named(server: Server, database: Datab
 
 
 @SERVERS
-def test_a_read_only_server_still_reads(database: Database, library: Engine) -> None:
+@pytest.mark.usefixtures("library")
+def test_a_read_only_server_still_reads(database: Database) -> None:
     plain_user(database)
     plain = Engine(database.url.replace("root@", "plain:word@"), threads=1)
     database.execute("SET GLOBAL read_only = 1")

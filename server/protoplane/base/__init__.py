@@ -1,0 +1,1 @@
+"""What every room stands on: faults, limits, settings, the clock, deadlines, observations."""

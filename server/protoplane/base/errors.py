@@ -117,7 +117,7 @@ class Violation:
     reason: str = ""
 
 
-class Fault(Exception):  # noqa: N818 - the house's word for an expected, public refusal.
+class Fault(Exception):
     """An expected refusal. Its metadata values appear in the text and in `ErrorInfo.metadata`."""
 
     def __init__(

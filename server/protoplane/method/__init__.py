@@ -1,0 +1,1 @@
+"""RPCs compiled to handlers, and what happens inside a call."""

@@ -23,7 +23,6 @@ from protoplane.contract.pool import Pool
 from protoplane.method.call import Call
 from protoplane.method.served import Handler as Standard
 
-
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
@@ -87,7 +86,11 @@ def bind_servicers(servicers: Sequence[type[Servicer]], contract: Contract) -> t
     for servicer in servicers:
         methods = {snake(m.name): m for m in contract.methods.values() if m.service == servicer.service}
         if not methods:
-            findings.append(_finding(servicer, "servicer-unknown-service", f"the contract has no service '{servicer.service}'", "name one of its services"))
+            findings.append(
+                _finding(
+                    servicer, "servicer-unknown-service", f"the contract has no service '{servicer.service}'", "name one of its services"
+                )
+            )
             continue
         instance = servicer()
         for name, function in inspect.getmembers(servicer, inspect.isfunction):
@@ -96,12 +99,28 @@ def bind_servicers(servicers: Sequence[type[Servicer]], contract: Contract) -> t
             method = methods.get(name)
             if method is None:
                 findings.append(
-                    _finding(function, "servicer-unknown-method", f"'{servicer.service}' has no method for '{name}'", "rename it, or start its name with _")
+                    _finding(
+                        function,
+                        "servicer-unknown-method",
+                        f"'{servicer.service}' has no method for '{name}'",
+                        "rename it, or start its name with _",
+                    )
                 )
+                continue
+            if method.client_streaming or method.server_streaming:
+                problem = f"'{method.path}' streams, and streaming methods are not served yet"
+                findings.append(_finding(function, "servicer-streaming", problem, "take `stream` out of the contract"))
                 continue
             problem = _signature_problem(function, method)
             if problem:
-                findings.append(_finding(function, "servicer-signature", f"'{name}' {problem}", "take (self, call, request) or, around a standard method, (self, call, request, serve)"))
+                findings.append(
+                    _finding(
+                        function,
+                        "servicer-signature",
+                        f"'{name}' {problem}",
+                        "take (self, call, request) or, around a standard method, (self, call, request, serve)",
+                    )
+                )
                 continue
             if method.path in bound:
                 findings.append(_finding(function, "servicer-duplicate", f"'{method.path}' has two Python methods", "keep one"))

@@ -18,7 +18,7 @@ from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing
 
 
-def compile_get(method: Method, rows: Rows) -> Handler:
+def compile_get(rows: Rows) -> Handler:
     """Bind a Get method to its rows."""
 
     def get(call: Call, request: Any) -> Message:

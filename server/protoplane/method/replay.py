@@ -22,7 +22,7 @@ from protoplane.identity.principal import Principal
 from protoplane.method.call import Call
 from protoplane.store.engine import Engine
 from protoplane.store.schema import Storage
-from protoplane.store.statements import delete_before, insert, select_by_key, update_by_key
+from protoplane.store.statements import delete_up_to, insert, oldest, select_by_key, update_by_key
 from protoplane.store.system import REQUEST_TABLE
 from protoplane.store.trouble import Duplicate, Locked
 
@@ -75,8 +75,20 @@ def _owner(principal: Principal) -> str:
     return hashlib.sha256(f"{principal.issuer}\0{principal.subject}".encode()).hexdigest()
 
 
-def forget_old(engine: Engine, deadline: Deadline) -> int:
-    """Delete kept answers past their time; gives how many went. Run now and then, by anyone."""
-    statement = delete_before(REQUEST_TABLE, "created", engine.database)
-    before = engine.dialect.binder(Storage.TIME)(clock.now_micros() - limits.REQUEST_ID_HOURS * MICROS_PER_HOUR)
-    return engine.write(lambda session: session.execute(statement, (before,)), deadline)
+FORGOTTEN_AT_ONCE = 1_000
+"""Answers deleted in one transaction."""
+
+
+def forget_old(engine: Engine, *, seconds_max: float) -> int:
+    """Delete the kept answers that are past their time, a bounded number at a time; gives how many went."""
+    deadline, binder = Deadline.after(seconds_max), engine.dialect.binder(Storage.TIME)
+    last, delete = oldest(REQUEST_TABLE, "created", engine), delete_up_to(REQUEST_TABLE, "created", engine.database)
+    before = clock.now_micros() - limits.REQUEST_ID_HOURS * MICROS_PER_HOUR
+    gone = 0
+    while True:
+        values = {"before": binder(before), "skip": FORGOTTEN_AT_ONCE - 1}
+        row = engine.read(lambda session, values=values: session.row(last.sql, last.bound(values)), deadline)  # type: ignore[misc]
+        until = binder(before if row is None else row[0])
+        gone += engine.write(lambda session, until=until: session.execute(delete, (until,)), deadline)  # type: ignore[misc]
+        if row is None:
+            return int(gone)

@@ -36,6 +36,18 @@ class Item:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an update writes."""
+
+    given: Message
+    mask: Mask
+    path: str = ""
+    """Where `given` stands in the request: `book`."""
+    by_code: bool = False
+    """Whether the service's own code writes, which may write OUTPUT_ONLY fields."""
+
+
 class Rows:
     """Reads and writes of one resource's table, each inside the transaction of the session given."""
 
@@ -143,21 +155,21 @@ class Rows:
             raise self.parent_not_found(items[0].ids[:-1]) from None
         return [self.message(row) for row in rows]
 
-    def change(self, session: Session, ids: Ids, given: Message, mask: Mask, now_micros: int, *, path: str = "", by_code: bool = False) -> Message:
-        """Write the masked fields of `given`, which stands at `path` in the request, into a resource; gives it as stored.
+    def change(self, session: Session, ids: Ids, change: Change, now_micros: int) -> Message:
+        """Write the masked fields of a change into a resource; gives it as stored.
 
         A write that changes nothing leaves version and times as they are. Raises Fault RESOURCE_NOT_FOUND,
-        ETAG_MISMATCH (when `given` carries one), INVALID_FIELDS, CONCURRENT_WRITE.
+        ETAG_MISMATCH (when what is given carries one), INVALID_FIELDS, CONCURRENT_WRITE.
         """
         row = session.row(self.sql.select_for_update, ids)
         if row is None:
             raise self.not_found(ids)
         version: int = row[self._version_at]
-        self.check_etag(given, version, ids)
+        self.check_etag(change.given, version, ids)
         stored = self._new()
         self.codec.fill(stored, row)
-        mask.apply(stored, given, prefix=f"{path}." if path else "", by_code=by_code)
-        violations = self.checks.on_update(stored, mask, path)
+        change.mask.apply(stored, change.given, prefix=f"{change.path}." if change.path else "", by_code=change.by_code)
+        violations = self.checks.on_update(stored, change.mask, change.path)
         if violations:
             raise invalid_fields(violations)
         unchanged = self.codec.row(stored, ids, version)
@@ -210,7 +222,14 @@ class Rows:
 
     def _exists(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
         taken = next((item for item in items if self.exists(session, item.ids)), items[0])
-        paths = next((rule.paths for rule, index in zip(self.resource.indexes, self.table.shape.indexes, strict=True) if index.name == duplicate.index), ())
+        paths = next(
+            (
+                rule.paths
+                for rule, index in zip(self.resource.indexes, self.table.shape.indexes, strict=True)
+                if index.name == duplicate.index
+            ),
+            (),
+        )
         violations = [Violation(path, "holds a value that another resource has already", "NOT_UNIQUE") for path in paths]
         return Fault(Reason.RESOURCE_EXISTS, name=self.pattern.format(taken.ids), violations=violations)
 
@@ -222,7 +241,11 @@ VERSION_BITS = 62
 def invalid_name(name: str, field: str, patterns: str) -> Fault:
     """INVALID_ARGUMENT for a name that does not fit its pattern."""
     return Fault(
-        Reason.INVALID_NAME, name=name, field=field, patterns=patterns, violations=[Violation(field, f"must fit {patterns}", "INVALID_NAME")]
+        Reason.INVALID_NAME,
+        name=name,
+        field=field,
+        patterns=patterns,
+        violations=[Violation(field, f"must fit {patterns}", "INVALID_NAME")],
     )
 
 

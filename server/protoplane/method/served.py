@@ -43,9 +43,7 @@ class Served:
     resources: Mapping[type[Message], Stored]
     """What the handler's Call reaches."""
 
-    def answer(
-        self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, cancelled: Callable[[], bool]
-    ) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, cancelled: Callable[[], bool]) -> bytes:
         """Decode, authorise, check, act, encode: AIP-211 puts permission before validation. Raises Fault."""
         request = self.decode(data)
         self.authorise(principal, request)
@@ -90,13 +88,13 @@ def compile_rule(method: Method, target: Callable[[A], str]) -> Callable[[Princi
     match method.rule.access:
         case Access.PUBLIC:
 
-            def public(principal: Principal, request: A) -> None:
+            def public(_principal: Principal, _request: A) -> None:
                 """Anyone may call it."""
 
             return public
         case Access.AUTHENTICATED:
 
-            def authenticated(principal: Principal, request: A) -> None:
+            def authenticated(principal: Principal, _request: A) -> None:
                 if principal.anonymous:
                     raise Fault(Reason.CREDENTIALS_INVALID, problem="none were given.")
 

@@ -11,7 +11,7 @@ from protoplane.base import limits
 from protoplane.base.errors import Violation, invalid_fields
 from protoplane.contract.model import Method, Resource
 from protoplane.method.call import Call
-from protoplane.method.rows import Ids, Item, Rows
+from protoplane.method.rows import Change, Ids, Item, Rows
 from protoplane.method.served import Handler
 from protoplane.query.mask import compile_mask
 
@@ -77,7 +77,7 @@ def compile_update(method: Method, rows: Rows) -> Handler:
             return rows.insert(call.session, [Item(ids, given, body)], call.now_micros)[0]
         paths = request.update_mask.paths if has_mask else ()
         mask = compile_mask(paths, resource, given)
-        return rows.change(call.session, ids, given, mask, call.now_micros, path=body)
+        return rows.change(call.session, ids, Change(given, mask, body), call.now_micros)
 
     return update
 
@@ -135,12 +135,12 @@ def body_of(method: Method, resource: Resource) -> str:
 def flag(method: Method, name: str) -> Callable[[Message], bool]:
     """Reader of a bool field of the request; false where the contract has no such field."""
     if method.request_field(name) is None:
-        return lambda request: False
+        return lambda _request: False
     return lambda request: getattr(request, name)
 
 
 def text(method: Method, name: str) -> Callable[[Message], str]:
     """Reader of a string field of the request; empty where the contract has no such field."""
     if method.request_field(name) is None:
-        return lambda request: ""
+        return lambda _request: ""
     return lambda request: getattr(request, name)

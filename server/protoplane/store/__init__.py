@@ -1,0 +1,1 @@
+"""Tables, statements and transactions on SQLite, MariaDB and MySQL."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+# MariaDB's client library checks the name for VERIFY_CA too.
 SSL_MODES = ("DISABLED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PORT_DEFAULT = 3306

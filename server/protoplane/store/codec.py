@@ -129,7 +129,7 @@ class _Reader(_Source):
             depth += 1
         match leaf.form:
             case Form.NAME:
-                assert leaf.pattern is not None  # noqa: S101 - true of every Form.NAME.
+                assert leaf.pattern is not None
                 keys = self._cells(column.name for column in leaf.columns)
                 self._put(depth, owner, field, f"{_name_format(leaf.pattern)!r} % ({keys},) if {cell} else ''")
             case Form.JSON:

@@ -18,7 +18,6 @@ from protoplane.store.engine import Engine
 from protoplane.store.schema import ColumnShape, Storage
 from protoplane.store.tables import Table
 
-
 MICROSECOND = timedelta(microseconds=1)
 
 

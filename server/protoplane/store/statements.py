@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from peewee import SQL, AsIs, Column, Database, Expression, Node
 from peewee import Table as SqlTable
 
-from protoplane.query.slot import Slot, bind
-from protoplane.store.schema import TableShape
 from protoplane.contract.columns import ROW_VERSION
+from protoplane.query.slot import Slot, bind
+from protoplane.store.engine import Engine
+from protoplane.store.schema import Storage, TableShape
 from protoplane.store.tables import Table
 
 
@@ -68,10 +69,18 @@ def update_by_key(shape: TableShape, columns: Sequence[str], database: Database)
     return in_order(render(table.update(changes).where(_key(table, shape)), database), (*sorted(columns), *shape.primary_key))
 
 
-def delete_before(shape: TableShape, column: str, database: Database) -> str:
-    """DELETE of the rows whose `column` is below a value: the value."""
+def oldest(shape: TableShape, column: str, engine: Engine) -> Statement:
+    """The value of a time column in the row that `skip` rows before `before` precede; no row when there are fewer."""
     table = source(shape)
-    return render(table.delete().where(Column(table, column) < AsIs(Slot(column))), database).sql
+    time = Column(table, column)
+    found = table.select(engine.dialect.read(time, Storage.TIME)).where(time < AsIs(Slot("before")))
+    return render(found.order_by(time).limit(1).offset(AsIs(Slot("skip"))), engine.database)
+
+
+def delete_up_to(shape: TableShape, column: str, database: Database) -> str:
+    """DELETE of the rows whose `column` is at most a value: the value."""
+    table = source(shape)
+    return render(table.delete().where(Column(table, column) <= AsIs(Slot(column))), database).sql
 
 
 def select_one(table: str, key: Sequence[str], database: Database) -> str:

@@ -6,13 +6,14 @@ A field is kept in one *leaf*: one column, or the key columns of a resource name
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from peewee import Expression, Node
 from peewee import Column as SqlColumn
+from peewee import Expression, Node
 from peewee import Table as SqlTable
 
 from protoplane.base import limits
@@ -153,12 +154,12 @@ class Table:
             case Form.PRESENT:
                 return Expression(column, "=", 1)
             case Form.JSON | Form.OPAQUE:
-                return column.is_null(False)
+                return column.is_null(is_null=False)
             case Form.NAME:
                 return Expression(column, "<>", "")
             case Form.VALUE:
                 if field.presence is Presence.EXPLICIT:
-                    return column.is_null(False)
+                    return column.is_null(is_null=False)
                 return Expression(column, "<>", DEFAULTS[leaf.columns[0].storage])
 
     def name(self, field: Field) -> NameColumns | None:
@@ -172,8 +173,11 @@ class Table:
 
     def bind(self, field: Field, value: object) -> object:
         """See `Columns.bind`."""
-        convert = self.dialect.bind(STORAGE[field.kind])
-        return value if convert is None else convert(value)
+        if isinstance(value, int) and value > self.dialect.uint64_max:
+            return float(value)  # Above everything that can be stored, and compared exactly.
+        if field.label is not Label.SINGULAR:  # As `store.values` writes elements.
+            return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        return self.dialect.binder(STORAGE[field.kind])(value)
 
     def any_element(self, field: Field, test: Callable[[Node, Node], Node]) -> Node:
         """See `Columns.any_element`."""

@@ -88,12 +88,12 @@ def _dump(value: Json) -> str:
 
 
 def _key_text(field: Field) -> Callable[[Any], str]:
-    assert field.key is not None  # noqa: S101 - true of every map.
+    assert field.key is not None
     return (lambda key: "true" if key else "false") if field.key.kind is Kind.BOOL else str
 
 
 def _key_value(field: Field) -> Callable[[str], Any]:
-    assert field.key is not None  # noqa: S101 - true of every map.
+    assert field.key is not None
     match field.key.kind:
         case Kind.BOOL:
             return lambda text: text == "true"
@@ -103,7 +103,7 @@ def _key_value(field: Field) -> Callable[[str], Any]:
             return int
 
 
-def _to_json(field: Field, uint64_max: int) -> ToJson:  # noqa: C901, PLR0911 - one case a kind.
+def _to_json(field: Field, uint64_max: int) -> ToJson:
     """From one value of the field (an element, of a repeated one)."""
     if field.wrapper:
         scalar = _scalar_to_json(field, uint64_max)
@@ -187,7 +187,7 @@ def _struct_to_json(field: Field) -> ToJson:
 
 
 def _message_name(field: Field) -> str:
-    assert field.message is not None  # noqa: S101 - true of every field that holds messages.
+    assert field.message is not None
     return field.message.name
 
 
