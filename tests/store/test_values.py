@@ -221,8 +221,8 @@ def test_an_element_of_an_array_is_found_exactly(values: Engine, storage: Storag
 @pytest.mark.parametrize(("storage", "elements"), ELEMENTS, ids=[storage.value for storage, _ in ELEMENTS])
 def test_an_entry_of_a_map_is_found_exactly(values: Engine, storage: Storage, elements: list[object]) -> None:
     for number, key in enumerate(KEYS):
-        put_json(values, number, {"other": elements[0], key: elements[number % len(elements)]})
-    put(values, 100, Storage.JSON, "{}")
+        put_json(values, number, [["other", elements[0]], [key, elements[number % len(elements)]]])
+    put(values, 100, Storage.JSON, "[]")
     put(values, 101, Storage.JSON, None)
     for number, key in enumerate(KEYS):
         assert matching(values, storage, keyed=True, key=key) == [number]
@@ -231,8 +231,8 @@ def test_an_entry_of_a_map_is_found_exactly(values: Engine, storage: Storage, el
 
 
 def test_elements_within_elements(values: Engine) -> None:
-    put_json(values, 1, [{"x": ["a", "b"]}, {"x": []}])
-    put_json(values, 2, [{"x": ["c"]}])
+    put_json(values, 1, [[["x", ["a", "b"]]], [["x", []]]])
+    put_json(values, 2, [[["x", ["c"]]]])
     table = Table(VALUES.name, [column.name for column in VALUES.columns])
     outer = values.dialect.json_elements(Column(table, "a_json"), Storage.JSON)
     fields = values.dialect.json_elements(outer.value, Storage.JSON, keyed=True, alias="field")

@@ -73,6 +73,10 @@ class ProjectSettings:
     servicers: tuple[str, ...] = setting(())
     """Python files or packages with servicer classes. Default: `servicers.py` if there is one."""
 
+    seed: str = setting("")
+    """Python file that `dev` runs when its server answers, to load data through the public door; `PROTOPLANE_TARGET` tells it where.
+    It is run at every start, so it sees for itself what is there already. `serve` ignores it."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
@@ -185,6 +189,11 @@ class Settings:
         return tuple(self.folder / file for file in self.project.servicers)
 
     @property
+    def seed_file(self) -> Path | None:
+        """`project.seed`, absolute; None for none."""
+        return self.folder / self.project.seed if self.project.seed else None
+
+    @property
     def private_folder(self) -> Path:
         """Where development keeps its database and keys."""
         return self.folder / PRIVATE_FOLDER
@@ -290,6 +299,11 @@ KEY_FILE_HINT = "name a file with one key a line, made with: openssl rand -base6
 def silence_grpc() -> None:
     """Keep gRPC's own C log from stderr, where one failed handshake is one line; before the first `import grpc`."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+def child_environment(**variables: str) -> dict[str, str]:
+    """Our own environment for a process that we start, with these variables besides."""
+    return {**os.environ, **variables}
 
 
 def colour_wanted() -> bool:

@@ -23,6 +23,7 @@ import click
 from protoplane.base import config
 from protoplane.base.observe import Event, Log
 from protoplane.cli.project import give_up, project_option, read_settings
+from protoplane.cli.seed import Seed
 
 if TYPE_CHECKING:
     from protoplane.app import App
@@ -42,17 +43,18 @@ EXAMPLE_PAGE_SIZE = 2
 @project_option
 @click.option("--reset", is_flag=True, help="Delete the development database first.")
 @click.option("--once", is_flag=True, help="Do not watch for changes.")
+@click.option("--no-seed", is_flag=True, help="Do not load the project's own data.")
 @click.option("--supervised", is_flag=True, hidden=True, help="Stop when stdin ends, as it does when the watching process is gone.")
-def dev_command(project: Path, *, reset: bool, once: bool, supervised: bool) -> None:
+def dev_command(project: Path, *, reset: bool, once: bool, no_seed: bool, supervised: bool) -> None:
     """Serve the project on this machine, and again after every change of its .proto, .py and .toml files.
 
     Makes what is missing: a SQLite database, keys and a token, all kept in .protoplane/ in the project. Additive changes of
     the contract are made to the database; the data stays. A contract with faults is not served: all of them are printed.
     """
     if once or supervised:
-        _run(project, config.Environment.DEV, reset=reset, supervised=supervised)
+        _run(project, config.Environment.DEV, reset=reset, supervised=supervised, seed=not no_seed)
     else:
-        _Supervisor(project, reset=reset).run()
+        _Supervisor(project, reset=reset, seed=not no_seed).run()
 
 
 @click.command(name="serve")
@@ -82,7 +84,9 @@ def token_command(project: Path, subject: str, hours: int) -> None:
     click.echo(signer.mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=hours * 3_600))
 
 
-def _run(folder: Path, environment: config.Environment, *, reset: bool = False, supervised: bool = False) -> None:
+def _run(
+    folder: Path, environment: config.Environment, *, reset: bool = False, supervised: bool = False, seed: bool = False
+) -> None:
     """Start, say so, wait for the signal to end, end."""
     settings = read_settings(folder, environment)
     config.silence_grpc()
@@ -95,15 +99,32 @@ def _run(folder: Path, environment: config.Environment, *, reset: bool = False, 
             running = app.start(settings, log.observe, reset=reset)
         except (app.NotStartedError, config.SettingsError) as error:
             give_up(error.problems)
-        if environment is config.Environment.DEV:
-            click.echo(_welcome(running))
+        seeding = _greet(running, seed=seed) if environment is config.Environment.DEV else None
         log.observe(Event("server.started", facts={"port": running.port, "methods": len(running.contract.methods)}))
         ending.wait(end_of_input=supervised)
         log.observe(Event("server.stopping"))
+        if seeding is not None:
+            seeding.stop()
         running.stop()
         log.observe(Event("server.stopped"))
     finally:
         log.close()
+
+
+def _greet(running: App, *, seed: bool) -> Seed | None:
+    """Say where the server is: at once, or after its data is there."""
+    file = running.settings.seed_file
+    if file is None or not seed:
+        click.echo(_welcome(running))
+        return None
+    _say(f"Serving {running.settings.project.name} on {_target(running)}; loading its data by {file.name}", colour="cyan")
+
+    def done(code: int) -> None:
+        if code:
+            _say(f"{file.name} ended with code {code}: the data is not, or not all, there", colour="yellow")
+        click.echo(_welcome(running))
+
+    return Seed(file, _target(running), done)
 
 
 def _open_log(settings: config.Settings) -> Log:
@@ -175,8 +196,8 @@ Happening: TypeAlias = tuple[Literal["changed"], str] | tuple[Literal["ended"], 
 class _Supervisor:
     """Keeps one serving process, replaced after every change."""
 
-    def __init__(self, folder: Path, *, reset: bool) -> None:
-        self._folder, self._reset = folder, reset
+    def __init__(self, folder: Path, *, reset: bool, seed: bool) -> None:
+        self._folder, self._reset, self._seed = folder, reset, seed
         self._happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
         self._ending = _Ending()
 
@@ -219,6 +240,9 @@ class _Supervisor:
         if self._reset:
             command.append("--reset")
             self._reset = False
+        if not self._seed:
+            command.append("--no-seed")
+        self._seed = False  # After a change the data is there.
         # In a session of its own: Ctrl-C reaches the process through us, once.
         process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own interpreter, arguments as a list.
 

@@ -24,7 +24,7 @@ from protoplane.store.engine import Engine
 from protoplane.store.schema import Storage
 from protoplane.store.statements import delete_up_to, insert, oldest, select_by_key, update_by_key
 from protoplane.store.system import REQUEST_TABLE
-from protoplane.store.trouble import Duplicate, Locked
+from protoplane.store.trouble import Duplicate, LockTimeout
 
 MICROS_PER_HOUR = 3_600_000_000
 
@@ -52,10 +52,10 @@ class Replay:
         request.request_id = key[2]  # A UUID is the same in capitals, and so is the request.
         digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
         try:
-            call.session.claim(self._claim, (*key, digest, self._time(call.now_micros)))
+            call.session.execute(self._claim, (*key, digest, self._time(call.now_micros)))
         except Duplicate:
             return self._again(call, key, digest)
-        except Locked:
+        except LockTimeout:
             raise Fault(Reason.REQUEST_IN_PROGRESS, requestId=request_id, retry_delay_seconds=1.0) from None
         answer = handler(call, request).SerializeToString()
         call.session.execute(self._keep, (zlib.compress(answer, 1), *key))

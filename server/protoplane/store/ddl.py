@@ -142,7 +142,7 @@ class SqliteDefinitions(Definitions):
     """STRICT tables know five types; the storage stands in a comment beside the type, which SQLite keeps for ever."""
 
     quote = '"'
-    table_options = " STRICT"
+    table_options = " STRICT, WITHOUT ROWID"
     types: Mapping[Storage, str] = {
         Storage.BOOL: "INTEGER",
         Storage.INT64: "INTEGER",

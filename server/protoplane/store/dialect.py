@@ -58,7 +58,7 @@ class Elements:
 
     source: Node
     key: Node
-    """Index from 0 (integer) of an array, or key (text) of an object."""
+    """Index from 0 (integer) of an array, or key (text) of a pair."""
     value: Node
     hint: str = ""
     """Optimizer hint of the subquery."""
@@ -127,9 +127,8 @@ class Dialect(ABC):
 
     @abstractmethod
     def json_elements(self, column: Node, value: Storage, *, keyed: bool = False, alias: str = "element") -> Elements:
-        """The elements of a JSON array, or (`keyed`) object; none when the column is NULL or ''.
+        """The elements of a JSON array, or (`keyed`) of an array of `[key, value]` pairs; none when the column is NULL or ''.
 
-        The column holds `json.dumps(…, ensure_ascii=False)`: MariaDB does not find keys that are written as escapes.
         `value` says how an element compares: TEXT and BYTES (in the text form the codec gives it) as exact text, times and durations
         as INT64. Of messages (JSON) the value is their JSON. `alias` must differ between elements nested in one another.
         """
@@ -254,10 +253,13 @@ class Sqlite(Dialect):
         return fn.SUBSTR(text, SQL("1"), SQL(str(characters)))
 
     def json_elements(self, column: Node, value: Storage, *, keyed: bool = False, alias: str = "element") -> Elements:
-        """json_each serves arrays and objects alike; texts are cut at U+0000."""
-        del value, keyed
+        """json_each; texts are cut at U+0000."""
+        del value
         source = NodeList((fn.json_each(fn.NULLIF(column, SQL("''"))), SQL("AS"), Entity(alias)))
-        return Elements(source, Entity(alias, "key"), Entity(alias, "value"))
+        element = Entity(alias, "value")
+        if not keyed:
+            return Elements(source, Entity(alias, "key"), element)
+        return Elements(source, fn.json_extract(element, SQL("'$[0]'")), fn.json_extract(element, SQL("'$[1]'")))
 
 
 class MySQLFamily(Dialect):
@@ -369,19 +371,12 @@ class MySQLFamily(Dialect):
         return fn.LEFT(text, SQL(str(characters)))
 
     def json_elements(self, column: Node, value: Storage, *, keyed: bool = False, alias: str = "element") -> Elements:
-        """JSON_TABLE over the array; over the keys of an object and, laterally, over the value that each leads to."""
-        kind = self.json_types[value]
-        document = fn.NULLIF(column, SQL("''"))
-        if not keyed:
-            columns = SQL(f"'$[*]' COLUMNS (n FOR ORDINALITY, v {kind} PATH '$')")
-            source = NodeList((json_table(document, columns), SQL("AS"), Entity(alias)))
-            return Elements(source, NodeList((Entity(alias, "n"), SQL("- 1")), parens=True), Entity(alias, "v"), NO_SEMIJOIN)
-        key = Entity(f"{alias}_key", "k")
-        keys = json_table(fn.JSON_KEYS(document), SQL(f"'$[*]' COLUMNS (k LONGTEXT {self.exact} PATH '$')"))
-        path = fn.CONCAT(SQL("'$.'"), NodeList((fn.JSON_QUOTE(key), SQL(f"COLLATE {self.collation}"))))
-        values = json_table(fn.JSON_EXTRACT(column, path), SQL(f"'$' COLUMNS (v {kind} PATH '$')"))
-        source = NodeList((keys, SQL("AS"), Entity(f"{alias}_key"), SQL("JOIN"), values, SQL("AS"), Entity(alias)))
-        return Elements(source, key, Entity(alias, "v"), NO_SEMIJOIN)
+        """JSON_TABLE over the array."""
+        kind, text = self.json_types[value], f"LONGTEXT {self.exact}"
+        shape = f"k {text} PATH '$[0]', v {kind} PATH '$[1]'" if keyed else f"n FOR ORDINALITY, v {kind} PATH '$'"
+        table = json_table(fn.NULLIF(column, SQL("''")), SQL(f"'$[*]' COLUMNS ({shape})"))
+        key = Entity(alias, "k") if keyed else NodeList((Entity(alias, "n"), SQL("- 1")), parens=True)
+        return Elements(NodeList((table, SQL("AS"), Entity(alias))), key, Entity(alias, "v"), NO_SEMIJOIN)
 
     @property
     def json_types(self) -> Mapping[Storage, str]:

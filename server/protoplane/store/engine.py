@@ -34,7 +34,6 @@ from protoplane.store.trouble import (
     RETRIED,
     Duplicate,
     HasChildren,
-    Locked,
     LockTimeout,
     ParentMissing,
     StatementTimeout,
@@ -108,15 +107,6 @@ class Session:
             return self._connection.change(sql, params)
         except self._connection.errors as error:
             self._refuse(error, sql)
-            raise
-
-    def claim(self, sql: str, params: Sequence[object]) -> None:
-        """Insert a row whose key stands for a right: raises Duplicate if it is taken, Locked if another transaction is about to take it."""
-        try:
-            self.execute(sql, params)
-        except self._connection.errors as error:
-            if self._connection.trouble(error) is Trouble.LOCK_TIMEOUT:
-                raise Locked("the key is being claimed") from error
             raise
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:

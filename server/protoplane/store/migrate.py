@@ -52,7 +52,7 @@ STEP_TABLE = TableShape(
     ),
     primary_key=("number",),
 )
-"""Every step that was ever begun, in order: RUNNING, then DONE, FAILED, or ABANDONED when its run was cut off before it took effect."""
+"""Every step that was ever begun, in order: RUNNING, then DONE, FAILED, or ABANDONED when its run was cut off (the tables show whether after all)."""
 
 
 class StepKind(StrEnum):

@@ -139,10 +139,6 @@ class Duplicate(StoreError):
         super().__init__(index or "primary key")
 
 
-class Locked(StoreError):
-    """Another transaction holds the key of a claim, and did not end while the engine waited."""
-
-
 class ParentMissing(StoreError):
     """The parent that the row names is not there."""
 

@@ -3,7 +3,7 @@
 | in the contract | in the text |
 | --- | --- |
 | repeated | array, in order; an empty one is NULL |
-| map | object, keys as text and sorted; an empty one is NULL |
+| map | array of `[key, value]`, keys as text and sorted; an empty one is NULL |
 | message | object of the fields that are set, by their proto names |
 | int, uint, enum | number, exact |
 | float, double | shortest number that reads back equal |
@@ -13,7 +13,8 @@
 | wrapper | its value |
 | Struct, Value, ListValue | as they are |
 
-The form is ours, not protobuf's JSON mapping, so that the database compares numbers as numbers in filters.
+The form is ours, not protobuf's JSON mapping, so that the database compares numbers as numbers in filters. Maps are pairs rather than objects, because no two engines agree on how
+to find a key that holds quotes, control characters or a leading minus sign.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def json_writer(field: Field, uint64_max: int) -> Callable[[Message], str | None
             def mapping(owner: Message) -> str | None:
                 values = get(owner)
                 # By index: reading a message map by items() gives the same, but scalar and message maps agree only here.
-                return _dump({key(k): convert(values[k]) for k in sorted(values)}) if values else None
+                return _dump([[key(k), convert(values[k])] for k in sorted(values)]) if values else None
 
             return mapping
         case Label.SINGULAR:
@@ -153,7 +154,7 @@ def _member(field: Field, uint64_max: int) -> Callable[[Message], Json]:
         return lambda owner: [convert(value) for value in get(owner)] or _UNSET
     if field.label is Label.MAP:
         key = _key_text(field)
-        return lambda owner: {key(k): convert(get(owner)[k]) for k in sorted(get(owner))} or _UNSET
+        return lambda owner: [[key(k), convert(get(owner)[k])] for k in sorted(get(owner))] or _UNSET
     if field.presence is Presence.EXPLICIT:
         return lambda owner: convert(get(owner)) if owner.HasField(name) else _UNSET
     return lambda owner: convert(get(owner)) if get(owner) else _UNSET
@@ -204,7 +205,7 @@ def _put(field: Field) -> Put:
 
                 def messages(owner: Message, data: Json) -> None:
                     target = get(owner)
-                    for k, v in data.items():
+                    for k, v in data:
                         fill(target[key(k)], v)
 
                 return messages
@@ -212,7 +213,7 @@ def _put(field: Field) -> Put:
 
             def scalars(owner: Message, data: Json) -> None:
                 target = get(owner)
-                for k, v in data.items():
+                for k, v in data:
                     target[key(k)] = value(v)
 
             return scalars

@@ -1,0 +1,180 @@
+"""The pages of docs/ that are made from code: settings, commands, reasons, lint rules, limits.
+
+`make generate` runs `python -m protoplane.cli.reference docs`; a test holds the committed pages against what this gives.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from protoplane.base import config, limits
+from protoplane.base.errors import REASONS, Code, Reason
+from protoplane.cli.main import COMMANDS, main
+from protoplane.contract.report import RULES
+
+MARK = "<!-- Made by `make generate` from {source}; changes here are lost. -->\n\n"
+"""First line of every page."""
+
+WIDTH = 100
+"""Columns of the help texts: they must not depend on anybody's terminal."""
+
+TYPES = {"str": "text", "int": "whole number", "float": "number", "tuple[str, ...]": "list of texts"}
+
+SETTINGS_HEAD = """\
+# Settings
+
+A setting stands in `protoplane.toml`, in the project's folder, under the section that heads it here, or in the environment variable
+beside it, which wins. Lists are written with commas between their items in variables. Paths are relative to the project. An unknown
+name is an error, and all errors are shown at once. `protoplane doctor` looks at what is in force, `protoplane doctor --production` at
+what `protoplane serve` would use.
+
+`dev` makes up what it needs. `serve` does not: what is **required** below must be given to it.
+"""
+
+GRANTS_TEXT = """\
+## `[grants]`
+
+Subject of a token → the permissions that its owner holds: a list of exact names (`books.get`), of all that begin alike (`books.*`), or
+`*` for all. The subject `"*"` is anyone with valid credentials. A permission that no method asks for is an error. Only in the file.
+In development, the subject `developer` holds all permissions unless the file says otherwise.
+
+```toml
+[grants]
+"*" = ["books.get", "books.list"]
+"librarian@example.com" = ["books.*"]
+```
+"""
+
+
+def pages() -> Mapping[str, Callable[[], str]]:
+    """What makes each page, by file name."""
+    return {
+        "configuration.md": settings_page,
+        "commands.md": commands_page,
+        "reasons.md": reasons_page,
+        "lint-rules.md": rules_page,
+        "limits.md": limits_page,
+    }
+
+
+def settings_page() -> str:
+    """Every setting, by section."""
+    return MARK.format(source="server/protoplane/base/config.py") + SETTINGS_HEAD + "".join(_settings()) + "\n" + GRANTS_TEXT
+
+
+def _settings() -> Iterator[str]:
+    demanded = {(name, item.name) for name, shape in config.SECTIONS.items() for item in fields(shape) if item.metadata["serve"] is None}
+    section = ""
+    for entry in config.reference():
+        if entry.section != section:
+            section = entry.section
+            yield f"\n## `[{section}]`\n\n{inspect.getdoc(config.SECTIONS[section])}\n"
+        facts = [f"`{entry.variable}`", TYPES[entry.type]]
+        if (section, entry.key) in demanded:
+            facts.append("**required** by `serve`")
+        elif entry.default == entry.serve:
+            facts += [f"default `{entry.default}`"] if entry.default else []
+        else:
+            facts.append(f"default `{entry.default}`, with `serve` `{entry.serve}`")
+        yield f"\n### `{entry.key}`\n\n{' · '.join(facts)}\n\n{inspect.cleandoc(entry.text)}\n"
+
+
+def commands_page() -> str:
+    """The help of every command."""
+    intro = "# Commands\n\nWhat `protoplane --help` and `protoplane COMMAND --help` say.\n"
+    with _context(main, "protoplane") as context:
+        texts = [_help_text("protoplane", context)]
+        for name in COMMANDS:
+            command = main.get_command(context, name)
+            assert command is not None
+            with _context(command, name, context) as below:
+                texts.append(_help_text(f"protoplane {name}", below))
+    return MARK.format(source="the commands themselves") + intro + "".join(texts)
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    return click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
+
+
+def _help_text(title: str, context: click.Context) -> str:
+    lines = "\n".join(line.rstrip() for line in context.get_help().splitlines())
+    return f"\n## `{title}`\n\n```text\n{lines}\n```\n"
+
+
+def reasons_page() -> str:
+    """Code and text of every reason."""
+    head = (
+        "# Reasons\n\n"
+        "The values of `ErrorInfo.reason` in the domain `protoplane.v1`, which are also those of the enum `protoplane.v1.Reason`. The words\n"
+        "in braces are keys of `ErrorInfo.metadata`. Code, text and keys of a reason do not change; new reasons may come.\n"
+        "What to do about each: [errors](errors.md).\n\n"
+        "| code | reason | text |\n| --- | --- | --- |\n"
+    )
+    return MARK.format(source="server/protoplane/base/errors.py") + head + "".join(_reason_line(reason) for reason in _by_code())
+
+
+def _by_code() -> list[Reason]:
+    order = list(dict.fromkeys(code for code, _ in REASONS.values()))
+    return sorted(REASONS, key=lambda reason: order.index(REASONS[reason][0]))
+
+
+def _reason_line(reason: Reason) -> str:
+    code, text = REASONS[reason]
+    return f"| {Code(code).name} | `{reason}` | {text} |\n"
+
+
+def rules_page() -> str:
+    """What `protoplane lint` looks for."""
+    head = (
+        "# Lint rules\n\n"
+        "What keeps a contract from being served. `protoplane lint` shows all findings at once, each with file, line, what is wrong and how\n"
+        "to mend it; `dev` and `serve` show the same and do not start. The names are stable. What is looked for in a project's own\n"
+        "Python stands in [custom code](custom-code.md#findings).\n\n"
+        "| rule | what breaks it |\n| --- | --- |\n"
+    )
+    lines = (f"| `{rule}` | {_cell(text)} |\n" for rule, text in sorted(RULES.items()))
+    return MARK.format(source="server/protoplane/contract/report.py") + head + "".join(lines)
+
+
+def limits_page() -> str:
+    """Every bound with its reason."""
+    head = (
+        "# Limits\n\n"
+        "Every bound on what callers send and a call may take. They are constants; only the deadlines can be [set](configuration.md#deadlines).\n\n"
+        "| limit | value | what it bounds |\n| --- | --- | --- |\n"
+    )
+    lines = (f"| `{name}` | {value:,} | {_cell(text)} |\n" for name, value, text in _limits())
+    return MARK.format(source="server/protoplane/base/limits.py") + head + "".join(lines)
+
+
+def _limits() -> Iterator[tuple[str, int | float, str]]:
+    body = ast.parse(inspect.getsource(limits)).body
+    for statement, following in itertools.pairwise(body):
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            assert isinstance(following, ast.Expr)
+            assert isinstance(following.value, ast.Constant)
+            name = statement.targets[0].id
+            yield name, vars(limits)[name], str(following.value.value)
+
+
+def _cell(text: str) -> str:
+    """Text that may stand in a table: on one line, without a bar."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def write(folder: Path) -> None:
+    """Write every page into a folder."""
+    for name, make in pages().items():
+        (folder / name).write_text(make(), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
