@@ -10,7 +10,7 @@ WORKDIR /source
 COPY requirements/mysql.txt requirements/
 RUN python -m venv /opt/protoplane \
     && /opt/protoplane/bin/pip install --no-cache-dir --require-hashes --requirement requirements/mysql.txt
-COPY pyproject.toml ./
+COPY pyproject.toml README.md LICENSE ./
 COPY protos protos
 COPY server server
 RUN /opt/protoplane/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \

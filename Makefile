@@ -34,7 +34,8 @@ fix: .venv/dev .include/made ## Mend what can be mended by itself
 bench: .venv/dev .include/made engines ## Compare with a hand-written servicer
 	$(BIN)/python -m tests.bench
 
-generate: .venv/base ## Make again what is generated: the folder of imports for buf, protoc and IDEs
+generate: .venv/base ## Make again what is generated: pages of docs/, the folder of imports for buf, protoc and IDEs
+	$(BIN)/python -m protoplane.cli.reference docs
 	rm -rf .include && $(MAKE) .include/made
 
 # What cannot be had is skipped loudly by the tests, and fails them in CI: so it does not end make here.

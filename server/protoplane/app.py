@@ -13,6 +13,7 @@ from protoplane.base.config import Environment, Settings, page_token_keys
 from protoplane.base.errors import Fault
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.contract.model import Access, Contract
+from protoplane.database import DatabaseProblem, connect
 from protoplane.edge.call import Served, bind_call
 from protoplane.edge.health import Health, Prober, health_handlers
 from protoplane.edge.reflection import reflection_handlers
@@ -24,8 +25,6 @@ from protoplane.method.replay import forget_old
 from protoplane.project import read_project
 from protoplane.query.paging import PageTokens
 from protoplane.store import migrate
-from protoplane.store.address import AddressError as DatabaseAddressError
-from protoplane.store.dialect import UnsupportedServer
 from protoplane.store.engine import Engine
 from protoplane.store.schema import TableShape
 from protoplane.work.housekeeping import Housekeeping
@@ -123,14 +122,12 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
 
 def open_database(settings: Settings, observe: Observe) -> Engine:
     """Connect, and refuse a server whose settings would lose or bend data. Raises NotStartedError."""
-    url, password = settings.database.url.reveal(), settings.database.password.reveal()
     if settings.environment is Environment.DEV:
         settings.private_folder.mkdir(mode=0o700, exist_ok=True)
     try:
-        engine = Engine(url, threads=settings.server.threads + THREADS_BESIDE, password=password)
-    except (UnsupportedServer, DatabaseAddressError, Fault) as problem:
-        cause = problem.__cause__ or problem
-        raise NotStartedError([f"the database cannot be used: {cause}"]) from problem
+        engine = connect(settings, threads=settings.server.threads + THREADS_BESIDE)
+    except DatabaseProblem as problem:
+        raise NotStartedError([problem]) from problem
     findings = engine.findings()
     for finding in findings:
         observe(Event("database.unwise", level=Level.WARNING, facts={"rule": finding.rule, "problem": finding.problem}))
@@ -149,7 +146,10 @@ def make_fit(settings: Settings, engine: Engine, tables: Sequence[TableShape], o
     if reset and development:
         migrate.reset(engine, tables)
     planned = migrate.plan(engine, tables)
-    refused = [difference for difference in planned.refused if not (development and difference.harmless)]
+    refused = [difference for difference in planned.refused if not difference.harmless]
+    for difference in planned.refused:
+        if difference.harmless:  # As a newer or older server beside this one leaves it: a deployment must not lock one of them out.
+            observe(Event("database.leftover", level=Level.WARNING, facts={"problem": str(difference)}))
     if refused or (planned.steps and not development):
         mend = "protoplane dev --reset (drops the data)" if development else "protoplane migrate --production --apply, for what only adds"
         missing = [] if development else [f"missing: {step.statement};" for step in planned.steps]

@@ -15,11 +15,13 @@ from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import click
 
 from protoplane.base import config
 from protoplane.cli.project import project_option
+from protoplane.database import DRIVER_LINE
 
 if TYPE_CHECKING:
     from protoplane.base.config import Settings
@@ -37,7 +39,6 @@ PACKAGES = (
     "click",
     "watchfiles",
 )
-DRIVER_LINE = "apt-get install -y gcc libmariadb-dev pkg-config python3-dev && pip install 'protoplane[mysql]'"
 TOOLS = {
     "buf": ("lints and formats .proto files", "pip install buf-bin"),
     "grpcurl": ("calls the server from a shell", "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest"),
@@ -142,18 +143,16 @@ def _driver(settings: Settings) -> Iterator[Check]:
 
 
 def _database(settings: Settings) -> Iterator[Check]:
-    from protoplane.store.engine import Engine
+    from protoplane.database import DatabaseProblem, connect
 
     url = settings.database.url.reveal()
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+    if url.startswith("sqlite:///") and not Path(unquote(url.removeprefix("sqlite:///"))).exists():
         yield Check("database", State.OK, f"{url.removeprefix('sqlite:///')} is made at the first start")
         return
     try:
-        engine = Engine(url, threads=settings.server.threads)
-    except Exception as error:  # noqa: BLE001 - every driver has its own ways to fail.
-        yield Check(
-            "database", State.FAIL, f"cannot be reached: {error}", "check database.url, and that the server runs and lets this machine in"
-        )
+        engine = connect(settings, threads=settings.server.threads)
+    except DatabaseProblem as problem:
+        yield Check("database", State.FAIL, str(problem), "check database.url, and that the server runs and lets this machine in")
         return
     try:
         found = engine.findings()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
+from urllib.parse import unquote
 
 import click
 
@@ -82,18 +83,17 @@ def give_up(problems: Iterable[object]) -> NoReturn:
 
 def open_engine(settings: config.Settings, *, make: bool = False) -> Engine:
     """The project's database; unless `make`, one in memory stands for a SQLite file that is not there yet. Exit code 1 without it."""
-    from protoplane.store.engine import Engine
+    from protoplane.database import DatabaseProblem, connect
 
     url = settings.database.url.reveal()
-    file = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite:///") and not file.exists():
-        if make and file.parent == settings.private_folder:
-            file.parent.mkdir(mode=0o700, exist_ok=True)
-        url = url if make else "sqlite://"
+    file = Path(unquote(url.removeprefix("sqlite:///")))
+    absent = url.startswith("sqlite:///") and not file.exists()
+    if absent and make and file.parent == settings.private_folder:
+        file.parent.mkdir(mode=0o700, exist_ok=True)
     try:
-        return Engine(url, threads=1)
-    except Exception as problem:
-        raise failure(f"the database cannot be reached: {problem}") from problem
+        return connect(settings, threads=1, url="sqlite://" if absent and not make else "")
+    except DatabaseProblem as problem:
+        raise failure(str(problem)) from problem
 
 
 STUBS = "stubs"

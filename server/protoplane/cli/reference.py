@@ -18,7 +18,8 @@ import click
 from protoplane.base import config, limits
 from protoplane.base.errors import REASONS, Code, Reason
 from protoplane.cli.main import COMMANDS, main
-from protoplane.contract.report import RULES
+from protoplane.contract import report
+from protoplane.method import custom
 
 MARK = "<!-- Made by `make generate` from {source}; changes here are lost. -->\n\n"
 """First line of every page."""
@@ -142,7 +143,7 @@ def rules_page() -> str:
         "Python stands in [custom code](custom-code.md#findings).\n\n"
         "| rule | what breaks it |\n| --- | --- |\n"
     )
-    lines = (f"| `{rule}` | {_cell(text)} |\n" for rule, text in sorted(RULES.items()))
+    lines = (f"| `{rule}` | {_cell(text)} |\n" for rule, text in sorted({**report.RULES, **custom.RULES}.items()))
     return MARK.format(source="server/protoplane/contract/report.py") + head + "".join(lines)
 
 

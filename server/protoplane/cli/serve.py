@@ -84,9 +84,7 @@ def token_command(project: Path, subject: str, hours: int) -> None:
     click.echo(signer.mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=hours * 3_600))
 
 
-def _run(
-    folder: Path, environment: config.Environment, *, reset: bool = False, supervised: bool = False, seed: bool = False
-) -> None:
+def _run(folder: Path, environment: config.Environment, *, reset: bool = False, supervised: bool = False, seed: bool = False) -> None:
     """Start, say so, wait for the signal to end, end."""
     settings = read_settings(folder, environment)
     config.silence_grpc()
@@ -272,6 +270,7 @@ class _Watch:
     def __init__(self, folder: Path, changed: Callable[[str], None]) -> None:
         self._folder, self._changed = folder, changed
         self._deep: tuple[Path, ...] = ()
+        self._roots: set[Path] = set()
         self._deep_stop = threading.Event()
         self._flat_stop = threading.Event()
         self._follow((folder,), self._flat_stop, recursive=False)
@@ -283,6 +282,7 @@ class _Watch:
             settings = config.load(self._folder, config.Environment.DEV)
         except config.SettingsError:
             return  # The serving process prints the problems; the folder itself is watched for their mending.
+        self._roots = {*settings.proto_roots, *settings.servicer_files}
         packages = (file for file in settings.servicer_files if file.is_dir() or file.parent != self._folder)
         wanted = (*settings.proto_roots, *(path if path.is_dir() else path.parent for path in packages))
         deep = tuple(dict.fromkeys(path.resolve() for path in wanted if path.is_dir()))
@@ -301,7 +301,7 @@ class _Watch:
         import watchfiles
 
         def wanted(_change: watchfiles.Change, path: str) -> bool:
-            return path.endswith(WATCHED_SUFFIXES) or (not recursive and Path(path).is_dir() and not Path(path).name.startswith("."))
+            return path.endswith(WATCHED_SUFFIXES) or (not recursive and Path(path) in self._roots)  # A root that came or went.
 
         def follow() -> None:
             for changes in watchfiles.watch(*paths, watch_filter=wanted, stop_event=stop, recursive=recursive, raise_interrupt=False):

@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias, TypeVar
@@ -41,6 +41,16 @@ class Servicer:
             cls.service = service
             _declared.append(cls)
 
+
+RULES: Mapping[str, str] = {
+    "python-broken": "Python of the project that cannot be imported.",
+    "servicer-duplicate": "Two Python methods for one RPC.",
+    "servicer-signature": "A Python method that cannot be called as its RPC needs it.",
+    "servicer-streaming": "A Python method for an RPC that streams: not served yet.",
+    "servicer-unknown-method": "A public Python method that no RPC of its service is called after.",
+    "servicer-unknown-service": "A servicer of a service that the contract does not have.",
+}
+"""What a team's code can break, beside the rules of `contract.report`."""
 
 _declared: list[type[Servicer]] = []
 """Servicer classes in the order their modules were imported; emptied by `load_servicers`."""

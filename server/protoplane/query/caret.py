@@ -21,7 +21,7 @@ class Misread(Exception):
 
     def fault(self, reason: Reason, field: str, text: str) -> Fault:
         """The refusal of the request field that holds `text`; its violation shows the text with a caret."""
-        problem = f"column {self.offset + 1}: {self.problem}."
+        problem = f"column {self.offset + 1}: {self.problem}{'' if self.problem.endswith('?') else '.'}"
         description = f"{problem}\n{show(text, self.offset)}"
         return Fault(reason, violations=[Violation(field, description, reason.value)], problem=problem)
 
