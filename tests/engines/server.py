@@ -77,9 +77,12 @@ class Server:
 
     def start(self) -> None:
         """Start the process on the data that is there, and wait until it takes queries."""
+        temporary = self.folder / "tmp"  # A server that starts deletes what it takes for leftovers there: another one's files, if shared.
+        temporary.mkdir(exist_ok=True)
         command = [
             *self.installation.serve,
             f"--datadir={self.folder / 'data'}",
+            f"--tmpdir={temporary}",
             f"--socket={self.socket}",
             f"--port={self.port}",
             f"--pid-file={self.folder / 'server.pid'}",

@@ -337,7 +337,8 @@ class ServerDefinitions(Definitions):
                 "SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name, k.referenced_column_name, r.delete_rule"
                 " FROM information_schema.key_column_usage k JOIN information_schema.referential_constraints r"
                 " ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name"
-                " WHERE k.table_schema = DATABASE() ORDER BY k.table_name, k.constraint_name, k.ordinal_position"
+                # Both sides by schema: the server would open every table of every database otherwise.
+                " WHERE k.table_schema = DATABASE() AND r.constraint_schema = DATABASE() ORDER BY k.table_name, k.constraint_name, k.ordinal_position"
             )
         )
         found = {}
