@@ -206,6 +206,20 @@ def test_four_mebibytes_are_too_much_and_said_so(served: Served, door: Door, ref
     assert door.ListSpecimens(page_size=1) is not None
 
 
+def test_a_page_of_large_rows_ends_before_clients_refuse_it(served: Served, door: Door) -> None:
+    word, blob = f"w{random.Random().getrandbits(60):x}", b"x" * 1_000_000
+    names = [door.CreateSpecimen(specimen=served.specimens.Specimen(maybe_string=word, some_bytes=blob)).name for _ in range(8)]
+    found, token, pages = [], "", 0
+    while True:
+        page = door.ListSpecimens(filter=f'maybe_string = "{word}"', page_size=1_000, page_token=token)
+        assert page.ByteSize() < 4 * 1024 * 1024
+        found += [specimen.name for specimen in page.specimens]
+        token, pages = page.next_page_token, pages + 1
+        if not token:
+            break
+    assert (found, pages) == (sorted(names), 3)
+
+
 def test_text_is_compared_exactly(served: Served, door: Door) -> None:
     """The pairs that collations confuse (reliability checklist, 4)."""
     word = f"w{random.Random().getrandbits(60):x}"

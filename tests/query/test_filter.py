@@ -267,7 +267,7 @@ def test_a_filter_is_compiled_once() -> None:
 @pytest.mark.parametrize(
     ("text", "description"),
     [
-        ('tittle = "x"', "column 1: the resource 'book' has no field 'tittle'; did you mean 'title'?.\n  tittle = \"x\"\n  ^"),
+        ('tittle = "x"', "column 1: the resource 'book' has no field 'tittle'; did you mean 'title'?\n  tittle = \"x\"\n  ^"),
         ("pages = 1 AND", "column 14: a field name is expected here, but the filter ends.\n  pages = 1 AND\n               ^"),
         ("pages = ", "column 9: a value is expected here, but the filter ends.\n  pages = \n          ^"),
         ("(pages = 1", "column 1: this '(' is never closed.\n  (pages = 1\n  ^"),

@@ -8,6 +8,9 @@ PAGE_ROWS_DEFAULT = 50
 PAGE_ROWS_MAX = 1_000
 """Larger page sizes are lowered to this (AIP-158): a page of 1,000 costs about 3 ms."""
 
+PAGE_BYTES_MAX = 3 * 1024 * 1024
+"""A page ends early rather than grow beyond this: gRPC clients take messages of 4 MiB unless told otherwise."""
+
 BATCH_ITEMS_MAX = 1_000
 """Items in one batch call; more is INVALID_ARGUMENT."""
 

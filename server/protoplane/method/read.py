@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from google.protobuf.message import Message
 
+from protoplane.base import limits
 from protoplane.contract.model import Method
 from protoplane.method.call import Call
 from protoplane.method.rows import Rows
@@ -35,6 +36,8 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
     orders = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents)
     response_class, listed, counts = _response(method, rows)
     fill, clear = rows.codec.fill, rows.checks.clear_input_only
+    row_bytes = rows.table.row_bytes_max
+    measured = row_bytes is None or row_bytes * limits.PAGE_ROWS_MAX > limits.PAGE_BYTES_MAX
 
     def list_(call: Call, request: Any) -> Message:
         size = page_rows(request.page_size)
@@ -47,13 +50,19 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
             after = order.after(tokens.open(token, digest, call.now_micros))
         found = listing.page(call.session, parent, predicate, order, after, size + 1)
         response = response_class()
-        add = getattr(response, listed).add
+        page = getattr(response, listed)
+        room = limits.PAGE_BYTES_MAX
         for row in found[:size]:
-            message = add()
+            message = page.add()
             fill(message, row)
             clear(message)
-        if len(found) > size:
-            position = listing.position(order, found[size - 1])
+            if measured:
+                room -= message.ByteSize()
+                if room < 0 and len(page) > 1:
+                    del page[-1]
+                    break
+        if len(found) > len(page):
+            position = listing.position(order, found[len(page) - 1])
             response.next_page_token = tokens.seal(digest or asked.digest(request), position, call.now_micros)
         elif parent and not found and not token and not listing.parent_exists(call.session, parent):
             raise rows.parent_not_found(parent)

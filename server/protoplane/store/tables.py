@@ -111,6 +111,12 @@ class Table:
         """The expression a SELECT reads a column by: whole microseconds for times."""
         return self.dialect.read(self.column(column.name), column.storage)
 
+    @property
+    def row_bytes_max(self) -> int | None:
+        """An upper bound of one row's size as a message; None when a column is unbounded."""
+        sizes = [_bytes_max(column) for column in self.columns]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
     def column_of(self, key: SortKey) -> ColumnShape:
         """The column that a sort key sorts by."""
         if key.field is not None:
@@ -185,6 +191,17 @@ class Table:
         storage = ELEMENT_STORAGE.get(field.kind, Storage.JSON)
         elements = self.dialect.json_elements(column, storage, keyed=field.label is Label.MAP)
         return elements.exists(test(elements.key, elements.value))
+
+
+def _bytes_max(column: ColumnShape) -> int | None:
+    """Bytes of a column's value in a message, with its tag, length and what stands around ids in a name."""
+    match column.storage:
+        case Storage.TEXT | Storage.BYTES:
+            return 4 * column.length + 32 if column.length else None
+        case Storage.JSON:
+            return None
+        case _:
+            return 32
 
 
 def index_name(table: str, columns: tuple[str, ...]) -> str:
