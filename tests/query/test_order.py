@@ -149,7 +149,7 @@ def test_two_spellings_are_one_order(text: str, same: str) -> None:
 @pytest.mark.parametrize(
     ("text", "description"),
     [
-        ("titel", "column 1: the resource 'book' has no field 'titel'; did you mean 'title'?.\n  titel\n  ^"),
+        ("titel", "column 1: the resource 'book' has no field 'titel'; did you mean 'title'?\n  titel\n  ^"),
         ("title, address.town", "column 8: 'address' has no field 'town'.\n  title, address.town\n         ^"),
         ("title DESC", "column 7: desc, asc or ',' is expected here, not 'DESC'."),
         ("title desc asc", "column 12: ',' is expected here."),

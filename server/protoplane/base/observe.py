@@ -182,8 +182,29 @@ def _pretty(at_micros: int, observation: Observation, *, colour: bool) -> str:
 _SHADES = {Level.WARNING: 33, Level.ERROR: 31}
 
 
+WITHHELD = frozenset({"MySQLdb", "peewee", "sqlite3"})
+"""Packages whose errors quote the values of rows: of theirs the log has the type and the number, not the text."""
+
+CAUSES_MAX = 10
+"""Errors of one chain in a trace."""
+
+
 def _trace(bug: BaseException) -> str:
-    return "".join(traceback.format_exception(bug))
+    """The bug and what it came from, the first cause first."""
+    chain: list[BaseException] = []
+    error: BaseException | None = bug
+    while error is not None and error not in chain and len(chain) < CAUSES_MAX:
+        chain.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\nwhich led to:\n\n".join("".join(traceback.format_tb(one.__traceback__)) + _told(one) for one in reversed(chain))
+
+
+def _told(error: BaseException) -> str:
+    kind = type(error)
+    if kind.__module__.partition(".")[0] not in WITHHELD:
+        return "".join(traceback.format_exception_only(error))
+    number = next((str(part) for part in error.args if isinstance(part, int)), "")
+    return f"{kind.__module__}.{kind.__qualname__} {number} (its text is withheld: it may quote values)\n"
 
 
 def _moment(at_micros: int) -> datetime:

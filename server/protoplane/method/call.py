@@ -13,7 +13,7 @@ from protoplane.base.deadline import Deadline
 from protoplane.contract.model import Method, MethodKind
 from protoplane.identity.principal import Principal
 from protoplane.method.rows import Change, Item, Rows
-from protoplane.query.mask import compile_mask
+from protoplane.query.mask import Writer, compile_mask
 from protoplane.store.engine import Session
 
 M = TypeVar("M", bound=Message)
@@ -80,7 +80,7 @@ class Call:
         rows = self._rows(type(message), MethodKind.UPDATE, name)
         mask = compile_mask(paths, rows.resource, message)
         ids = rows.locate(name, "name")
-        return cast("M", rows.change(self.session, ids, Change(message, mask, by_code=True), self.now_micros))
+        return cast("M", rows.change(self.session, ids, Change(message, mask, writer=Writer.CODE), self.now_micros))
 
     def delete(self, resource: type[Message], name: str) -> None:
         """Delete the resource of that name. Raises as the Delete method does."""

@@ -80,8 +80,8 @@ class _Binder:
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
         """One method with everything bound."""
-        standard = self._standard(method)
-        handler = standard if custom is None else custom.handler(standard)
+        standard = self._standard(method, around=custom is not None)
+        handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
         reads = method.kind in {MethodKind.GET, MethodKind.LIST} or (method.kind is MethodKind.CUSTOM and method.idempotent)
         has_request_id = method.request_field("request_id") is not None
@@ -97,7 +97,7 @@ class _Binder:
             resources=self.stored,
         )
 
-    def _standard(self, method: Method) -> Handler | None:  # noqa: PLR0911 - one return a kind.
+    def _standard(self, method: Method, *, around: bool) -> Handler | None:  # noqa: PLR0911 - one return a kind.
         if method.resource is None or method.kind is MethodKind.CUSTOM:
             return None
         rows = self.rows[method.resource.type]
@@ -111,7 +111,7 @@ class _Binder:
             case MethodKind.BATCH_CREATE:
                 return compile_batch_create(method, rows)
             case MethodKind.UPDATE:
-                return compile_update(method, rows)
+                return compile_update(method, rows, around=around)
             case MethodKind.DELETE:
                 return compile_delete(method, rows)
             case _:

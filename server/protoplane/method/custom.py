@@ -65,12 +65,17 @@ class CustomMethod:
     """Whether it takes the standard handler as a third argument."""
     place: Place
 
-    def handler(self, standard: Standard | None) -> Standard:
-        """The handler of the RPC."""
-        run = self.run
-        if not self.around:
-            return run
-        return lambda call, request: run(call, request, standard)
+    def handler(self, standard: Standard | None, response_class: type[Message]) -> Standard:
+        """The handler of the RPC. What it returns is checked, because the transaction is committed on the strength of it."""
+        run: Standard = self.run if not self.around else lambda call, request: self.run(call, request, standard)
+
+        def handle(call: Call, request: Message) -> Message:
+            response = run(call, request)
+            if not isinstance(response, response_class):
+                raise TypeError(f"the method returned {type(response).__name__}, not {response_class.__name__}")
+            return response
+
+        return handle
 
 
 def load_servicers(modules: Sequence[Path]) -> tuple[type[Servicer], ...]:

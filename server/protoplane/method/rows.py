@@ -17,7 +17,7 @@ from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.contract.model import Field, IdSource, Resource, Role
 from protoplane.contract.names import NamePattern, new_id
 from protoplane.method.checks import ResourceChecks
-from protoplane.query.mask import Mask
+from protoplane.query.mask import Mask, Writer
 from protoplane.store.codec import Codec, Row, etag_of
 from protoplane.store.engine import Session
 from protoplane.store.statements import TableStatements
@@ -44,8 +44,7 @@ class Change:
     mask: Mask
     path: str = ""
     """Where `given` stands in the request: `book`."""
-    by_code: bool = False
-    """Whether the service's own code writes, which may write OUTPUT_ONLY fields."""
+    writer: Writer = Writer.CALLER
 
 
 class Rows:
@@ -168,7 +167,7 @@ class Rows:
         self.check_etag(change.given, version, ids)
         stored = self._new()
         self.codec.fill(stored, row)
-        change.mask.apply(stored, change.given, prefix=f"{change.path}." if change.path else "", by_code=change.by_code)
+        change.mask.apply(stored, change.given, prefix=f"{change.path}." if change.path else "", writer=change.writer)
         violations = self.checks.on_update(stored, change.mask, change.path)
         if violations:
             raise invalid_fields(violations)

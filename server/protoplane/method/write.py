@@ -13,7 +13,7 @@ from protoplane.contract.model import Method, Resource
 from protoplane.method.call import Call
 from protoplane.method.rows import Change, Ids, Item, Rows
 from protoplane.method.served import Handler
-from protoplane.query.mask import compile_mask
+from protoplane.query.mask import Writer, compile_mask
 
 
 def compile_create(method: Method, rows: Rows) -> Handler:
@@ -60,8 +60,9 @@ def compile_batch_create(method: Method, rows: Rows) -> Handler:
     return batch_create
 
 
-def compile_update(method: Method, rows: Rows) -> Handler:
-    """Bind an Update method: read, merge, check the merged resource, write what changed."""
+def compile_update(method: Method, rows: Rows, *, around: bool) -> Handler:
+    """Bind an Update method: read, merge, check the merged resource, write what changed. `around`: a team's code calls it."""
+    writer = Writer.AROUND if around else Writer.CALLER
     resource = rows.resource
     body = body_of(method, resource)
     name = resource.name_field.name
@@ -77,7 +78,7 @@ def compile_update(method: Method, rows: Rows) -> Handler:
             return rows.insert(call.session, [Item(ids, given, body)], call.now_micros)[0]
         paths = request.update_mask.paths if has_mask else ()
         mask = compile_mask(paths, resource, given)
-        return rows.change(call.session, ids, Change(given, mask, body), call.now_micros)
+        return rows.change(call.session, ids, Change(given, mask, body, writer), call.now_micros)
 
     return update
 

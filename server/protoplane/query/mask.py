@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
@@ -38,6 +39,16 @@ class Node:
     entries: dict[MapKey, Node] = field(default_factory=dict)
 
 
+class Writer(Enum):
+    """Whose change an update is."""
+
+    CALLER = "caller"
+    AROUND = "around"
+    """A caller's, seen by code around the standard method, which may have set OUTPUT_ONLY fields."""
+    CODE = "code"
+    """The service's own: it may set and clear OUTPUT_ONLY fields."""
+
+
 class Mask:
     """The fields that an update replaces."""
 
@@ -45,14 +56,14 @@ class Mask:
         self._resource = resource
         self._root = root
 
-    def apply(self, stored: Message, given: Message, *, prefix: str = "", by_code: bool = False) -> None:
+    def apply(self, stored: Message, given: Message, *, prefix: str = "", writer: Writer = Writer.CALLER) -> None:
         """Merge `given` into `stored` where the mask says so; both are the resource's message.
 
         Raises INVALID_FIELDS, with a violation for each, when IMMUTABLE fields would change; `stored` is then half
-        merged and of no use. `prefix` is put before the paths of violations: `book.`. `by_code`: OUTPUT_ONLY fields may be
-        written too; they are closed to callers, not to the service's own code.
+        merged and of no use. `prefix` is put before the paths of violations: `book.`. `writer` says whose change
+        it is: OUTPUT_ONLY fields are closed to callers, not to the service's own code.
         """
-        merge = _Merge(prefix, by_code=by_code)
+        merge = _Merge(prefix, writer)
         merge.message(self._resource.fields, self._root, stored, given)
         if merge.violations:
             raise invalid_fields(merge.violations)
@@ -146,20 +157,28 @@ def _map_key(path: str, field: Field, text: str, quoted: bool) -> MapKey:  # noq
 class _Merge:
     """One merge; collects a violation for each IMMUTABLE field that would change."""
 
-    def __init__(self, prefix: str, *, by_code: bool) -> None:
+    def __init__(self, prefix: str, writer: Writer) -> None:
         self.prefix = prefix
-        self.by_code = by_code
+        self.writer = writer
         self.violations: list[Violation] = []
 
     def message(self, fields: Sequence[Field], node: Node, stored: Message, given: Message) -> None:
         for one in fields:
             below = node.fields.get(one.name)
-            if (node.whole or below is not None) and self.may_change(one):
+            if (node.whole or below is not None) and self.may_change(one, given):
                 self.field(one, below or _WHOLE, stored, given, through=node.whole)
 
-    def may_change(self, one: Field) -> bool:
+    def may_change(self, one: Field, given: Message) -> bool:
         """Whether who updates may write the field at all."""
-        return one.mutable or (self.by_code and not one.has(Behavior.IDENTIFIER))
+        if one.mutable or one.has(Behavior.IDENTIFIER):
+            return one.mutable
+        match self.writer:
+            case Writer.CALLER:
+                return False
+            case Writer.AROUND:  # What is empty was emptied before the code ran; only what is there is the code's.
+                return not _is_empty(one, given)
+            case Writer.CODE:
+                return True
 
     def field(self, one: Field, node: Node, stored: Message, given: Message, *, through: bool) -> None:
         """Merge one field that the mask names; `through`: it was named by what is around it."""
@@ -177,7 +196,7 @@ class _Merge:
     def nested(self, one: Field, node: Node, stored: Message, given: Message) -> None:
         if given.HasField(one.name):
             _value(stored, one).SetInParent()
-        elif node.whole and (self.by_code or not _holds_kept(one.fields, _value(stored, one))):
+        elif node.whole and (self.writer is Writer.CODE or not _holds_kept(one.fields, _value(stored, one))):
             stored.ClearField(one.name)
             return
         elif not stored.HasField(one.name):
@@ -206,7 +225,9 @@ class _Merge:
         kept, new = _value(stored, one), _value(given, one)
         if one.kind is Kind.MESSAGE and one.label is Label.SINGULAR:
             named = [
-                (f, node.fields.get(f.name) or _WHOLE) for f in one.fields if self.may_change(f) and (node.whole or f.name in node.fields)
+                (f, node.fields.get(f.name) or _WHOLE)
+                for f in one.fields
+                if self.may_change(f, new) and (node.whole or f.name in node.fields)
             ]
             return all(self.is_unchanged(f, below, kept, new) for f, below in named)
         return bool(kept == new)

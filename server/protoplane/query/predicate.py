@@ -25,12 +25,14 @@ class Predicate:
 
     shape: str
     values: Mapping[str, object]
-    build: Callable[[], Node]
+    build: Callable[[str], Node]
+    """Makes the condition as a Peewee tree. Given the path of the field that a page goes on by, range conditions on that field are
+    kept from choosing the index: SQLite would start at them, and not where the page starts. "" for none."""
 
     @property
     def expression(self) -> Node:
         """The condition as a Peewee tree, made anew at each call."""
-        return self.build()
+        return self.build("")
 
 
 class Op(StrEnum):
@@ -76,9 +78,10 @@ class Shape:
 class Slots:
     """Hands out the slots of one expression in the order in which `Shape` collected their values."""
 
-    def __init__(self, name: str, columns: Columns) -> None:
+    def __init__(self, name: str, columns: Columns, paged: str = "") -> None:
         self.name = name
         self.columns = columns
+        self.paged = paged
         self.count = 0
 
     def take(self) -> Node:
@@ -127,7 +130,10 @@ class Compare:
 
     def build(self, slots: Slots) -> Node:
         """See `Term.build`."""
-        return slots.test(self.test)(slots.columns.value(self.field))
+        value = slots.columns.value(self.field)
+        if self.field.path == slots.paged and self.test.op in _RANGES:
+            value = NodeList((SQL("+"), value))
+        return slots.test(self.test)(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +267,8 @@ class _Builder:
     columns: Columns
     slots: str = field(default="filter")
 
-    def __call__(self) -> Node:
-        return self.term.build(Slots(self.slots, self.columns))
+    def __call__(self, paged: str) -> Node:
+        return self.term.build(Slots(self.slots, self.columns, paged))
 
 
 def predicate(term: Term, columns: Columns, *, slots: str) -> Predicate:
@@ -288,4 +294,5 @@ def _unchanged(value: object) -> object:
 
 
 _KNOWN = frozenset({Op.TRUE, Op.FALSE})
+_RANGES = frozenset({Op.LESS, Op.AT_MOST, Op.GREATER, Op.AT_LEAST})
 _PATTERNS = frozenset({Op.LIKE, Op.UNLIKE})

@@ -41,7 +41,8 @@ class Listing:
         key = (predicate.shape if predicate else "", order.shape, after.shape if after else "")
         statement = self._pages.get(key)
         if statement is None:
-            select = self._restricted(Select([self.table.source], self._everything), predicate)
+            paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
+            select = self._restricted(Select([self.table.source], self._everything), predicate, paged)
             statement = _keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
         values: dict[str, object] = {"limit": limit, **_parent_values(parent)}
         if predicate:
@@ -74,16 +75,21 @@ class Listing:
         # As `Table.sort_key` has it: the same characters, without asking the engine for them again.
         return value[: limits.SORT_CHARACTERS_MAX] if isinstance(value, str) and not column.length else value
 
-    def _restricted(self, select: Select, predicate: Predicate | None) -> Select:
+    def _restricted(self, select: Select, predicate: Predicate | None, paged: str = "") -> Select:
         for i in range(self.parents):
             select = select.where(self.table.column(self.table.keys[i].name) == AsIs(Slot(f"parent.{i}")))
-        return select if predicate is None else select.where(predicate.build())
+        return select if predicate is None else select.where(predicate.build(paged))
 
     def _render_parent_exists(self) -> str | None:
         parent = self.table.shape.foreign_key
         if parent is None:
             return None
         return select_one(parent.table, parent.target, self.database)
+
+
+def _field_paged_by(order: Order) -> str:
+    first = order.keys[0].field
+    return "" if first is None else first.path
 
 
 def _parent_values(parent: Sequence[str]) -> dict[str, object]:
