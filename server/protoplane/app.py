@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -154,10 +155,14 @@ def make_fit(settings: Settings, engine: Engine, tables: Sequence[TableShape], o
         mend = "protoplane dev --reset (drops the data)" if development else "protoplane migrate --production --apply, for what only adds"
         missing = [] if development else [f"missing: {step.statement};" for step in planned.steps]
         raise NotStartedError([*missing, *refused, f"the database does not fit the contract\n    mend: {mend}"])
+    if not planned.steps:
+        return
     try:
-        migrate.apply(engine, planned, report=lambda step: observe(Event("database.step", facts={"sql": step.statement})))
+        migrate.apply(engine, planned)
     except (migrate.StepFailed, Fault) as problem:
         raise NotStartedError([problem]) from problem
+    made = Counter(step.kind.value for step in planned.steps)
+    observe(Event("database.migrated", facts={f"{kind}_count": count for kind, count in made.items()}))
 
 
 def identify(settings: Settings, contract: Contract) -> Identity:

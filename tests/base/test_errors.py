@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from string import Formatter
+from typing import Any
 
 import pytest
 from google.rpc import error_details_pb2
@@ -29,7 +30,8 @@ def test_every_text_is_made_of_its_metadata(reason: Reason) -> None:
     assert re.fullmatch(r"[A-Z][A-Z0-9_]{1,61}[A-Z0-9]", reason)
     keys = [key for _, key, _, _ in Formatter().parse(REASONS[reason][1]) if key]
     assert all(re.fullmatch(r"[a-z][a-zA-Z0-9-_]{1,63}", key) for key in keys)
-    fault = Fault(reason, **dict.fromkeys(keys, "{value}"))
+    metadata: dict[str, Any] = dict.fromkeys(keys, "{value}")
+    fault = Fault(reason, **metadata)
     assert fault.text.count("{value}") == len(keys)
     status = fault.to_status()
     info = error_details_pb2.ErrorInfo()

@@ -9,7 +9,7 @@ import pytest
 
 from protoplane.contract import columns, sources
 from protoplane.contract.load import load
-from protoplane.contract.model import Access, Behavior, Field, IdRule, IdSource, Kind, Label, MethodKind, Presence, Role, Rule
+from protoplane.contract.model import Access, Behavior, Field, Idempotency, IdRule, IdSource, Kind, Label, MethodKind, Presence, Role, Rule
 from protoplane.contract.pool import open_pool
 from tests.contract.protos import HEADER, LIBRARY, LIBRARY_FILE, PUBLISHER, edited, good, load_files, load_text
 
@@ -121,7 +121,7 @@ def test_methods_of_the_library(tmp_path: Path) -> None:
         "/library.v1.Library/DeleteBook": (MethodKind.DELETE, Rule(Access.PERMISSION, "books.delete")),
     }
     assert all(method.resource is contract.resources["library.example.com/Book"] for method in contract.methods.values())
-    assert [method.name for method in contract.methods.values() if method.idempotent] == ["GetBook"]
+    assert [method.name for method in contract.methods.values() if method.idempotency is not Idempotency.UNKNOWN] == ["GetBook"]
     listing = contract.methods["/library.v1.Library/ListBooks"]
     assert [field.name for field in listing.request_fields] == ["parent", "page_size", "page_token", "filter", "order_by"]
     assert listing.request_class is contract.messages["library.v1.ListBooksRequest"]

@@ -10,7 +10,7 @@ import pytest
 
 from protoplane.base.errors import Violation
 from protoplane.contract.model import Behavior, Contract
-from protoplane.contract.validate import Checks, compile_clear, compile_required, reason_of, within
+from protoplane.contract.validate import Checks, compile_clear, compile_required, reason_of
 from tests.contract.protos import HEADER, LIBRARY, edited, good, load_text, message_class
 
 NOVEL = """
@@ -265,22 +265,6 @@ def test_request_ids_are_uuids(value: str, fits: bool, tmp_path: Path) -> None:
     create = contract.methods["/library.v1.Library/CreateBook"]
     check = Checks(contract).values(create.request, create.request_fields)
     assert found(check(create.request_class(request_id=value), "")) == ([] if fits else [("request_id", "INVALID_UUID4")])
-
-
-@pytest.mark.parametrize(
-    ("paths", "fields"),
-    [
-        (["title"], ["book", "book.title"]),
-        (["shelf"], ["book", "book.shelf.room"]),
-        (["shelf.room"], ["book", "book.shelf.room"]),
-        (["shelf.level"], ["book"]),
-        (["tags"], ["book", "book.tags[3].word"]),
-        (["*"], ["book", "book.title", "book.shelf.room", "book.tags[3].word"]),
-    ],
-)
-def test_a_mask_covers_what_is_at_below_and_above_its_paths(paths: list[str], fields: list[str]) -> None:
-    all_of_them = [Violation(field, "") for field in ("book", "book.title", "book.shelf.room", "book.tags[3].word")]
-    assert [violation.field for violation in within(all_of_them, paths, "book.")] == fields
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from tests.door.process import free_port
 
@@ -135,7 +135,12 @@ class HealthWatch:
         self._channel = grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)])
         self._news = threading.Condition()
         self.told: list[str] = []
-        self._stream = health_pb2_grpc.HealthStub(self._channel).Watch(health_pb2.HealthCheckRequest(service=service))
+        watch = self._channel.unary_stream(
+            "/grpc.health.v1.Health/Watch",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        self._stream = watch(health_pb2.HealthCheckRequest(service=service))
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:

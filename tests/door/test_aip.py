@@ -435,7 +435,7 @@ def test_aip_34_create(door: Door, lib: Any, publisher: str, refused: Refuse) ->
     duplicate = refused(book, door, lib, publisher, "emma")
     assert (duplicate.code, duplicate.reason, duplicate.metadata) == ("ALREADY_EXISTS", "RESOURCE_EXISTS", {"name": made.name})
     unique = refused(book, door, lib, publisher, "other", isbn=made.isbn)
-    assert (unique.code, set(unique.violations)) == ("ALREADY_EXISTS", {"isbn"})
+    assert (unique.code, set(unique.violations)) == ("ALREADY_EXISTS", {"book.isbn"})
     orphan = refused(book, door, lib, "publishers/none", "emma")
     assert (orphan.code, orphan.metadata) == ("NOT_FOUND", {"name": "publishers/none"})
     assert refused(door.ListBooks, parent="publishers/none").code == "NOT_FOUND"

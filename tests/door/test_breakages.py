@@ -294,8 +294,10 @@ def test_nothing_starts_with_what_hides_the_rest(good: Path, tmp_path: Path, nam
 
 
 def test_broken_python_hides_no_fault_of_the_contract(good: Path, tmp_path: Path) -> None:
-    """But it does hide which methods have Python: nobody is told to write what is there and only cannot be read, or to make standard
-    what Python may serve."""
+    """But it does hide which methods have Python: nobody is told to write what is there and only cannot be read.
+
+    Nor to make standard what Python may serve.
+    """
     depends = {"python-missing", "resource-unknown", "method-shape", "method-streaming", "servicer-streaming"}
     breakages = [breakage for breakage in BREAKAGES.values() if breakage.file == PROTO and not breakage.alone]
     breakages = [breakage for breakage in breakages if breakage.rule not in depends]

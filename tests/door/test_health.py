@@ -20,12 +20,11 @@ from typing import Any
 import pytest
 
 from tests.door.client import Door, Refused
-from tests.door.custom import door_of, messages, project
+from tests.door.custom import door_of, pb, project
 from tests.door.running import HealthWatch, Running, running
 from tests.engines import Database
 from tests.engines.server import Server, driver
 
-pb = messages()
 THREADS = 8
 """Of the server's, each with a connection."""
 NOTICED_SECONDS_MAX = 6.0
@@ -109,6 +108,7 @@ class Traffic:
     slowest_seconds: float = 0.0
 
     def run(self) -> None:
+        """Read and create in turn until told to stop."""
         while not self.stop.is_set():
             for call in (self.read, self.create):
                 began = time.monotonic()
@@ -120,9 +120,11 @@ class Traffic:
                 self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
 
     def read(self) -> None:
+        """One call."""
         self.door.GetAccount(name=self.name, seconds=CALL_SECONDS)
 
     def create(self) -> None:
+        """One call, and what it made if that was said."""
         made = self.door.CreateAccount(account=pb.Account(display_name="x"), request_id=str(uuid.uuid4()), seconds=CALL_SECONDS)
         self.kept.append(made.name)
 
@@ -160,7 +162,9 @@ def test_f06_f15_an_outage_is_told_in_time_and_ends_by_itself(server: Server, se
             asked = {name: pool.submit(call, seconds=CALL_SECONDS) for name, call in calls(door, pair).items()}
             refusals = {name: call.exception() for name, call in asked.items()}
         assert time.monotonic() - began < CALL_SECONDS + LATE_SECONDS_MAX
-        assert {name for name, refusal in refusals.items() if isinstance(refusal, Refused) and refusal.code in DOWN} == set(calls(door, pair)), refusals
+        assert {name for name, refusal in refusals.items() if isinstance(refusal, Refused) and refusal.code in DOWN} == set(
+            calls(door, pair)
+        ), refusals
         end(server)
         service.health.until("SERVING", NOTICED_SECONDS_MAX)
         for call in calls(door, pair).values():
@@ -185,9 +189,7 @@ def test_f05_idle_connections_that_were_killed_are_nothing_callers_notice(server
 
 
 @pytest.mark.engines("mariadb", "mysql")
-def test_f05_a_connection_killed_in_the_middle_of_a_write_is_nothing_callers_notice(
-    server: Server, service: Service, pair: Pair
-) -> None:
+def test_f05_a_connection_killed_in_the_middle_of_a_write_is_nothing_callers_notice(server: Server, service: Service, pair: Pair) -> None:
     with ThreadPoolExecutor(1) as pool:
         with locked(server, service.database, pair.one):
             waiting = pool.submit(calls(service.door, pair)["update"])
@@ -255,7 +257,9 @@ def locked(server: Server, database: Database, name: str) -> Iterator[None]:
 def writing(database: Database, name: str) -> Iterator[None]:
     """Somebody else's transaction has changed the row and has not committed."""
     if isinstance(database.engine, Server):
-        connection: Any = driver().connect(host="127.0.0.1", port=database.engine.port, user="root", database=database.name, autocommit=False)
+        connection: Any = driver().connect(
+            host="127.0.0.1", port=database.engine.port, user="root", database=database.name, autocommit=False
+        )
     else:
         connection = sqlite3.connect(database.name)
     with closing(connection), closing(connection.cursor()) as cursor:

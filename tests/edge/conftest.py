@@ -63,9 +63,11 @@ class Answering:
     method: Method
     answers: Callable[[Asked], bytes]
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, cancelled: Callable[[], bool]) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Callable[[str], None]) -> bytes:
         """What the test answers."""
-        return self.answers(Asked(data, principal, deadline, request_id, cancelled))
+        answer = self.answers(Asked(data, principal, deadline, request_id, lambda: deadline.cancelled))
+        mark("handle")
+        return answer
 
 
 @dataclass

@@ -408,17 +408,18 @@ def test_any_paths_make_a_mask_or_are_refused(paths: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("merged", "mask", "fields"),
+    ("mask", "path", "named"),
     [
-        ("pages: 1", ["*"], ["book.title"]),
-        ("pages: 1", ["title"], ["book.title"]),
-        ("pages: 1", ["pages"], []),
-        ('title: "a"', ["*"], []),
+        (["*"], "title", True),
+        (["title"], "title", True),
+        (["pages"], "title", False),
+        (["address"], "address.city", True),
+        (["address.city"], "address", True),
+        (["address.city"], "address.street", False),
     ],
 )
-def test_required_fields_in_the_mask_must_not_be_empty(merged: str, mask: list[str], fields: list[str]) -> None:
-    found = compile_mask(mask, book(), EMPTY).missing_required(message(merged), prefix="book.")
-    assert [(violation.field, violation.reason) for violation in found] == [(field, "REQUIRED") for field in fields]
+def test_a_mask_names_what_is_around_and_below_its_paths(mask: list[str], path: str, named: bool) -> None:
+    assert compile_mask(mask, book(), EMPTY).names(path) is named
 
 
 def test_a_value_that_equals_itself_in_no_way_is_still_merged() -> None:

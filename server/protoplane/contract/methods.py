@@ -83,7 +83,7 @@ class MethodReader:
             request_fields=request_fields,
             client_streaming=method.client_streaming,
             server_streaming=method.server_streaming,
-            idempotent=self._annotations.is_idempotent(method),
+            idempotency=self._annotations.idempotency(method),
             place=self._places.method(method),
         )
 

@@ -215,6 +215,16 @@ class MethodKind(StrEnum):
     CUSTOM = "custom"
 
 
+class Idempotency(Enum):
+    """`google.protobuf.MethodOptions.idempotency_level`, by number."""
+
+    UNKNOWN = 0
+    NO_SIDE_EFFECTS = 1
+    """It only reads."""
+    IDEMPOTENT = 2
+    """It may write; doing it twice is doing it once."""
+
+
 class Access(StrEnum):
     """The form of a method's rule."""
 
@@ -251,8 +261,7 @@ class Method:
     request_fields: tuple[Field, ...]
     client_streaming: bool
     server_streaming: bool
-    idempotent: bool
-    """NO_SIDE_EFFECTS or IDEMPOTENT by `idempotency_level`."""
+    idempotency: Idempotency
     place: Place
 
     def request_field(self, name: str) -> Field | None:

@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from protoplane.contract.model import Access, Behavior, IdSource
+from protoplane.contract.model import Access, Behavior, Idempotency, IdSource
 
 RESOURCE = 1053
 """Number of `google.api.resource` among message options and of `google.api.resource_definition` among file options."""
@@ -25,7 +25,6 @@ STORAGE = 52701
 FIELD = 52702
 RULE = 52703
 
-_NO_SIDE_EFFECTS, _IDEMPOTENT = 1, 2
 _ID_SOURCES: Final = {0: IdSource.EITHER, 1: IdSource.EITHER, 2: IdSource.CLIENT, 3: IdSource.SERVER}
 
 
@@ -149,10 +148,10 @@ class Annotations:
             return RuleOption(None, "")
         return RuleOption(Access(who), rule.permission)
 
-    def is_idempotent(self, method: MethodDescriptor) -> bool:
-        """Whether `idempotency_level` lets a caller repeat it."""
+    def idempotency(self, method: MethodDescriptor) -> Idempotency:
+        """What `idempotency_level` promises."""
         options: Any = self._method_options.FromString(method.GetOptions().SerializeToString())
-        return options.idempotency_level in {_NO_SIDE_EFFECTS, _IDEMPOTENT}
+        return Idempotency(options.idempotency_level)
 
     def has_rules(self, message: Descriptor) -> bool:
         """Whether buf.validate rules stand in a message itself (not in those it contains)."""

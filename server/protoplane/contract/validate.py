@@ -70,9 +70,9 @@ class Checks:
 
         def leaf(field: Field, owner: Descriptor) -> Step | None:
             test = value_test(field, self._patterns, request=owner.full_name not in self._resources)
-            return None if test is None else _tested(field, test)
+            return None if test is None else tested(field, test)
 
-        return _check(compile_walk(message, fields, leaf, skipped=skipped, shallow=shallow))
+        return as_check(compile_walk(message, fields, leaf, skipped=skipped, shallow=shallow))
 
 
 def compile_required(
@@ -82,7 +82,7 @@ def compile_required(
 
     Fields of messages inside count where the message is there. OUTPUT_ONLY is never required of a caller.
     """
-    return _check(compile_walk(message, fields, _required, skipped=skipped, shallow=shallow))
+    return as_check(compile_walk(message, fields, _required, skipped=skipped, shallow=shallow))
 
 
 def compile_clear(message: Descriptor, fields: Sequence[Field], behavior: Behavior) -> Callable[[Message], None]:
@@ -100,28 +100,12 @@ def compile_clear(message: Descriptor, fields: Sequence[Field], behavior: Behavi
     return clear
 
 
-def within(violations: Sequence[Violation], paths: Collection[str], prefix: str) -> list[Violation]:
-    """The violations that a mask covers: at, below or above one of its paths, which do not carry the prefix of the violations.
-
-    Violations of the whole message (rules over several fields) are always covered.
-    """
-    return [one for one in violations if _is_covered(_plain(one.field.removeprefix(prefix)), paths) or one.field == prefix.rstrip(".")]
-
-
-def _plain(path: str) -> str:
-    """`tags[0].word` as `tags`: a mask does not go into lists and maps, only to them."""
-    return path.partition("[")[0]
-
-
-def _is_covered(field: str, paths: Collection[str]) -> bool:
-    return any(path in {"*", field} or field.startswith(f"{path}.") or path.startswith(f"{field}.") for path in paths)
-
-
 def _nothing(_message: Message, _prefix: str) -> list[Violation]:
     return []
 
 
-def _check(walk: Step | None) -> Check:
+def as_check(walk: Step | None) -> Check:
+    """A walk as a check; none finds nothing."""
     if walk is None:
         return _nothing
 
@@ -155,7 +139,7 @@ def _cleared(field: Field) -> Step:
     return step
 
 
-def _tested(field: Field, test: Test) -> Step:
+def tested(field: Field, test: Test) -> Step:
     """Run a test of single values over whatever a field holds."""
     name, tracked, wrapped = field.name, field.presence is Presence.EXPLICIT, field.wrapper
     read = attrgetter(name)

@@ -1,4 +1,4 @@
-"""The life of a call: `bind_call` shows all of it, in order, in one place."""
+"""The life of a call, in order: `bind_call` is what surrounds every method, `method.served.Served.answer` what is inside."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Served(Protocol):
     def method(self) -> Method:
         """What the contract says about it."""
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, cancelled: Callable[[], bool]) -> bytes:
-        """Decode, authorise, validate, act, encode. Raises Fault for every refusal."""
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Callable[[str], None]) -> bytes:
+        """Decode, authorise, check, act, encode; `mark` is told of each. Raises Fault for every refusal."""
 
 
 def bind_call(served: Served, *, authenticate: Authenticate, deadlines: DeadlineSettings, observe: Observe) -> Serve:
@@ -59,8 +59,7 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
                 principal = authenticate(authorization)
             stages.mark("authenticate")
             deadline = deadline_of(context, deadlines, cancelled)
-            response = answer(data, principal, deadline, request_id, cancelled)
-            stages.mark("answer")
+            response = answer(data, principal, deadline, request_id, stages.mark)
         except Fault as refused:
             fault = refused
         except BaseException as broken:  # noqa: BLE001 - also SystemExit of a servicer: without a status the caller would wait for ever.

@@ -43,13 +43,15 @@ class Call:
     deadline: Deadline
     request_id: str
     """The id of this call in logs and errors; not the `request_id` field of a request."""
-    cancelled: Callable[[], bool]
-    """Whether the caller has gone; long work asks now and then."""
     now_micros: int
     """The time of the call: one for everything it writes."""
     resources: Mapping[type[Message], Stored]
     trusted: bool = False
     """Whether the verbs skip the caller's rules; see `as_service`."""
+
+    def cancelled(self) -> bool:
+        """Whether the caller has gone; long work asks now and then."""
+        return self.deadline.cancelled
 
     def as_service(self) -> Call:
         """The same call with the service's own right to every resource, for work the caller may not do itself."""

@@ -11,12 +11,12 @@ from typing import assert_never
 
 from google.protobuf.message import Message
 
-from protoplane.contract.model import Contract, Method, MethodKind
+from protoplane.contract.model import Contract, Idempotency, Method, MethodKind
 from protoplane.contract.validate import Checks
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.custom import CustomMethod
-from protoplane.method.read import compile_get, compile_list
+from protoplane.method.read import compile_get, compile_list, first_page
 from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
@@ -62,7 +62,7 @@ def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
         table=table,
         codec=compile_codec(table),
         statements=TableStatements(table, engine.database),
-        checks=ResourceChecks(table.resource, checks),
+        checks=ResourceChecks(table.resource, checks, uint64_max=engine.dialect.uint64_max),
     )
 
 
@@ -83,8 +83,11 @@ class _Binder:
         standard = self._standard(method, around=custom is not None)
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
-        reads = method.kind in {MethodKind.GET, MethodKind.LIST} or (method.kind is MethodKind.CUSTOM and method.idempotent)
+        reads = method.kind in {MethodKind.GET, MethodKind.LIST} or (
+            method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
+        )
         has_request_id = method.request_field("request_id") is not None
+        replay = Replay(method, self.engine) if has_request_id and not reads else None
         return Served(
             method=method,
             handler=handler,
@@ -92,10 +95,33 @@ class _Binder:
             prepare=RequestChecks(method, self.checks, own_code=custom is not None).prepare,
             engine=self.engine,
             writes=not reads,
-            replay=Replay(method, self.engine) if has_request_id and not reads else None,
+            replay=replay,
             validate_only=flag(method, "validate_only"),
             resources=self.stored,
+            statements=self._statements(method, replay) if custom is None or custom.around else (),
+            code="" if custom is None else str(custom.place),
         )
+
+    def _statements(self, method: Method, replay: Replay | None) -> tuple[str, ...]:
+        """The SQL of the ordinary case: with a request_id, without etag, of a List its first page."""
+        if method.resource is None:
+            return ()
+        own: tuple[str, ...] = ()
+        sql = self.rows[method.resource.type].sql
+        match method.kind:
+            case MethodKind.GET:
+                own = (sql.select,)
+            case MethodKind.LIST:
+                own = (first_page(self.rows[method.resource.type], self.engine),)
+            case MethodKind.CREATE | MethodKind.BATCH_CREATE:
+                own = (sql.insert,)
+            case MethodKind.UPDATE:
+                own = (sql.select_for_update, sql.update_all)
+            case MethodKind.DELETE:
+                own = (sql.delete,)
+            case MethodKind.CUSTOM:
+                pass
+        return own if replay is None else (replay.claim, *own, replay.keep)
 
     def _standard(self, method: Method, *, around: bool) -> Handler | None:  # noqa: PLR0911 - one return a kind.
         if method.resource is None or method.kind is MethodKind.CUSTOM:

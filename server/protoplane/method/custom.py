@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias, TypeVar
@@ -85,7 +85,9 @@ def load_servicers(modules: Sequence[Path]) -> tuple[type[Servicer], ...]:
         folder = str(path.parent)
         if folder not in sys.path:
             sys.path.insert(0, folder)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
+        package = [str(path)] if path.is_dir() else None
+        file = path / "__init__.py" if package else path
+        spec = importlib.util.spec_from_file_location(path.stem, file, submodule_search_locations=package)
         if spec is None or spec.loader is None:
             continue
         module = importlib.util.module_from_spec(spec)
@@ -100,48 +102,42 @@ def bind_servicers(servicers: Sequence[type[Servicer]], contract: Contract) -> t
     findings: list[Finding] = []
     for servicer in servicers:
         methods = {snake(m.name): m for m in contract.methods.values() if m.service == servicer.service}
-        if not methods:
-            findings.append(
-                _finding(
-                    servicer, "servicer-unknown-service", f"the contract has no service '{servicer.service}'", "name one of its services"
-                )
-            )
-            continue
-        instance = servicer()
-        for name, function in inspect.getmembers(servicer, inspect.isfunction):
-            if name.startswith("_"):
-                continue
+        instance = servicer() if methods else None
+        if instance is None:
+            problem = f"the contract has no service '{servicer.service}'"
+            findings.append(_finding(servicer, "servicer-unknown-service", problem, "name one of its services"))
+        for name, function in _public(servicer) if methods else ():
             method = methods.get(name)
-            if method is None:
-                findings.append(
-                    _finding(
-                        function,
-                        "servicer-unknown-method",
-                        f"'{servicer.service}' has no method for '{name}'",
-                        "rename it, or start its name with _",
-                    )
-                )
-                continue
-            if method.client_streaming or method.server_streaming:
-                problem = f"'{method.path}' streams, and streaming methods are not served yet"
-                findings.append(_finding(function, "servicer-streaming", problem, "take `stream` out of the contract"))
-                continue
-            problem = _signature_problem(function, method)
-            if problem:
-                findings.append(
-                    _finding(
-                        function,
-                        "servicer-signature",
-                        f"'{name}' {problem}",
-                        "take (self, call, request) or, around a standard method, (self, call, request, serve)",
-                    )
-                )
-                continue
-            if method.path in bound:
-                findings.append(_finding(function, "servicer-duplicate", f"'{method.path}' has two Python methods", "keep one"))
-                continue
-            bound[method.path] = CustomMethod(getattr(instance, name), len(_parameters(function)) == AROUND_PARAMETERS, _place(function))
+            found = _judge(function, method, bound) if method else _unknown(function, servicer, name)
+            if found is None and method is not None:
+                around = len(_parameters(function)) == AROUND_PARAMETERS
+                bound[method.path] = CustomMethod(getattr(instance, name), around, _place(function))
+            elif found is not None:
+                findings.append(found)
     return bound, findings
+
+
+def _public(servicer: type[Servicer]) -> Iterator[tuple[str, Callable[..., object]]]:
+    return ((name, function) for name, function in inspect.getmembers(servicer, inspect.isfunction) if not name.startswith("_"))
+
+
+def _unknown(function: Callable[..., object], servicer: type[Servicer], name: str) -> Finding:
+    problem = f"'{servicer.service}' has no method for '{name}'"
+    return _finding(function, "servicer-unknown-method", problem, "rename it, or start its name with _")
+
+
+def _judge(function: Callable[..., object], method: Method, bound: Container[str]) -> Finding | None:
+    """What is wrong with the Python of a method of the contract."""
+    if method.client_streaming or method.server_streaming:
+        problem = f"'{method.path}' streams, and streaming methods are not served yet"
+        return _finding(function, "servicer-streaming", problem, "take `stream` out of the contract")
+    problem = _signature_problem(function, method)
+    if problem:
+        mend = "take (self, call, request) or, around a standard method, (self, call, request, serve)"
+        return _finding(function, "servicer-signature", f"'{snake(method.name)}' {problem}", mend)
+    if method.path in bound:
+        return _finding(function, "servicer-duplicate", f"'{method.path}' has two Python methods", "keep one")
+    return None
 
 
 AROUND_PARAMETERS = 4

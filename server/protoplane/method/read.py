@@ -73,6 +73,13 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
     return list_
 
 
+def first_page(rows: Rows, engine: Engine) -> str:
+    """The SQL of a List's first page, without filter and order."""
+    listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
+    order = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents).compile("")
+    return listing.statement(None, order, None).sql
+
+
 @dataclass(frozen=True, slots=True)
 class _Arguments:
     """Which arguments a List request has, and what a page token is bound to."""

@@ -36,9 +36,9 @@ class Replay:
         database = engine.database
         self.method = method.path
         self._time = engine.dialect.binder(Storage.TIME)
-        self._claim = insert(REQUEST_TABLE, ("principal", "method", "request_id", "digest", "created"), database)
+        self.claim = insert(REQUEST_TABLE, ("principal", "method", "request_id", "digest", "created"), database)
         self._look = select_by_key(REQUEST_TABLE, ("digest", "response"), database)
-        self._keep = update_by_key(REQUEST_TABLE, ("response",), database)
+        self.keep = update_by_key(REQUEST_TABLE, ("response",), database)
 
     def once(self, call: Call, request: Any, handler: Callable[[Call, Message], Message]) -> bytes:
         """The encoded answer: the handler's, or the first one given to the same request_id.
@@ -52,13 +52,13 @@ class Replay:
         request.request_id = key[2]  # A UUID is the same in capitals, and so is the request.
         digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
         try:
-            call.session.execute(self._claim, (*key, digest, self._time(call.now_micros)))
+            call.session.execute(self.claim, (*key, digest, self._time(call.now_micros)))
         except Duplicate:
             return self._again(call, key, digest)
         except LockTimeout:
             raise Fault(Reason.REQUEST_IN_PROGRESS, requestId=request_id, retry_delay_seconds=1.0) from None
         answer = handler(call, request).SerializeToString()
-        call.session.execute(self._keep, (zlib.compress(answer, 1), *key))
+        call.session.execute(self.keep, (zlib.compress(answer, 1), *key))
         return answer
 
     def _again(self, call: Call, key: tuple[str, str, str], digest: bytes) -> bytes:

@@ -61,6 +61,7 @@ class Rows:
         self._created = _field_of(self.resource, Role.CREATE_TIME)
         self._updated = _field_of(self.resource, Role.UPDATE_TIME)
         self._uid = _field_of(self.resource, Role.UID)
+        self._etag = _field_of(self.resource, Role.ETAG)
 
     # Names
 
@@ -149,7 +150,7 @@ class Rows:
             else:
                 session.execute_many(self.sql.insert, [self.codec.bind(row) for row in rows])
         except Duplicate as duplicate:
-            raise self._exists(session, items, duplicate) from None
+            raise self._taken(session, items, duplicate) from None
         except ParentMissing:
             raise self.parent_not_found(items[0].ids[:-1]) from None
         return [self.message(row) for row in rows]
@@ -182,7 +183,7 @@ class Rows:
         try:
             count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, version))
         except Duplicate as duplicate:
-            raise self._exists(session, [Item(ids, stored, "")], duplicate) from None
+            raise self._taken(session, [Item(ids, stored, change.path)], duplicate) from None
         if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
             raise Fault(Reason.CONCURRENT_WRITE)
         return self.message(changed)
@@ -199,17 +200,16 @@ class Rows:
                 raise self.not_found(ids)
             if not same_etag(etag, row[self._version_at]):
                 raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
-            session.execute(self.sql.delete_version, (*ids, row[self._version_at]))
+            if session.execute(self.sql.delete_version, (*ids, row[self._version_at])) == 0:
+                raise Fault(Reason.CONCURRENT_WRITE)  # Only where the engine does not lock rows: somebody else wrote first.
         except HasChildren:
             raise Fault(Reason.RESOURCE_HAS_CHILDREN, name=self.pattern.format(ids)) from None
 
     def check_etag(self, given: Message, version: int, ids: Ids) -> None:
         """Fault ETAG_MISMATCH when the message carries an etag other than the row's."""
-        for field in self.resource.fields:
-            if field.role is Role.ETAG:
-                etag: str = getattr(given, field.name)
-                if etag and not same_etag(etag, version):
-                    raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
+        etag: str = getattr(given, self._etag.name) if self._etag is not None else ""
+        if etag and not same_etag(etag, version):
+            raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
 
     def _new_row(self, item: Item, now_micros: int) -> Row:
         for field in (self._created, self._updated):
@@ -219,18 +219,17 @@ class Rows:
             setattr(item.message, self._uid.name, str(uuid.uuid4()))
         return self.codec.row(item.message, item.ids, secrets.randbits(VERSION_BITS))
 
-    def _exists(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
-        taken = next((item for item in items if self.exists(session, item.ids)), items[0])
-        paths = next(
-            (
-                rule.paths
-                for rule, index in zip(self.resource.indexes, self.table.shape.indexes, strict=True)
-                if index.name == duplicate.index
-            ),
-            (),
-        )
-        violations = [Violation(path, "holds a value that another resource has already", "NOT_UNIQUE") for path in paths]
-        return Fault(Reason.RESOURCE_EXISTS, name=self.pattern.format(taken.ids), violations=violations)
+    def _taken(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
+        """The refusal for a name, or for values that must be unique, which another resource has."""
+        indexes = zip(self.resource.indexes, self.table.shape.indexes, strict=True)
+        paths = next((rule.paths for rule, index in indexes if index.name == duplicate.index), ())
+        if not paths:
+            item = next((item for item in items if self.exists(session, item.ids)), items[0])
+            return Fault(Reason.RESOURCE_EXISTS, name=self.pattern.format(item.ids))
+        # The engine does not say which of several rows it was; with one there is no doubt.
+        prefix = f"{items[0].path}." if len(items) == 1 and items[0].path else ""
+        violations = [Violation(prefix + path, "holds a value that another resource has already", "NOT_UNIQUE") for path in paths]
+        return Fault(Reason.RESOURCE_EXISTS, name=self.pattern.format(items[0].ids), violations=violations)
 
 
 VERSION_BITS = 62

@@ -12,7 +12,7 @@ Readings, where the AIPs leave room:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
@@ -68,9 +68,14 @@ class Mask:
         if merge.violations:
             raise invalid_fields(merge.violations)
 
-    def missing_required(self, merged: Message, *, prefix: str = "") -> list[Violation]:
-        """REQUIRED fields that the mask names and the merged message leaves empty (AIP-203: 0, "" and false are empty)."""
-        return list(_missing(self._resource.fields, self._root, merged, prefix))
+    def names(self, path: str) -> bool:
+        """Whether the field at a dotted path is named, or anything around it or below it."""
+        node: Node | None = self._root
+        for name in path.split("."):
+            if node is None or node.whole:
+                break
+            node = node.fields.get(name)
+        return node is not None
 
 
 def compile_mask(paths: Sequence[str], resource: Resource, given: Message) -> Mask:
@@ -267,17 +272,6 @@ def _populated(fields: Sequence[Field], given: Message) -> Node:
         elif given.HasField(one.name) if _has_presence(one) else not _is_empty(one, given):
             node.fields[one.name] = _WHOLE
     return node
-
-
-def _missing(fields: Sequence[Field], node: Node, merged: Message, prefix: str) -> Iterator[Violation]:
-    for one in fields:
-        below = node.fields.get(one.name)
-        if not one.mutable or not (node.whole or below is not None):
-            continue
-        if one.has(Behavior.REQUIRED) and _is_empty(one, merged):
-            yield Violation(f"{prefix}{one.path}", f"'{one.path}' is required: it must not be empty.", "REQUIRED")
-        elif one.kind is Kind.MESSAGE and one.label is Label.SINGULAR and merged.HasField(one.name):
-            yield from _missing(one.fields, below or _WHOLE, _value(merged, one), prefix)
 
 
 def _is_empty(one: Field, owner: Message) -> bool:

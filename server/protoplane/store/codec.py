@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
-from protoplane.base.errors import Violation, invalid_fields
 from protoplane.contract.model import Field, Kind, Pattern, Presence, Role
 from protoplane.store.tables import Form, Leaf, Table
 from protoplane.store.values import json_reader, json_writer
@@ -25,8 +24,6 @@ Row: TypeAlias = tuple[Any, ...]
 MICROS = 1_000_000
 """Microseconds in a second."""
 
-UINT64_MAX = 2**64 - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -35,7 +32,7 @@ class Codec:
     fill: Callable[[Message, Row], None]
     """Set the fields of an empty message from a row, with name and etag."""
     row: Callable[[Message, tuple[str, ...], int], Row]
-    """The row of a message, its ids and its row version. Raises Fault INVALID_FIELDS for a value the engine cannot hold."""
+    """The row of a message that was checked (`method.checks`), its ids and its row version."""
     bind: Callable[[Row], Sequence[object]]
     """A row as the engine wants it bound."""
 
@@ -189,7 +186,7 @@ class _Writer(_Source):
             case Form.PRESENT:
                 self._message(depth, owner, leaf, names[0])
             case Form.JSON:
-                self.add(depth, f"{names[0]} = {self.bind(json_writer(field, self.table.dialect.uint64_max))}({owner})")
+                self.add(depth, f"{names[0]} = {self.bind(json_writer(field))}({owner})")
             case Form.OPAQUE:
                 self.add(depth, f"{names[0]} = {value}.SerializeToString(deterministic=True) if {has} else None")
             case Form.NAME:
@@ -207,8 +204,6 @@ class _Writer(_Source):
                 return f"{_unwrapped(value, field)} + 0.0"  # -0.0 becomes 0.0: SQLite cannot tell them apart.
             case Kind.BOOL:
                 return f"int({_unwrapped(value, field)})"
-            case Kind.UINT64 if self.table.dialect.uint64_max < UINT64_MAX:
-                return f"{self.bind(uint64_guard(field.path, self.table.dialect.uint64_max))}({_unwrapped(value, field)})"
             case _:
                 return _unwrapped(value, field)
 
@@ -254,14 +249,3 @@ def name_splitter(ids: int) -> Callable[[str], tuple[str, ...]]:
     """From a resource name, already checked by `contract.validate`, to its ids; an empty name to empty ids."""
     empty = ("",) * ids
     return lambda name: tuple(name.split("/")[1::2]) if name else empty
-
-
-def uint64_guard(path: str, most: int) -> Callable[[int], int]:
-    """For engines without unsigned 64-bit integers: refuse what they cannot hold, by name."""
-
-    def guard(value: int) -> int:
-        if value > most:
-            raise invalid_fields([Violation(path, f"is above {most}, the most this storage holds", "UINT64_TOO_LARGE")])
-        return value
-
-    return guard

@@ -38,18 +38,23 @@ class Listing:
         self, session: Session, parent: Sequence[str], predicate: Predicate | None, order: Order, after: After | None, limit: int
     ) -> Sequence[Row]:
         """At most `limit` rows, all columns in the table's order."""
-        key = (predicate.shape if predicate else "", order.shape, after.shape if after else "")
-        statement = self._pages.get(key)
-        if statement is None:
-            paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
-            select = self._restricted(Select([self.table.source], self._everything), predicate, paged)
-            statement = _keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
+        statement = self.statement(predicate, order, after)
         values: dict[str, object] = {"limit": limit, **_parent_values(parent)}
         if predicate:
             values.update(predicate.values)
         if after:
             values.update(after.values)
         return session.rows(statement.sql, statement.bound(values))
+
+    def statement(self, predicate: Predicate | None, order: Order, after: After | None) -> Statement:
+        """The statement of a page of this shape, made at the first one."""
+        key = (predicate.shape if predicate else "", order.shape, after.shape if after else "")
+        statement = self._pages.get(key)
+        if statement is None:
+            paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
+            select = self._restricted(Select([self.table.source], self._everything), predicate, paged)
+            statement = _keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
+        return statement
 
     def count(self, session: Session, parent: Sequence[str], predicate: Predicate | None) -> int:
         """How many rows there are in all."""

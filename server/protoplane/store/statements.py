@@ -124,6 +124,11 @@ class TableStatements:
         self.exists = select_one(shape.name, shape.primary_key, database)
         self._updates: dict[tuple[int, ...], Update] = {}
 
+    @property
+    def update_all(self) -> str:
+        """UPDATE of every column but the key: what an update of all fields runs."""
+        return self.update(tuple(range(len(self.table.keys), len(self.table.columns)))).sql
+
     def update(self, positions: tuple[int, ...]) -> Update:
         """UPDATE of the columns at `positions` by key, while the row version still stands."""
         update = self._updates.get(positions)

@@ -21,14 +21,12 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
-from protoplane.base.errors import Violation, invalid_fields
 from protoplane.contract.model import Field, Kind, Label, Presence
 
 Json: TypeAlias = Any
@@ -41,13 +39,10 @@ _UNSET = object()
 """Not in the object at all; None is a null that somebody wrote into a Value."""
 
 
-def json_writer(field: Field, uint64_max: int) -> Callable[[Message], str | None]:
-    """From the message that has the field to the text; None when the field is empty.
-
-    Raises Fault INVALID_FIELDS for numbers that JSON or the engine (`uint64_max`) cannot hold.
-    """
+def json_writer(field: Field) -> Callable[[Message], str | None]:
+    """From the message that has the field to the text; None when the field is empty. Its values were checked before."""
     get = attrgetter(field.name)
-    convert = _to_json(field, uint64_max)
+    convert = _to_json(field)
     match field.label:
         case Label.REPEATED:
 
@@ -104,14 +99,14 @@ def _key_value(field: Field) -> Callable[[str], Any]:
             return int
 
 
-def _to_json(field: Field, uint64_max: int) -> ToJson:
+def _to_json(field: Field) -> ToJson:
     """From one value of the field (an element, of a repeated one)."""
     if field.wrapper:
-        scalar = _scalar_to_json(field, uint64_max)
+        scalar = _scalar_to_json(field)
         return lambda wrapper: scalar(wrapper.value)
     match field.kind:
         case Kind.MESSAGE:
-            parts = [(f.name, _member(f, uint64_max)) for f in field.fields]
+            parts = [(f.name, _member(f)) for f in field.fields]
 
             def message(value: Message) -> Json:
                 pairs = ((name, member(value)) for name, member in parts)
@@ -125,31 +120,23 @@ def _to_json(field: Field, uint64_max: int) -> ToJson:
         case Kind.TIMESTAMP | Kind.DURATION:
             return lambda value: value.seconds * MICROS + value.nanos // 1_000
         case _:
-            return _scalar_to_json(field, uint64_max)
+            return _scalar_to_json(field)
 
 
-def _scalar_to_json(field: Field, uint64_max: int) -> ToJson:
+def _scalar_to_json(field: Field) -> ToJson:
     match field.kind:
         case Kind.BYTES:
             return lambda value: base64.b64encode(value).decode()
         case Kind.FLOAT | Kind.DOUBLE:
             return lambda value: value + 0.0  # -0.0 becomes 0.0, as in columns.
-        case Kind.UINT64:
-
-            def bounded(value: int) -> int:
-                if value > uint64_max:
-                    raise invalid_fields([Violation(field.path, f"is above {uint64_max}, the most this storage holds", "UINT64_TOO_LARGE")])
-                return value
-
-            return bounded
         case _:
             return lambda value: value
 
 
-def _member(field: Field, uint64_max: int) -> Callable[[Message], Json]:
+def _member(field: Field) -> Callable[[Message], Json]:
     """From a message to the JSON of one of its fields; _UNSET when it is unset or has its default."""
     get, name = attrgetter(field.name), field.name
-    convert = _to_json(field, uint64_max)
+    convert = _to_json(field)
     if field.label is Label.REPEATED:
         return lambda owner: [convert(value) for value in get(owner)] or _UNSET
     if field.label is Label.MAP:
@@ -164,8 +151,6 @@ def _struct_to_json(field: Field) -> ToJson:
     def of_value(value: Any) -> Json:
         match value.WhichOneof("kind"):
             case "number_value":
-                if not math.isfinite(value.number_value):
-                    raise invalid_fields([Violation(field.path, "holds a number that is not finite", "NUMBER_NOT_FINITE")])
                 return value.number_value + 0.0
             case "string_value":
                 return value.string_value

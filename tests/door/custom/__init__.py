@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,20 @@ def messages() -> Any:
         assert made.exit_code == 0, made.output
         with importable(folder / "client/src") as load:
             return load("workshop.v1.workshop_pb2")
+
+
+class Later:
+    """Attributes of something that is made when one of them is first asked for: to collect tests takes no server."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(), name)
+
+
+pb = Later(messages)
+"""The messages of the workshop."""
 
 
 def token_of(folder: Path, subject: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from peewee import SQL, fn
+from peewee import SQL, Value, fn
 from workshop.v1.workshop import (  # type: ignore[import-not-found]  # Made by the server from the contract.
     Account,
     Entry,
@@ -60,14 +60,15 @@ class Workshop(Servicer, service="workshop.v1.Workshop"):
         """All four verbs and free queries in one transaction."""
         desk = call.as_service()
         old, heir = desk.get(Account, request.name), desk.get(Account, request.heir)
-        accounts, entries = call.model(Account), call.model(Entry)
+        accounts: Any = call.model(Account)
+        entries: Any = call.model(Entry)
         own = request.name.rpartition("/")[2]
         desk.create(Entry(amount=old.balance, text=f"from {old.name}", author=call.principal.subject), parent=heir.name)
         desk.update(Account(name=heir.name, etag=heir.etag, balance=heir.balance + old.balance), "balance")
-        for (entry,) in list(entries.select(entries.entry).where(entries.account == own).tuples()):  # type: ignore[attr-defined]
+        for (entry,) in list(entries.select(entries.entry).where(entries.account == own).tuples()):
             desk.delete(Entry, f"{old.name}/entries/{entry}")
         desk.delete(Account, old.name)
-        total, count = accounts.select(fn.SUM(accounts.balance), fn.COUNT(accounts.account)).tuples().first()  # type: ignore[attr-defined]
+        total, count = accounts.select(fn.SUM(accounts.balance), fn.COUNT(accounts.account)).tuples().first()
         end(request.fate, old.name)
         if request.fate == "nothing":
             return None
@@ -102,8 +103,9 @@ class Workshop(Servicer, service="workshop.v1.Workshop"):
             case "duplicate":
                 for number in range(2):
                     accounts.insert(account=f"twin-{number}", display_name="x", code=request.canary).execute()
-            case "too large":
-                accounts.insert(account="x" * 64 + request.canary, display_name=request.canary * 100).execute()
+            case "wrong type":
+                accounts.insert(account="typed", display_name="x").execute()
+                accounts.update({accounts.balance: Value(request.canary, converter=False)}).execute()
             case "swallowed":
                 try:
                     accounts.select(SQL("nothing_like_it()")).tuples().first()
@@ -113,7 +115,7 @@ class Workshop(Servicer, service="workshop.v1.Workshop"):
                 raise Refusal(Code.ABORTED, "NO_TEXT", domain="workshop.v1", text="no {such} key")
             case "cause":
                 try:
-                    raise ValueError(request.canary)
+                    int(request.canary)
                 except ValueError as error:
                     raise Refusal(Code.ABORTED, "WITH_CAUSE", domain="workshop.v1", text="Not now.") from error
             case _:
@@ -137,7 +139,7 @@ def act(call: Call, request: Any) -> Any:
         case "update":
             return call.update(Account(name=request.name, note="changed", balance=8), "note", "balance")
         case "delete":
-            return call.delete(Account, request.name) or Account()
+            call.delete(Account, request.name)
         case "model":
             accounts: Any = call.model(Account)
             accounts.update(note="changed").execute()
