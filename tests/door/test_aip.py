@@ -393,6 +393,14 @@ FILTERS = {
 """Filter → the books that match: 28 precedence, juxtaposition and negation; 29 types; 32 three-valued logic."""
 
 
+def test_aip_27_two_references_are_two_orders(door: Door, lib: Any, publisher: str) -> None:
+    for book_id, first, other in (("a", "z", "1"), ("b", "y", "2"), ("c", "x", "3")):
+        book(door, lib, publisher, book_id, first_publisher=f"publishers/{first}", co_publisher=f"publishers/{other}")
+    for order_by, expected in (("first_publisher", "cba"), ("co_publisher", "abc"), ("first_publisher desc", "abc")):
+        for size in (1, 50):
+            assert "".join(b.name[-1] for b in every_book(door, publisher, order_by=order_by, page_size=size)) == expected
+
+
 def test_aip_28_29_filters_mean_what_the_language_says(door: Door, lib: Any, publisher: str) -> None:
     from google.protobuf.duration_pb2 import Duration
 
@@ -480,6 +488,27 @@ def test_aip_36_paths_of_masks(door: Door, lib: Any, publisher: str, refused: Re
     assert update(["loan_count", "create_time"], loan_count=5).etag == before.etag, "output-only paths are ignored"
 
 
+def test_aip_10_a_member_of_a_oneof_clears_no_other_that_may_not_change(door: Door, lib: Any, publisher: str, refused: Refuse) -> None:
+    made = book(door, lib, publisher, "emma", lost_at="sea")
+    refusal = refused(door.UpdateBook, book=lib.Book(name=made.name, kept_by="me"), update_mask=FieldMask(paths=["kept_by"]))
+    assert (refusal.code, "book.kept_by" in refusal.violations) == ("INVALID_ARGUMENT", True)
+    assert door.GetBook(name=made.name) == made
+
+
+def test_aip_10_an_immutable_time_may_be_given_as_it_was(door: Door, lib: Any, publisher: str) -> None:
+    made = book(door, lib, publisher, "emma", title="x", publish_time=Timestamp(seconds=5, nanos=123_456_789))
+    again = lib.Book(name=made.name, publish_time=Timestamp(seconds=5, nanos=123_456_789))
+    assert door.UpdateBook(book=again, update_mask=FieldMask(paths=["publish_time"])) == made
+
+
+def test_aip_8_required_holds_inside_lists_on_create_and_update(door: Door, lib: Any, publisher: str, refused: Refuse) -> None:
+    chapters = [lib.Chapter(heading="One"), lib.Chapter(page_count=2)]
+    created = refused(door.CreateBook, parent=publisher, book=lib.Book(title="x", chapters=chapters))
+    made = book(door, lib, publisher, "emma")
+    updated = refused(door.UpdateBook, book=lib.Book(name=made.name, chapters=chapters), update_mask=FieldMask(paths=["chapters"]))
+    assert set(created.violations) == set(updated.violations) == {"book.chapters[1].heading"}
+
+
 def test_aip_37_reading_and_writing_back_changes_nothing(door: Door, lib: Any, publisher: str) -> None:
     made = book(door, lib, publisher, "emma", page_count=5, tags=["a"], labels={"k": "v"}, author=lib.Person(given_name="J"))
     for paths in (["*"], ["title", "tags", "labels", "author"], ["author.given_name"], []):
@@ -535,6 +564,26 @@ def test_aip_39_allow_missing_creates_with_all_fields(served: Served, door: Door
     reader.close()
 
 
+def test_aip_39_a_resource_that_is_gone_is_not_revived_by_an_old_etag(door: Door, lib: Any, publisher: str, refused: Refuse) -> None:
+    given = lib.Book(name=f"{publisher}/books/gone", title="x", etag='"1"')
+    assert refused(door.UpdateBook, book=given, allow_missing=True).reason == "ETAG_MISMATCH"
+
+
+def test_aip_39_41_allow_missing_holds_when_many_do_the_same(door: Door, lib: Any, publisher: str) -> None:
+    name = f"{publisher}/books/hot"
+
+    def update(i: int) -> str:
+        return str(door.UpdateBook(book=lib.Book(name=name, title=f"T{i}"), allow_missing=True).name)
+
+    def delete(_: int) -> None:
+        door.DeleteBook(name=name, allow_missing=True)
+
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(5):
+            assert set(pool.map(update, range(6))) == {name}
+            list(pool.map(delete, range(6)))
+
+
 def test_aip_40_update_time_moves_only_when_something_changes(door: Door, lib: Any, publisher: str) -> None:
     made = book(door, lib, publisher, "emma")
     same = door.UpdateBook(book=lib.Book(name=made.name, title=made.title))
@@ -576,6 +625,18 @@ def test_batch_create_is_atomic_and_keeps_the_order(door: Door, lib: Any, publis
     assert (twins.code, "requests[1].book" in twins.violations) == ("INVALID_ARGUMENT", True)
     other = refused(door.BatchCreateBooks, parent=publisher, requests=[one("x", parent="publishers/other")])
     assert "requests[0].parent" in other.violations
+    long = refused(door.BatchCreateBooks, parent=publisher, requests=[one("x"), one("y" * 64)])
+    assert "requests[1].book_id" in long.violations, "the rules of the Create request hold"
+    empty = refused(door.BatchCreateBooks, parent=publisher, requests=[lib.CreateBookRequest(book_id="x")])
+    assert "requests[0].book" in empty.violations
+    own = refused(
+        door.BatchCreateBooks, parent=publisher, requests=[lib.CreateBookRequest(book_id="x", book=lib.Book(title="t"), validate_only=True)]
+    )
+    assert "requests[0].validate_only" in own.violations, "a rehearsal of one item would be a promise not kept"
+    existing = refused(door.BatchCreateBooks, parent=publisher, requests=[one("w"), one("a")])
+    assert existing.metadata["name"] == f"{publisher}/books/a", "the one that was there before"
+    orphan = refused(door.BatchCreateBooks, requests=[one("x", parent=publisher), one("x", parent="publishers/gone")])
+    assert (orphan.code, orphan.metadata) == ("NOT_FOUND", {"name": "publishers/gone"})
     many = refused(door.BatchCreateBooks, parent=publisher, requests=[one(f"x{i}") for i in range(1_001)])
     assert (many.code, "requests" in many.violations) == ("INVALID_ARGUMENT", True)
     assert len(every_book(door, publisher)) == 3

@@ -16,7 +16,7 @@ from tests.door.conftest import Served
 _publishers = itertools.count(1)
 
 SORT_FIELDS = ("page_count", "rating", "title", "notes", "publish_time", "author.given_name", "author.birth_year", "genre", "available",
-               "first_publisher", "sequel_of", "isbn", "name", "reading_time")  # fmt: skip
+               "first_publisher", "co_publisher", "sequel_of", "isbn", "name", "reading_time")  # fmt: skip
 
 LONG = "n" * 300
 """Longer than what takes part in sorting: rows that differ only behind it tie."""
@@ -32,6 +32,7 @@ rows = st.fixed_dictionaries(
         "genre": st.integers(0, 2),
         "available": st.booleans(),
         "first_publisher": st.sampled_from(["", "publishers/a", "publishers/b"]),
+        "co_publisher": st.sampled_from(["", "publishers/a", "publishers/b"]),
         "sequel_of": st.sampled_from(["", "publishers/a/books/z", "publishers/b/books/a"]),
     }
 )

@@ -6,11 +6,14 @@ unless a team's own code stands in between and should not see what breaks the ru
 
 from __future__ import annotations
 
+from operator import attrgetter
+from typing import Any, cast
+
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from protoplane.base.errors import Violation, invalid_fields
-from protoplane.contract.model import Behavior, Field, Kind, Method, MethodKind, Resource
+from protoplane.contract.model import Behavior, Field, Kind, MessageClass, Method, MethodKind, Resource
 from protoplane.contract.validate import Check, Checks, as_check, compile_clear, compile_required, tested
 from protoplane.contract.walk import Step, compile_walk
 from protoplane.query.mask import Mask
@@ -29,7 +32,7 @@ class ResourceChecks:
         self._rules = checks.rules(resource.message_class, shallow=own)
         self._values = checks.values(resource.message, resource.fields, skipped=own)
         self._required = compile_required(resource.message, resource.fields)
-        self._sizes = compile_sizes(resource, uint64_max)
+        self._storable = compile_storable(resource, uint64_max)
         self.clear_input_only = compile_clear(resource.message, resource.fields, Behavior.INPUT_ONLY)
         """Take out of a message what is never shown."""
 
@@ -45,7 +48,7 @@ class ResourceChecks:
         return [*missing, *self._stored(merged, prefix)]
 
     def _stored(self, message: Message, prefix: str) -> list[Violation]:
-        return [*self._values(message, prefix), *self._rules(message, prefix), *self._sizes(message, prefix)]
+        return [*self._values(message, prefix), *self._rules(message, prefix), *self._storable(message, prefix)]
 
 
 def _plain(path: str) -> str:
@@ -53,17 +56,43 @@ def _plain(path: str) -> str:
     return path.partition("[")[0]
 
 
-def compile_sizes(resource: Resource, uint64_max: int) -> Check:
-    """Unsigned integers within what the engine holds: not every engine has 64 bits for them."""
+def compile_storable(resource: Resource, uint64_max: int) -> Check:
+    """What every engine holds and compares alike: unsigned integers within its range, texts without U+0000."""
 
-    def test(value: int) -> tuple[str, str] | None:
+    def number(value: int) -> tuple[str, str] | None:
         return (f"is above {uint64_max}, the most this storage holds", "UINT64_TOO_LARGE") if value > uint64_max else None
 
     def leaf(field: Field, _owner: Descriptor) -> Step | None:
-        return tested(field, test) if field.kind is Kind.UINT64 else None
+        if field.kind is Kind.UINT64 and uint64_max < UINT64_MAX:
+            return tested(field, number)
+        keyed = field.key is not None and field.key.kind is Kind.STRING
+        if field.kind is Kind.STRING:
+            step = tested(field, _text)
+            return _both(step, _keys(field)) if keyed else step
+        return _keys(field) if keyed else None
 
-    walk = None if uint64_max >= UINT64_MAX else compile_walk(resource.message, resource.fields, leaf)
-    return as_check(walk)
+    return as_check(compile_walk(resource.message, resource.fields, leaf))
+
+
+def _text(value: str) -> tuple[str, str] | None:
+    return ("must not hold U+0000", "NUL_CHARACTER") if "\0" in value else None
+
+
+def _keys(field: Field) -> Step:
+    name, read = field.name, attrgetter(field.name)
+
+    def step(message: Message, prefix: str, found: list[Violation]) -> None:
+        found += [Violation(prefix + name, "must not have a key with U+0000", "NUL_CHARACTER") for key in read(message) if "\0" in key]
+
+    return step
+
+
+def _both(first: Step, second: Step) -> Step:
+    def step(message: Message, prefix: str, found: list[Violation]) -> None:
+        first(message, prefix, found)
+        second(message, prefix, found)
+
+    return step
 
 
 class RequestChecks:
@@ -71,26 +100,49 @@ class RequestChecks:
 
     def __init__(self, method: Method, checks: Checks, *, own_code: bool) -> None:
         standard = method.kind is not MethodKind.CUSTOM
-        skipped = PARSED if standard else frozenset[str]()
-        stored = _stored_fields(method)
-        shallow = stored if standard and (not own_code or method.kind is not MethodKind.CREATE) else frozenset[str]()
+        shallow = stored_fields(method) if standard and (not own_code or method.kind is not MethodKind.CREATE) else frozenset[str]()
         self._clear = compile_clear(method.request, method.request_fields, Behavior.OUTPUT_ONLY)
-        self._rules = checks.rules(method.request_class, shallow=shallow)
-        self._values = checks.values(method.request, method.request_fields, skipped=skipped, shallow=shallow)
-        self._required = compile_required(method.request, method.request_fields, skipped=skipped, shallow=shallow)
+        self._checks = _Checks(
+            checks, method.request_class, method.request_fields, skipped=PARSED if standard else frozenset(), shallow=shallow
+        )
+        self._items = _item_checks(method, checks) if method.kind is MethodKind.BATCH_CREATE else None
 
-    def prepare(self, request: Message) -> None:
+    def prepare(self, request: Any) -> None:
         """Clear what callers may not set, then check; Fault INVALID_FIELDS with every violation found."""
         self._clear(request)
-        violations = [*self._required(request, ""), *self._values(request, ""), *self._rules(request, "")]
+        violations = self._checks.on(request, "")
+        if self._items is not None:
+            violations += [one for i, item in enumerate(request.requests) for one in self._items.on(item, f"requests[{i}].")]
         if violations:
             raise invalid_fields(violations)
 
 
-def _stored_fields(method: Method) -> frozenset[str]:
-    """The fields of a standard request whose contents are checked when they are stored."""
-    if method.resource is None:
-        return frozenset()
-    if method.kind is MethodKind.BATCH_CREATE:
-        return frozenset({"requests"})
-    return frozenset(field.name for field in method.request_fields if field.message is method.resource.message)
+class _Checks:
+    """Everything that is asked of one message type; what is inside the fields `shallow` is checked when it is stored."""
+
+    def __init__(
+        self, checks: Checks, message: MessageClass, fields: tuple[Field, ...], *, skipped: frozenset[str], shallow: frozenset[str]
+    ) -> None:
+        descriptor = cast("Descriptor", message.DESCRIPTOR)
+        self._rules = checks.rules(message, shallow=shallow)
+        self._values = checks.values(descriptor, fields, skipped=skipped, shallow=shallow)
+        self._required = compile_required(descriptor, fields, skipped=skipped, shallow=shallow)
+
+    def on(self, message: Message, prefix: str) -> list[Violation]:
+        return [*self._required(message, prefix), *self._values(message, prefix), *self._rules(message, prefix)]
+
+
+def _item_checks(method: Method, checks: Checks) -> _Checks:
+    """Of the Create requests inside a BatchCreate."""
+    field = next(field for field in method.request_fields if field.name == "requests")
+    request: Any = method.request_class()
+    return _Checks(checks, type(request.requests.add()), field.fields, skipped=PARSED, shallow=_bodies(field.fields, method))
+
+
+def stored_fields(method: Method) -> frozenset[str]:
+    """The fields of a standard request whose contents are checked apart: item by item, or when they are stored."""
+    return frozenset({"requests"}) if method.kind is MethodKind.BATCH_CREATE else _bodies(method.request_fields, method)
+
+
+def _bodies(fields: tuple[Field, ...], method: Method) -> frozenset[str]:
+    return frozenset(field.name for field in fields if method.resource is not None and field.message is method.resource.message)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import assert_never
 
 from google.protobuf.message import Message
 
-from protoplane.contract.model import Contract, Idempotency, Method, MethodKind
+from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
@@ -20,7 +21,7 @@ from protoplane.method.read import compile_get, compile_list, first_page
 from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
-from protoplane.method.write import compile_batch_create, compile_create, compile_delete, compile_update, flag
+from protoplane.method.write import body_of, compile_batch_create, compile_create, compile_delete, compile_update, flag, has_special, text
 from protoplane.query.paging import PageTokens
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
@@ -49,8 +50,8 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
     models = compile_models(tables, engine)
     stored: dict[type[Message], Stored] = {}
     for kind, resource in contract.resources.items():
-        standard = (m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM)
-        rules = {m.kind: compile_rule(m, str) for m in standard}
+        standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
+        rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
     bind = _Binder(checks, engine, tokens, rows, stored)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
@@ -86,7 +87,7 @@ class _Binder:
         reads = method.kind in {MethodKind.GET, MethodKind.LIST} or (
             method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
         )
-        has_request_id = method.request_field("request_id") is not None
+        has_request_id = has_special(method, "request_id", Kind.STRING)
         replay = Replay(method, self.engine) if has_request_id and not reads else None
         return Served(
             method=method,
@@ -146,13 +147,10 @@ class _Binder:
 
 def _target(method: Method) -> Callable[[Message], str]:
     """The name a request is about, for a refusal: its name, its resource's name, or its parent."""
-    if method.request_field("name") is not None:
-        return lambda request: getattr(request, "name")  # noqa: B009 - messages of a private pool have no static fields.
-    if method.kind is MethodKind.UPDATE and method.resource is not None:
-        body = next(f.name for f in method.request_fields if f.message is method.resource.message)
-        name = method.resource.name_field.name
-        return lambda request: getattr(getattr(request, body), name)
     kind = method.resource.plural if method.resource is not None else method.service
-    if method.request_field("parent") is not None:
-        return lambda request: getattr(request, "parent") or kind  # noqa: B009
-    return lambda _request: kind
+    if has_special(method, "name", Kind.STRING):
+        return text(method, "name")
+    if method.kind is MethodKind.UPDATE and method.resource is not None:
+        return attrgetter(f"{body_of(method, method.resource)}.{method.resource.name_field.name}")
+    parent = text(method, "parent")
+    return lambda request: parent(request) or kind

@@ -157,6 +157,8 @@ def implemented_paths(servicers: Sequence[type[Servicer]], pool: Pool) -> frozen
 
 def _signature_problem(function: Callable[..., object], method: Method) -> str:
     parameters = _parameters(function)
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        return "is a coroutine or a generator; calls run on threads and return one message"
     if any(p.kind not in {p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY} for p in parameters):
         return "has keyword-only or variable parameters"
     if len(parameters) == AROUND_PARAMETERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from protoplane.method.served import Handler
 from protoplane.query.filter import FilterCompiler
 from protoplane.query.order import OrderCompiler
 from protoplane.query.paging import PageTokens, digest_arguments, page_rows
+from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing
 
@@ -35,7 +37,6 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
     filters = FilterCompiler(rows.resource, rows.table)
     orders = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents)
     response_class, listed, counts = _response(method, rows)
-    fill, clear = rows.codec.fill, rows.checks.clear_input_only
     row_bytes = rows.table.row_bytes_max
     measured = row_bytes is None or row_bytes * limits.PAGE_ROWS_MAX > limits.PAGE_BYTES_MAX
 
@@ -48,23 +49,19 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
         if token:
             digest = asked.digest(request)
             after = order.after(tokens.open(token, digest, call.now_micros))
-        found = listing.page(call.session, parent, predicate, order, after, size + 1)
         response = response_class()
-        page = getattr(response, listed)
-        room = limits.PAGE_BYTES_MAX
-        for row in found[:size]:
-            message = page.add()
-            fill(message, row)
-            clear(message)
-            if measured:
-                room -= message.ByteSize()
-                if room < 0 and len(page) > 1:
-                    del page[-1]
-                    break
-        if len(found) > len(page):
-            position = listing.position(order, found[len(page) - 1])
+        page = _Page(getattr(response, listed), rows, measured=measured)
+        more = False
+        first = min(size, FIRST_ROWS) if measured else size
+        for found, others in listing.chunks(call.session, parent, predicate, order, after, (first, size - first)):
+            fits = page.take(found)
+            more = others or not fits
+            if not fits:
+                break
+        if more:
+            position = listing.position(order, page.last)
             response.next_page_token = tokens.seal(digest or asked.digest(request), position, call.now_micros)
-        elif parent and not found and not token and not listing.parent_exists(call.session, parent):
+        elif parent and not page.last and not token and not rows.parent_exists(call.session, parent):
             raise rows.parent_not_found(parent)
         if counts:
             response.total_size = listing.count(call.session, parent, predicate)
@@ -78,6 +75,35 @@ def first_page(rows: Rows, engine: Engine) -> str:
     listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
     order = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents).compile("")
     return listing.statement(None, order, None).sql
+
+
+FIRST_ROWS = 100
+"""Of a page whose rows may be large: as many are read first, so that a page of huge ones is never in memory whole."""
+
+
+class _Page:
+    """The rows of one answer, as many as have room in it."""
+
+    def __init__(self, messages: Any, rows: Rows, *, measured: bool) -> None:
+        self._messages, self._measured, self._room = messages, measured, limits.PAGE_BYTES_MAX
+        self._fill, self._clear = rows.codec.fill, rows.checks.clear_input_only
+        self.last: Row = ()
+        """The last row taken."""
+
+    def take(self, found: Sequence[Row]) -> bool:
+        """Add rows; false when there was no room for all of them. One row always has room."""
+        add, fill, clear = self._messages.add, self._fill, self._clear
+        for row in found:
+            message = add()
+            fill(message, row)
+            clear(message)
+            if self._measured:
+                self._room -= message.ByteSize()
+                if self._room < 0 and self.last:
+                    del self._messages[-1]
+                    return False
+            self.last = row
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,10 @@ class Rows:
         """Whether the resource is there."""
         return session.row(self.sql.exists, ids) is not None
 
+    def parent_exists(self, session: Session, ids: Ids) -> bool:
+        """Whether the parent is there; true where parents are not stored here."""
+        return self.sql.parent_exists is None or session.row(self.sql.parent_exists, ids) is not None
+
     def message(self, row: Row) -> Message:
         """A row as callers see it."""
         message = self._new()
@@ -140,19 +144,23 @@ class Rows:
 
         Raises Fault INVALID_FIELDS, RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the parent).
         """
+        for item in items:
+            self._complete(item, now_micros)
         violations = [v for item in items for v in self.checks.on_create(item.message, item.path)]
         if violations:
             raise invalid_fields(violations)
-        rows = [self._new_row(item, now_micros) for item in items]
+        rows = [self.codec.row(item.message, item.ids, secrets.randbits(VERSION_BITS)) for item in items]
         try:
             if len(rows) == 1:
                 session.execute(self.sql.insert, self.codec.bind(rows[0]))
             else:
-                session.execute_many(self.sql.insert, [self.codec.bind(row) for row in rows])
+                with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
+                    session.execute_many(self.sql.insert, [self.codec.bind(row) for row in rows])
         except Duplicate as duplicate:
             raise self._taken(session, items, duplicate) from None
         except ParentMissing:
-            raise self.parent_not_found(items[0].ids[:-1]) from None
+            parents = dict.fromkeys(item.ids[:-1] for item in items)
+            raise self.parent_not_found(next((ids for ids in parents if not self.parent_exists(session, ids)), items[0].ids[:-1])) from None
         return [self.message(row) for row in rows]
 
     def change(self, session: Session, ids: Ids, change: Change, now_micros: int) -> Message:
@@ -211,13 +219,19 @@ class Rows:
         if etag and not same_etag(etag, version):
             raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
 
-    def _new_row(self, item: Item, now_micros: int) -> Row:
+    def refuse_etag(self, given: Message, ids: Ids) -> None:
+        """Fault ETAG_MISMATCH when a message carries an etag and there is no row that could have it."""
+        if self._etag is not None and getattr(given, self._etag.name):
+            raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
+
+    def _complete(self, item: Item, now_micros: int) -> None:
+        """Fill in what the service says, so that rules over the whole resource see it as it will be stored."""
+        setattr(item.message, self.resource.name_field.name, self.pattern.format(item.ids))
         for field in (self._created, self._updated):
             if field is not None:
                 set_time(item.message, field.name, now_micros)
         if self._uid is not None:
             setattr(item.message, self._uid.name, str(uuid.uuid4()))
-        return self.codec.row(item.message, item.ids, secrets.randbits(VERSION_BITS))
 
     def _taken(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
         """The refusal for a name, or for values that must be unique, which another resource has."""

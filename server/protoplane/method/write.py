@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.message import Message
 
 from protoplane.base import limits
-from protoplane.base.errors import Violation, invalid_fields
-from protoplane.contract.model import Method, Resource
+from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
+from protoplane.contract.model import Kind, Label, Method, Resource
 from protoplane.method.call import Call
 from protoplane.method.rows import Change, Ids, Item, Rows
 from protoplane.method.served import Handler
@@ -37,6 +38,7 @@ def compile_batch_create(method: Method, rows: Rows) -> Handler:
     read = _item_reader(child.fields, rows)
     parent_of = text(method, "parent")
     rehearsal = flag(method, "validate_only")
+    refuse_own = _item_guard(child.fields)
     response_class = method.response_class
     listed = next(f.name for f in method.response.fields if f.message_type is rows.resource.message)
 
@@ -46,6 +48,7 @@ def compile_batch_create(method: Method, rows: Rows) -> Handler:
         if len(request.requests) > limits.BATCH_ITEMS_MAX:
             raise invalid_fields([Violation("requests", f"must hold at most {limits.BATCH_ITEMS_MAX} items", "TOO_MANY")])
         parent = parent_of(request)
+        refuse_own(request)
         read_items = [read(one, f"requests[{i}].", parent) for i, one in enumerate(request.requests)]
         _refuse_twins([item for item, _ in read_items], rows)
         stored = rows.insert(call.session, [item for item, _ in read_items], call.now_micros)
@@ -74,8 +77,16 @@ def compile_update(method: Method, rows: Rows, *, around: bool) -> Handler:
         given = getattr(request, body)
         ids = rows.locate(getattr(given, name), at)
         if creates(request) and not rows.exists(call.session, ids):
+            rows.refuse_etag(given, ids)
             rows.take_id(ids[-1], at)
-            return rows.insert(call.session, [Item(ids, given, body)], call.now_micros)[0]
+            own = type(given)()
+            own.CopyFrom(given)
+            try:
+                return rows.insert(call.session, [Item(ids, own, body)], call.now_micros)[0]
+            except Fault:
+                if not rows.exists(call.session, ids):
+                    raise
+                # Somebody else was quicker: then it is an update.
         paths = request.update_mask.paths if has_mask else ()
         mask = compile_mask(paths, resource, given)
         return rows.change(call.session, ids, Change(given, mask, body, writer), call.now_micros)
@@ -91,8 +102,11 @@ def compile_delete(method: Method, rows: Rows) -> Handler:
 
     def delete(call: Call, request: Any) -> Message:
         ids = rows.locate(request.name, "name")
-        if not (lenient(request) and not rows.exists(call.session, ids)):
+        try:
             rows.remove(call.session, ids, etag_of(request))
+        except Fault as fault:
+            if not (lenient(request) and fault.reason == Reason.RESOURCE_NOT_FOUND):
+                raise
         return empty()
 
     return delete
@@ -118,6 +132,19 @@ def _item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str,
     return read
 
 
+def _item_guard(fields: tuple[Any, ...]) -> Callable[[Any], None]:
+    """Items of a batch have one fate: a `validate_only` or `request_id` of their own would be a promise not kept."""
+    own = [field.name for field in fields if field.name in {"validate_only", "request_id"}]
+
+    def refuse_own(request: Any) -> None:
+        for i, item in enumerate(request.requests) if own else ():
+            for name in own:
+                if getattr(item, name) and getattr(item, name) != getattr(request, name, None):
+                    raise invalid_fields([Violation(f"requests[{i}].{name}", f"is for the whole batch: set {name} there", "NOT_FOR_ITEMS")])
+
+    return refuse_own
+
+
 def _refuse_twins(items: list[Item], rows: Rows) -> None:
     """Two items of one batch with one name: a fault of the request, not a collision with stored rows."""
     seen: dict[Ids, str] = {}
@@ -135,13 +162,15 @@ def body_of(method: Method, resource: Resource) -> str:
 
 def flag(method: Method, name: str) -> Callable[[Message], bool]:
     """Reader of a bool field of the request; false where the contract has no such field."""
-    if method.request_field(name) is None:
-        return lambda _request: False
-    return lambda request: getattr(request, name)
+    return attrgetter(name) if has_special(method, name, Kind.BOOL) else lambda _request: False
 
 
 def text(method: Method, name: str) -> Callable[[Message], str]:
     """Reader of a string field of the request; empty where the contract has no such field."""
-    if method.request_field(name) is None:
-        return lambda _request: ""
-    return lambda request: getattr(request, name)
+    return attrgetter(name) if has_special(method, name, Kind.STRING) else lambda _request: ""
+
+
+def has_special(method: Method, name: str, kind: Kind) -> bool:
+    """Whether the request has a field of that name that means what the AIPs say: a custom request may use the name for something else."""
+    field = method.request_field(name)
+    return field is not None and field.kind is kind and field.label is Label.SINGULAR and not field.wrapper

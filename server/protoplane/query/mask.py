@@ -170,7 +170,7 @@ class _Merge:
     def message(self, fields: Sequence[Field], node: Node, stored: Message, given: Message) -> None:
         for one in fields:
             below = node.fields.get(one.name)
-            if (node.whole or below is not None) and self.may_change(one, given):
+            if (node.whole or below is not None) and self.may_change(one, given) and self.leaves_others(one, fields, stored, given):
                 self.field(one, below or _WHOLE, stored, given, through=node.whole)
 
     def may_change(self, one: Field, given: Message) -> bool:
@@ -197,6 +197,18 @@ class _Merge:
             self.nested(one, node, stored, given)
         else:
             _replace(one, stored, given)
+
+    def leaves_others(self, one: Field, fields: Sequence[Field], stored: Message, given: Message) -> bool:
+        """Whether setting a member of a oneof clears no other that may not change; notes a violation when it would."""
+        if not one.oneof or not given.HasField(one.name):
+            return True
+        held = stored.WhichOneof(one.oneof)
+        other = next((field for field in fields if field.name == held), one)
+        if other is one or (self.may_change(other, given) and not other.has(Behavior.IMMUTABLE)):
+            return True
+        description = f"'{one.path}' cannot be set: it would clear '{other.path}', which cannot be changed."
+        self.violations.append(Violation(f"{self.prefix}{one.path}", description, "IMMUTABLE"))
+        return False
 
     def nested(self, one: Field, node: Node, stored: Message, given: Message) -> None:
         if given.HasField(one.name):
@@ -228,6 +240,8 @@ class _Merge:
         if (node.whole or one.kind is not Kind.MESSAGE) and _has_presence(one) and stored.HasField(one.name) != given.HasField(one.name):
             return False
         kept, new = _value(stored, one), _value(given, one)
+        if one.kind in {Kind.TIMESTAMP, Kind.DURATION} and one.label is Label.SINGULAR:
+            return bool(kept.seconds == new.seconds and kept.nanos // 1_000 == new.nanos // 1_000)  # What is stored was floored.
         if one.kind is Kind.MESSAGE and one.label is Label.SINGULAR:
             named = [
                 (f, node.fields.get(f.name) or _WHOLE)

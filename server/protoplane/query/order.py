@@ -22,10 +22,11 @@ from peewee import SQL, Alias, Asc, AsIs, Desc, EnclosedNodeList, Expression, No
 
 from protoplane.base import limits
 from protoplane.base.errors import Reason
-from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Resource, Role
-from protoplane.query.caret import Misread, nearest, quote
+from protoplane.contract.model import Field, Kind, Label, Presence, Resource, Role
+from protoplane.contract.values import WHOLE_RANGES
+from protoplane.query.caret import Misread, quote
 from protoplane.query.columns import Columns
-from protoplane.query.literal import INTEGERS
+from protoplane.query.fields import find_field
 from protoplane.query.paging import Position, Scalar, refuse_token
 from protoplane.query.predicate import join
 from protoplane.query.slot import Slot
@@ -46,6 +47,8 @@ class SortKey:
     field: Field | None
     descending: bool
     nullable: bool
+    label: str
+    """What it is, for shapes: two keys with one label are the same expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Order:
 
     def __init__(self, keys: Sequence[SortKey], columns: Columns) -> None:
         self.keys = tuple(keys)
-        self.shape = ",".join(f"{'-' if k.descending else ''}{k.field.path if k.field else f'[{i}]'}" for i, k in enumerate(self.keys))
+        self.shape = ",".join(f"{'-' if key.descending else ''}{key.label}" for key in self.keys)
         self._columns = columns
 
     def order_by(self) -> list[Node]:
@@ -210,19 +213,15 @@ class OrderCompiler:
         return Order(keys, self._columns)
 
     def _field(self, offset: int, path: str) -> Field:
-        fields: tuple[Field, ...] = self._resource.fields
-        found: Field | None = None
+        found: Resource | Field = self._resource
+        place = offset
         for name in path.split("."):
-            above, found = found, next((field for field in fields if field.name == name), None)
-            if found is None:
-                owner = f"'{above.path}'" if above is not None else f"the resource '{self._resource.singular}'"
-                known = [field.name for field in fields if not _hidden(field)]
-                raise Misread(offset, f"{owner} has no field {quote(name)}{nearest(name, known)}")
-            if _hidden(found) or found.label is not Label.SINGULAR:
+            found = find_field(found, name, place)
+            if not found.queryable or found.label is not Label.SINGULAR:
                 break
-            fields = found.fields
-        assert found is not None
-        if found.path != path or _hidden(found) or found.label is not Label.SINGULAR or found.kind not in _SORTABLE:
+            place += len(name) + 1
+        assert isinstance(found, Field)
+        if found.path != path or not found.queryable or found.label is not Label.SINGULAR or found.kind not in _SORTABLE:
             raise Misread(offset, f"{quote(path)} cannot be sorted by")
         return found
 
@@ -232,16 +231,11 @@ class OrderCompiler:
         nullable = field.presence is Presence.EXPLICIT or "." in field.path
         name = self._columns.name(field)
         if name is None:
-            return [SortKey(self._columns.sort_key(field), field, descending, nullable)]
-        return [SortKey(node, None, descending, nullable) for node in name.columns]
+            return [SortKey(self._columns.sort_key(field), field, descending, nullable, field.path)]
+        return [SortKey(node, None, descending, nullable, f"{field.path}[{i}]") for i, node in enumerate(name.columns)]
 
     def _own_keys(self, *, descending: bool) -> list[SortKey]:
-        return [SortKey(node, None, descending, nullable=False) for node in self._own]
-
-
-def compile_order(text: str, resource: Resource, columns: Columns, *, fixed_keys: int = 0) -> Order:
-    """One order_by, compiled. Keep an `OrderCompiler` where there are many. Raises INVALID_ORDER_BY."""
-    return OrderCompiler(resource, columns, fixed_keys=fixed_keys).compile(text)
+        return [SortKey(node, None, descending, False, f"[{i}]") for i, node in enumerate(self._own)]  # noqa: FBT003 - not nullable.
 
 
 def parse(text: str) -> list[tuple[int, str, bool]]:
@@ -268,10 +262,6 @@ def parse(text: str) -> list[tuple[int, str, bool]]:
         if found.end() == len(text):
             return terms
         position = found.end() + 1
-
-
-def _hidden(field: Field) -> bool:
-    return field.sensitive or field.has(Behavior.INPUT_ONLY) or field.role is Role.ETAG
 
 
 def _is_null(node: Node) -> Node:
@@ -302,7 +292,5 @@ def _least(field: Field | None) -> object:
             return -1.7976931348623157e308
         case Kind.BOOL:
             return False
-        case Kind.ENUM:
-            return -(2**31)
         case kind:
-            return INTEGERS[kind][0]
+            return WHOLE_RANGES[kind][0]

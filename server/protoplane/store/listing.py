@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from peewee import Alias, AsIs, Select, fn
@@ -14,7 +15,7 @@ from protoplane.query.predicate import Predicate
 from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine, Session
-from protoplane.store.statements import Statement, render, select_one
+from protoplane.store.statements import Statement, render
 from protoplane.store.tables import Table
 
 K = TypeVar("K")
@@ -32,7 +33,6 @@ class Listing:
         self._counts: dict[str, Statement] = {}
         self._everything = [Alias(table.read(column), column.name) for column in table.columns]
         self._position = {column.name: i for i, column in enumerate(table.columns)}
-        self._parent_exists = self._render_parent_exists()
 
     def page(
         self, session: Session, parent: Sequence[str], predicate: Predicate | None, order: Order, after: After | None, limit: int
@@ -45,6 +45,20 @@ class Listing:
         if after:
             values.update(after.values)
         return session.rows(statement.sql, statement.bound(values))
+
+    def chunks(
+        self, session: Session, parent: Sequence[str], predicate: Predicate | None, order: Order, after: After | None, sizes: Sequence[int]
+    ) -> Iterator[tuple[Sequence[Row], bool]]:
+        """A page in pieces of so many rows, each read when it is asked for, and whether there are rows after it."""
+        for size in sizes:
+            if not size:
+                return
+            found = self.page(session, parent, predicate, order, after, size + 1)
+            more = len(found) > size
+            yield found[:size], more
+            if not more:
+                return
+            after = order.after(self.position(order, found[size - 1]))
 
     def statement(self, predicate: Predicate | None, order: Order, after: After | None) -> Statement:
         """The statement of a page of this shape, made at the first one."""
@@ -66,10 +80,6 @@ class Listing:
         row = session.row(statement.sql, statement.bound({**_parent_values(parent), **(predicate.values if predicate else {})}))
         return int(row[0]) if row else 0
 
-    def parent_exists(self, session: Session, parent: Sequence[str]) -> bool:
-        """Whether the parent is there; true where parents are not stored here."""
-        return self._parent_exists is None or session.row(self._parent_exists, parent) is not None
-
     def position(self, order: Order, row: Row) -> Position:
         """The place of a row in an order: what the page after it starts behind."""
         return tuple(self._value(key, row) for key in order.keys)
@@ -85,12 +95,6 @@ class Listing:
             select = select.where(self.table.column(self.table.keys[i].name) == AsIs(Slot(f"parent.{i}")))
         return select if predicate is None else select.where(predicate.build(paged))
 
-    def _render_parent_exists(self) -> str | None:
-        parent = self.table.shape.foreign_key
-        if parent is None:
-            return None
-        return select_one(parent.table, parent.target, self.database)
-
 
 def _field_paged_by(order: Order) -> str:
     first = order.keys[0].field
@@ -102,7 +106,12 @@ def _parent_values(parent: Sequence[str]) -> dict[str, object]:
 
 
 def _keep(kept: dict[K, Statement], key: K, statement: Statement) -> Statement:
-    if len(kept) >= STATEMENTS_KEPT_MAX:
-        kept.pop(next(iter(kept)), None)
-    kept[key] = statement
+    with _keeping:
+        if len(kept) >= STATEMENTS_KEPT_MAX:
+            del kept[next(iter(kept))]
+        kept[key] = statement
     return statement
+
+
+_keeping = threading.Lock()
+"""Held while a statement is put away: looking for the oldest while another thread adds one would fail."""

@@ -47,7 +47,7 @@ def compile_models(tables: Mapping[str, Table], engine: Engine) -> dict[str, typ
 
 
 def _model(table: Table, engine: Engine) -> type[peewee.Model]:
-    key = peewee.CompositeKey(*table.shape.primary_key)
+    key = peewee.CompositeKey(*map(_attribute, table.shape.primary_key))
     meta = type("Meta", (), {"database": engine.database, "table_name": table.shape.name, "primary_key": key, "legacy_table_names": False})
     fields = {_attribute(column.name): _field(column, table.dialect) for column in table.columns}
     return type(table.resource.message.name, (peewee.Model,), {"Meta": meta, **fields})

@@ -39,7 +39,7 @@ def render(query: Node, database: Database) -> Statement:
 
 def source(shape: TableShape) -> SqlTable:
     """A table as the query builder wants it."""
-    return SqlTable(shape.name, [column.name for column in shape.columns])
+    return SqlTable(shape.name)
 
 
 def insert(shape: TableShape, columns: Sequence[str], database: Database) -> str:
@@ -85,7 +85,7 @@ def delete_up_to(shape: TableShape, column: str, database: Database) -> str:
 
 def select_one(table: str, key: Sequence[str], database: Database) -> str:
     """Whether there is a row with that key."""
-    target = SqlTable(table, list(key))
+    target = SqlTable(table)
     return render(target.select(SQL("1")).where(_matches(target, key)), database).sql
 
 
@@ -121,6 +121,9 @@ class TableStatements:
             table.source.delete().where(_key(table.source, shape) & (table.column(ROW_VERSION) == AsIs(Slot(ROW_VERSION)))), database
         ).sql
         """By key, then row version."""
+        parent = shape.foreign_key
+        self.parent_exists = None if parent is None else select_one(parent.table, parent.target, database)
+        """Whether the parent is there, by its key; None where parents are not stored here."""
         self.exists = select_one(shape.name, shape.primary_key, database)
         self._updates: dict[tuple[int, ...], Update] = {}
 

@@ -92,7 +92,7 @@ class Table:
         kept = [column for leaf in self.leaves for column in leaf.columns]
         version = ColumnShape(ROW_VERSION, Storage.INT64, nullable=False)
         self.columns = (*self.keys, version, *kept)
-        self.source = SqlTable(resource.table, [column.name for column in self.columns])
+        self.source = SqlTable(resource.table)  # Without columns: they would hide its own methods (`update`, `select`).
         self._leaf_at = {leaf.field.path: leaf for leaf in self.leaves}
         self._column_at = {column.name: column for column in self.columns}
         self.shape = TableShape(

@@ -261,7 +261,8 @@ def _fill(field: Field) -> Callable[[Any, Json], None]:
 
             def message(target: Message, data: Json) -> None:
                 for name, part in data.items():
-                    parts[name](target, part)
+                    if name in parts:  # A field that the contract has no more, or that only a newer server knows.
+                        parts[name](target, part)
 
             return message
         case Kind.JSON:
