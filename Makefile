@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CONTRACTS := protos $(wildcard examples/*/protos)
 OURS := --exclude-path .include --exclude-path protos/third_party
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help run test check fix bench generate engines lock clean
+.PHONY: help run test check breaking fix bench generate engines lock clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -18,13 +19,29 @@ run: .venv/base ## Serve the example with all its data on SQLite; nothing else i
 test: .venv/dev .include/made engines ## Run every test on SQLite, MariaDB and MySQL
 	$(BIN)/python -m pytest
 
-check: .venv/dev .include/made ## Run what CI runs besides the tests: lint, format, types, layers
+check: .venv/dev .include/made ## Run what CI runs besides the tests: lint, format, types, layers, contracts that still fit those of main
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code $(OURS)
+	@$(MAKE) --no-print-directory breaking
 	$(BIN)/python -m pytest --quiet tests/test_layers.py
+
+# Against the last commit of main. What is not there to compare with is skipped, in a line that cannot be missed.
+breaking: .venv/dev .include/made
+	@main=$$(git rev-parse --quiet --verify main^{commit} 2>/dev/null || git rev-parse --quiet --verify origin/main^{commit} 2>/dev/null) \
+		|| { echo '*** SKIPPED: buf breaking: git has no main here to compare with' >&2; exit 0; }; \
+	before=$$(mktemp -d) && trap 'rm -rf "$$before"' EXIT || exit 1; \
+	cp -R buf.yaml .include "$$before" && git archive "$$main" protos examples | tar -x -C "$$before" || exit 1; \
+	for module in $(CONTRACTS); do \
+		if [ -d "$$before/$$module" ]; then \
+			echo "buf breaking $$module, against $$(git rev-parse --short "$$main") of main"; \
+			$(BIN)/buf breaking "$$module" --against "$$before/$$module" || exit 1; \
+		else \
+			echo "*** SKIPPED: buf breaking $$module: main does not have it yet" >&2; \
+		fi; \
+	done
 
 fix: .venv/dev .include/made ## Mend what can be mended by itself
 	$(BIN)/ruff check --fix

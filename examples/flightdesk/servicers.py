@@ -54,13 +54,18 @@ class FlightDesk(Servicer, service="flightdesk.v1.FlightDesk"):
             response.candidates.append(candidate.to_message(planned, origins))
         return response
 
-    def create_incident_report(self, call: Call, request: CreateIncidentReportRequest, serve: Handler) -> IncidentReport:
+    def create_incident_report(
+        self, call: Call, request: CreateIncidentReportRequest, serve: Handler[CreateIncidentReportRequest, IncidentReport]
+    ) -> IncidentReport:
         """Around the standard method: who reports, how bad it is and what the weather was are ours to say."""
         complete(call, request.incident_report, request.parent)
         return serve(call, request)
 
     def batch_create_incident_reports(
-        self, call: Call, request: BatchCreateIncidentReportsRequest, serve: Handler
+        self,
+        call: Call,
+        request: BatchCreateIncidentReportsRequest,
+        serve: Handler[BatchCreateIncidentReportsRequest, BatchCreateIncidentReportsResponse],
     ) -> BatchCreateIncidentReportsResponse:
         """The same for each of many."""
         for item in request.requests:
@@ -115,7 +120,7 @@ def origins_near(call: Call, origin: str, radius_miles: int) -> Mapping[str, flo
         airports.location_latitude.between(here[0] - band, here[0] + band)
     )
     for airport, latitude, longitude in near.tuples():
-        miles = great_circle_miles(*here, latitude, longitude)
+        miles = great_circle_miles(here[0], here[1], latitude, longitude)
         if miles <= radius_miles:
             found[airport] = miles
     found[start] = 0.0
@@ -218,7 +223,7 @@ VISIBILITY_DANGEROUS_MILES = 0.5
 DELAY_SERIOUS_MINUTES = 180
 
 
-def severity_of(flight: Flight, weather: WeatherObservation | None) -> IncidentReport.Severity:
+def severity_of(flight: Flight, weather: WeatherObservation | None) -> IncidentReport.Severity.ValueType:
     """How bad it must have been, from the flight's fate and the weather."""
     stranded = flight.outcome in {Flight.OUTCOME_CANCELLED, Flight.OUTCOME_DIVERTED}
     dangerous = weather is not None and is_dangerous(weather)

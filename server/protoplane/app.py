@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 HOUSEKEEPING_SECONDS_MAX = 60.0
 """For one task of housekeeping in one round."""
 
-THREADS_BESIDE = 2
-"""Threads that use the database beside those that take calls: health checks and housekeeping."""
-
 DEVELOPER = "developer"
 """Subject of the token that development prints; there it may do everything."""
 
@@ -126,7 +123,7 @@ def open_database(settings: Settings, observe: Observe) -> Engine:
     if settings.environment is Environment.DEV:
         settings.private_folder.mkdir(mode=0o700, exist_ok=True)
     try:
-        engine = connect(settings, threads=settings.server.threads + THREADS_BESIDE)
+        engine = connect(settings)
     except DatabaseProblem as problem:
         raise NotStartedError([problem]) from problem
     findings = engine.findings()

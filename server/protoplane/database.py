@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from protoplane.base.config import Settings
     from protoplane.store.engine import Engine
 
-DRIVER_LINE = "apt-get install -y gcc libmariadb-dev pkg-config python3-dev && pip install 'protoplane[mysql]'"
+DRIVER_LINE = "apt-get install -y gcc libmariadb-dev pkg-config python3-dev, then, in the checkout of Protoplane: pip install '.[mysql]'"
 """What installs the driver of MariaDB and MySQL, which has no wheel for Linux."""
+
+THREADS_BESIDE = 2
+"""Threads of a server that use the database beside those that take calls: health checks and housekeeping."""
 
 
 class DatabaseProblem(Exception):
     """The database cannot be used, in the words of whoever refused."""
 
 
-def connect(settings: Settings, *, threads: int, url: str = "") -> Engine:
-    """Connect for so many threads; `url` takes the place of the one in the settings. Raises DatabaseProblem."""
+def connect(settings: Settings, *, threads: int | None = None, url: str = "") -> Engine:
+    """Connect for so many threads (default: those of a server); `url` takes the place of the one in the settings. Raises DatabaseProblem."""
     from protoplane.store.address import AddressError
     from protoplane.store.dialect import UnsupportedServer
     from protoplane.store.engine import CannotConnect, Engine
 
     database = settings.database
+    threads = settings.server.threads + THREADS_BESIDE if threads is None else threads
     try:
         return Engine(url or database.url.reveal(), threads=threads, password="" if url else database.password.reveal())
     except ModuleNotFoundError as missing:
         raise DatabaseProblem(f"{missing.name} is not installed: {DRIVER_LINE}") from missing
     except (AddressError, CannotConnect, UnsupportedServer) as problem:
         raise DatabaseProblem(f"the database cannot be used: {problem}") from problem
+
+
+def file_of(settings: Settings) -> Path | None:
+    """The SQLite file of the settings, there or not; None for a server, a database in memory, and a URL that `connect` refuses."""
+    from protoplane.store.address import AddressError, SqliteAddress, parse_address
+
+    try:
+        address = parse_address(settings.database.url.reveal())
+    except AddressError:
+        return None
+    return Path(address.path) if isinstance(address, SqliteAddress) and address.path else None

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import ModuleType
 
 from protoplane.base.config import Settings
-from protoplane.cli.stubs import runtime_modules
 from protoplane.contract import served
 from protoplane.contract.load import load
 from protoplane.contract.model import Contract, Finding, Place
+from protoplane.contract.modules import runtime_modules
 from protoplane.contract.pool import Pool
 from protoplane.method.custom import CustomMethod, Servicer, bind_servicers, implemented_paths, load_servicers
 

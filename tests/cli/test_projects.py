@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
+import os
+import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from protoplane.cli.doctor import TOOLS
+from protoplane.database import THREADS_BESIDE
+from protoplane.store import engine
+from protoplane.store.engine import Engine
+from tests import tools
 from tests.cli.kit import make_project, run
 
 
@@ -49,6 +59,15 @@ def test_every_kind_of_name_starts_a_project_that_lints(tmp_path: Path) -> None:
         assert done.exit_code == 0, done.output
 
 
+@pytest.mark.parametrize("resource", ["Note", "AeroplaneMaintenanceReport"])
+def test_the_readme_of_a_new_project_explains_its_commands_in_one_column(tmp_path: Path, resource: str) -> None:
+    assert run("new", "note", "--resource", resource, "--into", tmp_path / "note").exit_code == 0
+    lines = [line for line in (tmp_path / "note/README.md").read_text().splitlines() if line.startswith("    protoplane ")]
+    assert len(lines) == 5
+    (column,) = {re.search(r"  (?=\S)(?!.*  )", line[4:]).end() for line in lines}  # type: ignore[union-attr]
+    assert column > len(f"protoplane import {resource} FILE")
+
+
 def test_lint_prints_all_findings_and_fails(project: Path) -> None:
     text = proto_of(project).read_text()
     text = text.replace('    option (protoplane.v1.rule).permission = "notes.get";\n', "").replace("string page_token", "int32 page_token")
@@ -67,6 +86,63 @@ def test_lint_reports_python_that_does_not_import_at_its_line(project: Path) -> 
     done = run("lint", "--project", project)
     assert done.exit_code == 1
     assert "servicers.py:3: importing it raises RuntimeError: not today [python-broken]" in done.stdout
+
+
+COUNT = """
+  // Counts them.
+  rpc CountNotes(CountNotesRequest) returns (CountNotesResponse) {
+    option idempotency_level = NO_SIDE_EFFECTS;
+    option (protoplane.v1.rule).authenticated = true;
+  }
+"""
+
+INDEX = """\
+  option (protoplane.v1.storage).index = {
+    fields: "display_name"
+    unique: true
+  };
+"""
+
+COUNTED = """
+// See CountNotes.
+message CountNotesRequest {}
+
+// See CountNotes.
+message CountNotesResponse {
+  int64 count = 1;
+}
+"""
+
+SERVICERS = """\
+from flight_desk.v1.flight_desk import CountNotesResponse
+from protoplane.method.custom import Servicer
+
+
+class FlightDesk(Servicer, service="flight_desk.v1.FlightDesk"):
+    def create_note(self, call, request, serve):
+        return serve(call, request)
+
+    def delete_note(self, call, request):
+        raise NotImplementedError
+
+    def count_notes(self, call, request):
+        return CountNotesResponse(count=0)
+"""
+
+
+def test_plan_shows_exactly_what_is_served(project: Path) -> None:
+    """Read a difference as a reviewer would: is this what the server should do now? Then write it to plan.txt."""
+    text = proto_of(project).read_text()
+    text = text.replace("service FlightDesk {\n", f"service FlightDesk {{\n{COUNT[1:]}\n") + COUNTED
+    text = text.replace("  // The resource name of", f"{INDEX}\n  // The resource name of", 1)
+    proto_of(project).write_text(text)
+    (project / "servicers.py").write_text(SERVICERS)
+    done = run("plan", "--project", project)
+    assert done.exit_code == 0, done.output
+    golden = Path(__file__).parent / "plan.txt"
+    if os.environ.get("PROTOPLANE_TEST_WRITE"):
+        golden.write_text(done.stdout, "utf-8")
+    assert done.stdout == golden.read_text("utf-8")
 
 
 def test_plan_shows_the_rule_and_sql_of_every_method(tmp_path: Path) -> None:
@@ -118,3 +194,74 @@ def test_the_doctor_finds_what_production_lacks(project: Path) -> None:
     done = run("doctor", "--production", "--project", project)
     assert done.exit_code == 1
     assert "do:" in done.stdout
+
+
+def looked_at(project: Path, *options: str) -> dict[str, list[tuple[str, str, str]]]:
+    """What the doctor finds: state, text and advice by the name of the check."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for check in json.loads(run("doctor", "--json", *options, "--project", project).stdout):
+        found.setdefault(check["name"], []).append((check["state"], check["text"], check["todo"]))
+    return found
+
+
+def test_the_doctor_compares_the_tables_with_the_contract_and_changes_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "tables" not in looked_at(project)
+    assert run("migrate", "--apply", "--project", project).exit_code == 0
+    file = project / ".protoplane/dev.db"
+    ((state, text, _),) = looked_at(project)["database"]
+    assert (state, text) == ("ok", f"SQLite {sqlite3.sqlite_version}, {file}")
+    assert looked_at(project)["tables"] == [("ok", "2 tables, as the contract wants them", "")]
+
+    text = proto_of(project).read_text()
+    proto_of(project).write_text(text.replace("string etag = 5;", "string etag = 5;\n  int32 stars = 6;"))
+    ((state, added, _),) = looked_at(project)["tables"]
+    assert (state, added) == ("ok", "the next start of `dev` adds column notes.stars")
+    monkeypatch.setenv("PROTOPLANE_DATABASE_URL", f"sqlite:///{file}")
+    (project / "page.keys").write_text(base64.b64encode(bytes(32)).decode())
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    assert looked_at(project, "--production")["tables"] == [
+        ("fail", "missing: column notes.stars", "protoplane migrate --production --apply")
+    ]
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        assert "stars" not in {row[1] for row in database.execute("PRAGMA table_info(notes)")}
+        database.execute("ALTER TABLE notes ADD COLUMN stars TEXT")
+        database.execute('ALTER TABLE notes ADD COLUMN "forgotten" INTEGER /* int64 */ NULL')
+    told = looked_at(project)["tables"]
+    assert sorted((state for state, _, _ in told), reverse=True) == ["warn", "fail"]
+    assert any("'stars'" in text and "--reset" in todo for state, text, todo in told if state == "fail")
+    assert any("'forgotten'" in text for state, text, _ in told if state == "warn")
+
+    monkeypatch.setenv("PROTOPLANE_DATABASE_URL", f"sqlite:///{project}/other.db")
+    ((state, _, todo),) = looked_at(project, "--production")["database"]
+    assert (state, todo) == ("fail", "protoplane migrate --production --apply")
+    assert not (project / "other.db").exists()
+
+
+PRODUCTION = {
+    "PROTOPLANE_AUTH_ISSUER": "https://issuer.example",
+    "PROTOPLANE_AUTH_AUDIENCE": "library",
+    "PROTOPLANE_AUTH_KEYS": json.dumps({"keys": []}),
+    "PROTOPLANE_PAGE_TOKENS_KEYS": "page.keys",
+}
+
+
+def test_the_doctor_connects_as_a_server_does(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many connections: a server without room for them is found before it is started."""
+    seen: list[int] = []
+
+    class Counted(Engine):
+        def __init__(self, url: str, *, threads: int, password: str = "") -> None:
+            seen.append(threads)
+            super().__init__(url, threads=threads, password=password)
+
+    assert run("migrate", "--apply", "--project", project).exit_code == 0
+    monkeypatch.setattr(engine, "Engine", Counted)
+    monkeypatch.setenv("PROTOPLANE_SERVER_THREADS", "7")
+    looked_at(project)
+    assert seen == [7 + THREADS_BESIDE]
+
+
+def test_every_hint_names_the_same_grpcurl() -> None:
+    assert tools.GRPCURL in TOOLS["grpcurl"][1]
+    assert f"`go install {tools.GRPCURL}`" in (Path(__file__).parents[2] / "README.md").read_text("utf-8")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from protoplane.cli.modules import module_of
 from protoplane.contract import served
+from protoplane.contract.modules import module_of
 from tests.cli.kit import contract_of, make_project, run
 
 SERVER = Path(__file__).parents[2] / "server"

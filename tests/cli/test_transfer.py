@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,6 +158,28 @@ def test_a_dry_run_changes_nothing(project: Path, shelf: Shelf) -> None:
     assert done.exit_code == 0, done.output
     assert "1 rows of Publisher checked" in done.output
     assert not shelf.held
+
+
+@pytest.mark.parametrize("verb", ["import", "export"])
+def test_a_terminal_is_shown_how_many_rows_are_done(project: Path, shelf: Shelf, tmp_path: Path, verb: str) -> None:
+    rows = "".join(f'{{"name": "publishers/p/books/b{at}"}}\n' for at in range(7))
+    source, target = tmp_path / "books.ndjson", tmp_path / "out.ndjson"
+    source.write_text(rows, encoding="utf-8")
+    assert transfer("import", shelf, project, "Book", source).exit_code == 0
+    files = [source, "--skip-existing"] if verb == "import" else ["-o", target, "--parent", "publishers/p"]
+    if verb == "import":
+        shelf.held.clear()
+    words = [verb, "Book", *files, "--project", project, "--target", shelf.address, "--token", "t"]  # type: ignore[attr-defined]
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        done = subprocess.run([sys.executable, "-m", "protoplane.cli.main", *map(str, words)], stderr=theirs, timeout=60, check=False)
+        os.close(theirs)
+        shown = terminal.read(65_536).decode()
+    assert done.returncode == 0, shown
+    assert re.search(r"Book .*\b7\b", shown), shown
+    assert "None" not in shown
+    assert f"7 rows of Book {'created' if verb == 'import' else 'written'}" in shown
+    assert verb == "import" or len(target.read_text().splitlines()) == 7
 
 
 def test_export_walks_every_parent(project: Path, shelf: Shelf) -> None:

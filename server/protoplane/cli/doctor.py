@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -25,6 +25,9 @@ from protoplane.database import DRIVER_LINE
 
 if TYPE_CHECKING:
     from protoplane.base.config import Settings
+    from protoplane.contract.model import Contract
+    from protoplane.project import Project
+    from protoplane.store.engine import Engine
 
 PYTHON_MIN = (3, 11)
 PACKAGES = (
@@ -41,8 +44,9 @@ PACKAGES = (
 )
 TOOLS = {
     "buf": ("lints and formats .proto files", "pip install buf-bin"),
-    "grpcurl": ("calls the server from a shell", "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest"),
+    "grpcurl": ("calls the server from a shell", "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"),
 }
+INSTALL = "in the checkout of Protoplane: pip install ."
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -64,6 +68,23 @@ class Check:
     todo: str = ""
 
 
+class Patient:
+    """The project that is looked at; its contract and code are read once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def project(self) -> Project:
+        """Contract and code, with what is wrong about them."""
+        from protoplane.project import read_project
+
+        return read_project(self.settings)
+
+
+Look: TypeAlias = Callable[[Patient], Iterator[Check]]
+
+
 def checks(folder: Path, environment: config.Environment) -> Iterator[Check]:
     """Every check, in the order in which they would fail at start; a check that breaks is a failure of its own, not of the doctor."""
     yield _python()
@@ -74,21 +95,17 @@ def checks(folder: Path, environment: config.Environment) -> Iterator[Check]:
         yield from (Check("settings", State.FAIL, f"{problem.where}: {problem.what}", problem.mend) for problem in error.problems)
         return
     yield _settings(settings)
+    patient = Patient(settings)
     for name, look in LOOKS.items():
-        yield from _guarded(name, look, settings)
+        yield from _guarded(name, look, patient)
     yield from _tools()
 
 
-def _guarded(name: str, look: Callable[[Settings], Iterator[Check]], settings: Settings) -> Iterator[Check]:
+def _guarded(name: str, look: Look, patient: Patient) -> Iterator[Check]:
     try:
-        yield from look(settings)
+        yield from look(patient)
     except Exception as error:  # noqa: BLE001 - the doctor reports what breaks, whatever it is, and goes on.
-        yield Check(
-            name,
-            State.FAIL,
-            f"cannot be looked at: {type(error).__name__}: {error}",
-            "see the checks above; run pip install --upgrade protoplane",
-        )
+        yield Check(name, State.FAIL, f"cannot be looked at: {type(error).__name__}: {error}", f"see the checks above, or {INSTALL}")
 
 
 def _python() -> Check:
@@ -104,7 +121,7 @@ def _packages() -> Iterator[Check]:
         try:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
-            yield Check("packages", State.FAIL, f"{name} is not installed", "pip install --upgrade protoplane")
+            yield Check("packages", State.FAIL, f"{name} is not installed", INSTALL)
     yield Check("packages", State.OK, ", ".join(found))
 
 
@@ -116,18 +133,15 @@ def _settings(settings: Settings) -> Check:
     return Check("settings", State.OK, f"{settings.folder / config.FILE} for {settings.environment}")
 
 
-def _contract(settings: Settings) -> Iterator[Check]:
-    from protoplane.project import read_project
-
-    read = read_project(settings)
-    contract, findings = read.contract, read.findings
+def _contract(patient: Patient) -> Iterator[Check]:
+    contract, findings = patient.project.contract, patient.project.findings
     yield from (Check("contract", State.FAIL, f"{one.place}: {one.problem} [{one.rule}]", one.mend) for one in findings)
     if contract is not None and not findings:
         yield Check("contract", State.OK, f"{len(contract.resources)} resources, {len(contract.methods)} methods")
 
 
-def _driver(settings: Settings) -> Iterator[Check]:
-    needed = settings.database.url.reveal().startswith(("mysql:", "mariadb:"))
+def _driver(patient: Patient) -> Iterator[Check]:
+    needed = patient.settings.database.url.reveal().startswith(("mysql:", "mariadb:"))
     if find_spec("MySQLdb") is None:
         state = State.FAIL if needed else State.OK
         yield Check(
@@ -142,47 +156,91 @@ def _driver(settings: Settings) -> Iterator[Check]:
     yield Check("driver", State.OK, f"mysqlclient {metadata.version('mysqlclient')}")
 
 
-def _database(settings: Settings) -> Iterator[Check]:
-    from protoplane.database import DatabaseProblem, connect
+def _database(patient: Patient) -> Iterator[Check]:
+    from protoplane.base.errors import Fault
+    from protoplane.database import DatabaseProblem, connect, file_of
 
-    url = settings.database.url.reveal()
-    if url.startswith("sqlite:///") and not Path(unquote(url.removeprefix("sqlite:///"))).exists():
-        yield Check("database", State.OK, f"{url.removeprefix('sqlite:///')} is made at the first start")
+    settings, file = patient.settings, file_of(patient.settings)
+    if file is not None and not file.exists():
+        if settings.environment is config.Environment.DEV:
+            yield Check("database", State.OK, f"{file} is made at the first start")
+        else:
+            yield Check("database", State.FAIL, f"{file} does not exist", MIGRATE)
         return
     try:
-        engine = connect(settings, threads=settings.server.threads)
-    except DatabaseProblem as problem:
+        engine = connect(settings)
+        try:
+            found = engine.findings()
+            yield from (
+                Check("database", State.FAIL if one.fatal else State.WARN, f"{one.problem} [{one.rule}]", one.mend) for one in found
+            )
+            if not any(one.fatal for one in found):
+                yield Check("database", State.OK, in_words(engine))
+            if patient.project.contract is not None:
+                yield from _tables(engine, patient.project.contract, settings.environment)
+        finally:
+            engine.close()
+    except (DatabaseProblem, Fault) as problem:
         yield Check("database", State.FAIL, str(problem), "check database.url, and that the server runs and lets this machine in")
-        return
-    try:
-        found = engine.findings()
-        yield from (Check("database", State.FAIL if one.fatal else State.WARN, f"{one.problem} [{one.rule}]", one.mend) for one in found)
-        if not any(one.fatal for one in found):
-            yield Check("database", State.OK, repr(engine))
-    finally:
-        engine.close()
 
 
-def _keys(settings: Settings) -> Iterator[Check]:
-    """Files that hold secrets: there, readable by their owner only, and of use."""
+MIGRATE = "protoplane migrate --production --apply"
+
+
+def _tables(engine: Engine, contract: Contract, environment: config.Environment) -> Iterator[Check]:
+    """What the next start would find; nothing is changed."""
+    from protoplane.cli.migrate import wanted_tables
+    from protoplane.store import migrate
+
+    wanted, development = wanted_tables(contract, engine), environment is config.Environment.DEV
+    planned = migrate.plan(engine, wanted)
+    if planned.steps:
+        missing = ", ".join(f"{step.kind} {step.table}{f'.{step.name}' if step.name else ''}" for step in planned.steps)
+        if development:
+            yield Check("tables", State.OK, f"the next start of `dev` adds {missing}")
+        else:
+            yield Check("tables", State.FAIL, f"missing: {missing}", MIGRATE)
+    for difference in planned.refused:
+        if difference.harmless:
+            yield Check("tables", State.WARN, f"{difference}; it does no harm", "drop it by hand, once no older version needs it")
+        else:
+            mend = "protoplane dev --reset (drops the data)" if development else "change it by hand; only additions are migrated"
+            yield Check("tables", State.FAIL, str(difference), mend)
+    if planned.done:
+        yield Check("tables", State.OK, f"{len(wanted)} tables, as the contract wants them")
+
+
+def in_words(engine: Engine) -> str:
+    """Which database it is: product, version and place, without secrets."""
+    from protoplane.store.address import SqliteAddress
+    from protoplane.store.dialect import MySQLFamily, Sqlite
+
+    dialect, address = engine.dialect, engine.address
+    assert isinstance(dialect, Sqlite | MySQLFamily)
+    product = f"{'SQLite' if isinstance(dialect, Sqlite) else dialect.product} {'.'.join(map(str, dialect.version))}"
+    if isinstance(address, SqliteAddress):
+        return f"{product}, {address.path or 'in memory'}"
+    place = address.socket or f"{address.host}:{address.port}"
+    tls = "" if address.socket or address.ssl_mode == "DISABLED" else f", TLS {address.ssl_mode}"
+    return f"{product}, database {address.database} at {place} as {address.user}{tls}"
+
+
+def _keys(patient: Patient) -> Iterator[Check]:
+    """Files that hold secrets: readable by their owner only. Whether they are of use is for the settings to say."""
+    settings = patient.settings
     files = [path for path in settings.private_folder.glob("*") if path.is_file()] if settings.private_folder.is_dir() else []
     if settings.page_tokens.keys:
         files.append(settings.folder / settings.page_tokens.keys)
     loose = [path for path in files if path.exists() and path.stat().st_mode & OTHERS and "db" not in path.suffix]
     yield from (Check("keys", State.WARN, f"{path} can be read by others", f"chmod 600 {path}") for path in loose)
-    if settings.page_tokens.keys:
-        try:
-            config.page_token_keys(settings)
-        except config.SettingsError as error:
-            yield from (Check("keys", State.FAIL, f"{problem.where}: {problem.what}", problem.mend) for problem in error.problems)
-            return
     if not loose:
         yield Check(
             "keys", State.OK, f"{len(files)} files, for their owner only" if files else "development makes its own at the first start"
         )
 
 
-def _port(settings: Settings) -> Iterator[Check]:
+def _port(patient: Patient) -> Iterator[Check]:
+    settings = patient.settings
     host, _, port = settings.server.address.rpartition(":")
     if settings.server.address.startswith("unix") or not port.isdigit() or port == "0":
         yield Check("port", State.OK, settings.server.address)
@@ -212,7 +270,7 @@ def _tools() -> Iterator[Check]:
             yield Check(name, State.WARN, f"is not installed; it {purpose}", line)
 
 
-LOOKS: dict[str, Callable[[Settings], Iterator[Check]]] = {
+LOOKS: dict[str, Look] = {
     "contract": _contract,
     "driver": _driver,
     "database": _database,
@@ -227,7 +285,7 @@ COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
 @click.option("--production", is_flag=True, help="Check what `serve` needs, not what `dev` does.")
 @project_option
 def command(*, as_data: bool, production: bool, project: Path) -> None:
-    """Check this machine and the project: versions, driver, contract, database, keys, port, tools.
+    """Check this machine and the project: versions, driver, contract, database and its tables, keys, port, tools.
 
     Exit code 1 when a check fails; warnings are about comfort and safety.
     """

@@ -39,7 +39,7 @@ ROW_FAULTS = frozenset(
 OF_REQUEST = re.compile(r"requests\[(\d+)\]\.?(.*)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # Not frozen: context managers set the traceback of what passes through them.
 class Refused(Exception):
     """What the server said no to. `rows` maps positions in a batch to what is wrong there, as far as the answer tells."""
 

@@ -235,8 +235,3 @@ def find_resource(contract: Contract, name: str) -> Resource:
             return resource
     known = ", ".join(resource.message.name for resource in contract.resources.values())
     raise CannotLoad(f"the contract has no resource '{name}'; it has {known or 'none'}")
-
-
-def repeated_resource(method: Method) -> str:
-    """The field of a List response that holds the resources."""
-    return next(each.name for each in method.response.fields if each.is_repeated and each.message_type is not None)

@@ -37,14 +37,18 @@ README = """\
 
 A gRPC service that Protoplane serves from `{proto}`.
 
-    protoplane dev                  serve it here, restart on every change; prints a token and a call to paste
-    protoplane scaffold Author      write the methods and messages of another resource into the .proto
-    protoplane lint                 every fault of the contract, with the way to mend it
-    protoplane import {message} FILE     load a CSV or NDJSON file, through the same methods that clients call
-    protoplane generate --lang python --out client
-
+{commands}
 Add a field to `{message}`, save, and `protoplane dev` adds its column; the data stays.
 """
+
+COMMANDS = {
+    "dev": "serve it here, restart on every change; prints a token and a call to paste",
+    "scaffold Author": "write the methods and messages of another resource into the .proto",
+    "lint": "every fault of the contract, with the way to mend it",
+    "import {message} FILE": "load a CSV or NDJSON file, through the same methods that clients call",
+    "generate --lang python --out client": "write a client package",
+}
+"""What the README names, by what is typed."""
 
 IGNORED = """\
 # Made by `protoplane dev`: its database, keys and tokens.
@@ -67,9 +71,15 @@ def project_files(name: str, message: str) -> dict[str, str]:
     return {
         "protoplane.toml": SETTINGS.format(name=name, collection=collection),
         proto: scaffold(PROTO.format(title=title, package=package), wish),
-        "README.md": README.format(name=name, proto=proto, message=message),
+        "README.md": README.format(name=name, proto=proto, message=message, commands=_commands(message)),
         ".gitignore": IGNORED,
     }
+
+
+def _commands(message: str) -> str:
+    typed = {f"protoplane {words.format(message=message)}": text for words, text in COMMANDS.items()}
+    width = max(map(len, typed))
+    return "".join(f"    {words:<{width}}  {text}\n" for words, text in typed.items())
 
 
 def write_files(folder: Path, files: dict[str, str]) -> None:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
-from urllib.parse import unquote
 
 import click
 
@@ -83,12 +82,11 @@ def give_up(problems: Iterable[object]) -> NoReturn:
 
 def open_engine(settings: config.Settings, *, make: bool = False) -> Engine:
     """The project's database; unless `make`, one in memory stands for a SQLite file that is not there yet. Exit code 1 without it."""
-    from protoplane.database import DatabaseProblem, connect
+    from protoplane.database import DatabaseProblem, connect, file_of
 
-    url = settings.database.url.reveal()
-    file = Path(unquote(url.removeprefix("sqlite:///")))
-    absent = url.startswith("sqlite:///") and not file.exists()
-    if absent and make and file.parent == settings.private_folder:
+    file = file_of(settings)
+    absent = file is not None and not file.exists()
+    if file is not None and absent and make and file.parent == settings.private_folder:
         file.parent.mkdir(mode=0o700, exist_ok=True)
     try:
         return connect(settings, threads=1, url="sqlite://" if absent and not make else "")

@@ -15,8 +15,8 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
-from protoplane.cli.modules import Place, module_of, plain
 from protoplane.contract.casing import snake
+from protoplane.contract.modules import Place, module_of, plain
 
 HEAD = '''\
 """{path}, as types. Written by `protoplane stubs`; changes here are lost."""
@@ -82,7 +82,7 @@ class Stub:
         self.comments = {tuple(at.path): at.leading_comments for at in self.file.source_code_info.location if at.leading_comments}
         scope = f".{self.file.package}." if self.file.package else "."
         for index, enum in enumerate(self.file.enum_type):
-            self._enum(enum, (5, index), "")
+            self._enum(enum, (5, index), "", "")
         for index, message in enumerate(self.file.message_type):
             self._message(message, (4, index), "", scope)
         for index, service in enumerate(self.file.service):
@@ -90,7 +90,8 @@ class Stub:
         imports = "".join(f"import {module} as {alias(module)}\n" for module in sorted(self.imports))
         return f"{HEAD.format(path=self.file.name)}{imports}\n" + "\n".join(self.lines) + "\n"
 
-    def _enum(self, enum: EnumDescriptorProto, path: tuple[int, ...], indent: str) -> None:
+    def _enum(self, enum: EnumDescriptorProto, path: tuple[int, ...], indent: str, owner: str) -> None:
+        """`owner`: the message it stands in, with a dot; the body of a class does not see the names of the class around it."""
         name = plain(enum.name)
         values = [value.name for value in enum.value if not keyword.iskeyword(value.name)]
         self._write(
@@ -98,8 +99,8 @@ class Stub:
             f"class _{name}:",
             '    ValueType = _typing.NewType("ValueType", _builtins.int)',
             "    V: _typing.TypeAlias = ValueType",
-            f"class _{name}EnumTypeWrapper(_EnumTypeWrapper[_{name}.ValueType], _builtins.type):",
-            *(f"    {value}: _{name}.ValueType" for value in values),
+            f"class _{name}EnumTypeWrapper(_EnumTypeWrapper[{owner}_{name}.ValueType], _builtins.type):",
+            *(f"    {value}: {owner}_{name}.ValueType" for value in values),
             f"class {name}(_{name}, metaclass=_{name}EnumTypeWrapper):",
             *self._docstring(path, "    ", or_else="    ..."),
         )
@@ -114,7 +115,7 @@ class Stub:
         self._write(indent, f"class {name}({bases}):", *self._docstring(path, "    "))
         inner = f"{indent}    "
         for index, enum in enumerate(message.enum_type):
-            self._enum(enum, (*path, 4, index), inner)
+            self._enum(enum, (*path, 4, index), inner, f"{self.places[full].name}.")
         for index, nested in enumerate(message.nested_type):
             if not nested.options.map_entry:
                 self._message(nested, (*path, 3, index), inner, f"{full}.")

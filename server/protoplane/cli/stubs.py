@@ -14,33 +14,19 @@ import click
 from protoplane.cli.project import STUBS, failure, project_option, read_contract, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from google.protobuf.descriptor_pb2 import EnumDescriptorProto, FileDescriptorProto
-
     from protoplane.contract.model import Contract
-
 
 WRITTEN = "Written by `protoplane stubs`"
 """In the first line of every file that is ours to replace and remove."""
-
-RUNTIME = '''\
-"""{path}: the classes of the contract that is served. Written by `protoplane stubs`; changes here are lost."""
-
-from protoplane.contract.served import enum as _enum
-from protoplane.contract.served import message as _message
-from protoplane.method.custom import Servicer as _Servicer
-
-{body}'''
 
 
 def stub_files(contract: Contract) -> dict[str, str]:
     """Path and text of every stub and module of a contract."""
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-    from protoplane.cli.modules import module_of, needed_files, places_of
     from protoplane.cli.pyi import Stub
     from protoplane.contract.model import MethodKind
+    from protoplane.contract.modules import module_of, needed_files, places_of, runtime_text
 
     every = {name: FileDescriptorProto.FromString(data) for name, data in contract.files.items()}
     files = needed_files(every, contract.served)
@@ -52,34 +38,6 @@ def stub_files(contract: Contract) -> dict[str, str]:
         texts[f"{base}.pyi"] = Stub(file, places, standard).text()
         texts[f"{base}.py"] = runtime_text(file)
     return texts
-
-
-def runtime_modules(files: Mapping[str, FileDescriptorProto]) -> dict[str, str]:
-    """Name and text of the module of every file, for a process that imports them without writing them."""
-    from protoplane.cli.modules import module_of
-
-    return {module_of(name): runtime_text(file) for name, file in files.items()}
-
-
-def runtime_text(file: FileDescriptorProto) -> str:
-    """The module that gives the served classes under the names of the stub."""
-    from protoplane.cli.modules import plain
-
-    scope = f"{file.package}." if file.package else ""
-    lines: list[str] = []
-    for enum in file.enum_type:
-        lines += [f'{plain(enum.name)} = _enum("{scope}{enum.name}")', *_values(enum)]
-    lines += [f'{plain(message.name)} = _message("{scope}{message.name}")' for message in file.message_type]
-    for service in file.service:
-        text = f'"""Typed base: `class {service.name}({service.name}Servicer, service="{scope}{service.name}")`."""'
-        lines += ["", "", f"class {service.name}Servicer(_Servicer):", f"    {text}"]
-    return RUNTIME.format(path=file.name, body="\n".join(lines) + "\n")
-
-
-def _values(enum: EnumDescriptorProto) -> list[str]:
-    import keyword
-
-    return [f"{value.name} = {value.number}" for value in enum.value if not keyword.iskeyword(value.name)]
 
 
 def write_stubs(folder: Path, texts: dict[str, str]) -> int:

@@ -210,17 +210,43 @@ def open_rows(file: Path) -> Iterator[tuple[IO[str], Callable[[], int]]]:
 
 @contextmanager
 def progress_bar(file: Path, position: Callable[[], int], name: str) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr when that is a terminal, by the bytes read; nothing otherwise."""
-    if not sys.stderr.isatty():
-        yield lambda _created: None
+    """A bar on stderr when that is a terminal, by the bytes read, or by rows where the file has no size; nothing otherwise."""
+    if not file.is_file():
+        with count_bar(name) as show_count:
+            yield show_count
         return
-    size = file.stat().st_size if file.is_file() else None
-    with click.progressbar(length=size or 0, label=name, file=sys.stderr, item_show_func=str, width=0) as bar:
+    if not sys.stderr.isatty():
+        yield _silent
+        return
+    with click.progressbar(length=file.stat().st_size, label=name, file=sys.stderr, item_show_func=_shown, width=0) as bar:
 
         def show(created: int) -> None:
-            bar.update(position() - bar.pos if size else 0, f"{created:,}")
+            bar.update(position() - bar.pos, f"{created:,}")
 
         yield show
+
+
+@contextmanager
+def count_bar(name: str) -> Iterator[Callable[[int], None]]:
+    """A bar without an end on stderr when that is a terminal, with the number of rows; nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield _silent
+        return
+    endless = iter(str, None)  # What has no length: click then shows movement instead of a share.
+    with click.progressbar(endless, label=name, file=sys.stderr, item_show_func=_shown) as bar:
+
+        def show(count: int) -> None:
+            bar.update(count - bar.pos, f"{count:,}")
+
+        yield show
+
+
+def _shown(rows: object) -> str:
+    return "" if rows is None else str(rows)
+
+
+def _silent(_count: int) -> None:
+    """Nothing is shown."""
 
 
 @click.command(name="export")
@@ -246,18 +272,28 @@ def export_command(resource: str, output: Path, **options: Any) -> None:
     form = form_of(None if to_stdout else output, options["form"] or ("ndjson" if to_stdout else None))
     settings = read_settings(options["project"])
     contract = read_contract(settings)
-    with ExitStack() as stack:
-        try:
+    try:
+        with ExitStack() as stack:
             found = loading.find_resource(contract, resource)
             door = connect(settings, options, stack)
-            pages = _pages(door, contract, found, options)
+            crowded = to_stdout and sys.stdout.isatty()  # Rows and a bar on one terminal are neither.
+            show = _silent if crowded else stack.enter_context(count_bar(resource))
+            pages = _counted(_pages(door, contract, found, options), show)
             count = _write_file(None if to_stdout else output, form, found, pages, shape(options))
-        except BrokenPipeError:
-            sys.stderr.close()  # The reader has had enough (`| head`); nothing more can be said to it.
-            sys.exit(1)
-        except (Refused, OSError, BadTable, loading.CannotLoad) as problem:
-            raise failure(str(problem)) from problem
+    except BrokenPipeError:
+        sys.stderr.close()  # The reader has had enough (`| head`); nothing more can be said to it.
+        sys.exit(1)
+    except (Refused, OSError, BadTable, loading.CannotLoad) as problem:
+        raise failure(str(problem)) from problem
     click.echo(f"{count:,} rows of {resource} written", err=True)
+
+
+def _counted(pages: Iterator[list[Any]], show: Callable[[int], None]) -> Iterator[list[Any]]:
+    count = 0
+    for page in pages:
+        yield page
+        count += len(page)  # They are written when the next page is asked for.
+        show(count)
 
 
 def _pages(door: Door, contract: Contract, resource: Resource, options: dict[str, Any]) -> Iterator[list[Any]]:

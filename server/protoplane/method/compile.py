@@ -99,30 +99,31 @@ class _Binder:
             replay=replay,
             validate_only=flag(method, "validate_only"),
             resources=self.stored,
-            statements=self._statements(method, replay) if custom is None or custom.around else (),
+            statements=self._statements(method, replay, own=custom is None or custom.around),
             code="" if custom is None else str(custom.place),
         )
 
-    def _statements(self, method: Method, replay: Replay | None) -> tuple[str, ...]:
-        """The SQL of the ordinary case: with a request_id, without etag, of a List its first page."""
-        if method.resource is None:
-            return ()
-        own: tuple[str, ...] = ()
-        sql = self.rows[method.resource.type].sql
+    def _statements(self, method: Method, replay: Replay | None, *, own: bool) -> tuple[str, ...]:
+        """The SQL of the ordinary case: with a request_id, without etag, of a List its first page; `own`: the standard method's too."""
+        statements = self._own_statements(method) if own and method.resource is not None else ()
+        return statements if replay is None else (replay.claim, *statements, replay.keep)
+
+    def _own_statements(self, method: Method) -> tuple[str, ...]:
+        assert method.resource is not None
+        rows = self.rows[method.resource.type]
         match method.kind:
             case MethodKind.GET:
-                own = (sql.select,)
+                return (rows.sql.select,)
             case MethodKind.LIST:
-                own = (first_page(self.rows[method.resource.type], self.engine),)
+                return (first_page(rows, self.engine),)
             case MethodKind.CREATE | MethodKind.BATCH_CREATE:
-                own = (sql.insert,)
+                return (rows.sql.insert,)
             case MethodKind.UPDATE:
-                own = (sql.select_for_update, sql.update_all)
+                return (rows.sql.select_for_update, rows.sql.update_all)
             case MethodKind.DELETE:
-                own = (sql.delete,)
-            case MethodKind.CUSTOM:
-                pass
-        return own if replay is None else (replay.claim, *own, replay.keep)
+                return (rows.sql.delete,)
+            case _:
+                return ()
 
     def _standard(self, method: Method, *, around: bool) -> Handler | None:  # noqa: PLR0911 - one return a kind.
         if method.resource is None or method.kind is MethodKind.CUSTOM:

@@ -1,4 +1,7 @@
-"""Where the types of a contract stand as Python modules: one a .proto, by its import path."""
+"""The contract as Python modules: one a .proto, by its import path; where its types stand in them, and the modules' text.
+
+Their text gives the very classes the server uses, so that compiled methods and custom code share one class a message.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,19 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
 TAKEN = frozenset({"google", "buf", "grpc", "protoplane", *sys.stdlib_module_names})
 """First parts of a module's name that mean another package already: theirs get a `_` behind, as PEP 8 has it."""
+
+RUNTIME = '''\
+"""{path}: the classes of the contract that is served. Written by `protoplane stubs`; changes here are lost."""
+
+from protoplane.contract.served import enum as _enum
+from protoplane.contract.served import message as _message
+from protoplane.method.custom import Servicer as _Servicer
+
+{body}'''
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +94,25 @@ def fields_within(message: DescriptorProto) -> Iterator[FieldDescriptorProto]:
     yield from message.field
     for inner in message.nested_type:
         yield from fields_within(inner)
+
+
+def runtime_modules(files: Mapping[str, FileDescriptorProto]) -> dict[str, str]:
+    """Name and text of the module of every file, for a process that imports them without writing them."""
+    return {module_of(name): runtime_text(file) for name, file in files.items()}
+
+
+def runtime_text(file: FileDescriptorProto) -> str:
+    """The module that gives the served classes under the names of the stub."""
+    scope = f"{file.package}." if file.package else ""
+    lines: list[str] = []
+    for enum in file.enum_type:
+        lines += [f'{plain(enum.name)} = _enum("{scope}{enum.name}")', *_values(enum)]
+    lines += [f'{plain(message.name)} = _message("{scope}{message.name}")' for message in file.message_type]
+    for service in file.service:
+        text = f'"""Typed base: `class {service.name}({service.name}Servicer, service="{scope}{service.name}")`."""'
+        lines += ["", "", f"class {service.name}Servicer(_Servicer):", f"    {text}"]
+    return RUNTIME.format(path=file.name, body="\n".join(lines) + "\n")
+
+
+def _values(enum: EnumDescriptorProto) -> list[str]:
+    return [f"{value.name} = {value.number}" for value in enum.value if not keyword.iskeyword(value.name)]
