@@ -15,6 +15,7 @@ from protoplane.base.errors import Fault
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.contract.model import Access, Contract
 from protoplane.database import DatabaseProblem, connect
+from protoplane.edge import early
 from protoplane.edge.call import Served, bind_call
 from protoplane.edge.health import Health, Prober, health_handlers
 from protoplane.edge.reflection import reflection_handlers
@@ -204,6 +205,10 @@ def open_edge(
 ) -> App:
     """Listen for calls of the compiled methods. Raises NotStartedError when the address cannot be had."""
     authenticate, server = identity.verifier.authenticate, settings.server
+    if unread := early.problem():
+        if settings.environment is Environment.SERVE:
+            raise NotStartedError([f"{unread}\n    mend: install a version that is, as the lock files have it"])
+        observe(Event("grpcio.unknown", level=Level.WARNING, facts={"problem": unread}))
     health = Health(dict.fromkeys(method.service for method in contract.methods.values()), observe)
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = health_handlers(health)
     if server.reflection != "off":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, Protocol, TypeAlias, final
 
 import grpc
@@ -19,6 +18,7 @@ from grpc_health.v1 import health_pb2
 from protoplane.base.errors import Fault, Reason
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.edge.call import read_metadata
+from protoplane.edge.early import EarlyPool
 from protoplane.edge.refusal import refuse
 
 Status: TypeAlias = int
@@ -209,7 +209,7 @@ class Prober:
 
 def health_handlers(health: Health) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
     """Handlers by path. Anyone may ask: balancers and kubelets have no credentials, and learn nothing but the status."""
-    pool = ThreadPoolExecutor(THREADS, "health")
+    pool = EarlyPool(THREADS, "health")
 
     def check(data: bytes, context: grpc.ServicerContext) -> bytes:
         status = health.status_of(_service(data, context))

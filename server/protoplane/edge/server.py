@@ -12,7 +12,9 @@ import grpc
 
 from protoplane.base import limits
 from protoplane.base.observe import Observe
+from protoplane.edge import early
 from protoplane.edge.call import unknown_method
+from protoplane.edge.early import Arrivals
 
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ class Workers(futures.Executor):
     """Threads that take calls from one queue: an eighth less CPU a call than ThreadPoolExecutor, which keeps an idle count."""
 
     def __init__(self, threads: int, name: str) -> None:
+        self._arrivals = Arrivals(lambda future, run, args: self._waiting.put((future, run, args)), name) if not early.problem() else None
         self._waiting: queue.SimpleQueue[tuple[futures.Future[Any], Callable[..., Any], tuple[Any, ...]] | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True) for number in range(threads)]
         self._open = True
@@ -65,10 +68,12 @@ class Workers(futures.Executor):
             thread.start()
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> futures.Future[T]:
-        """Have a thread run it. RuntimeError after `shutdown`."""
+        """Have a thread run it, a call once its message is here. RuntimeError after `shutdown`."""
         assert not kwargs  # grpcio has none, and a dictionary a call is not free.
         if not self._open:
             raise RuntimeError("these workers have been shut down")
+        if self._arrivals is not None and self._arrivals.concerns(args):
+            return self._arrivals.take(fn, args)
         future: futures.Future[T] = futures.Future()
         self._waiting.put((future, fn, args))
         return future
@@ -76,6 +81,8 @@ class Workers(futures.Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - Executor's signature.
         """Take nothing more; what waits is still run, unless `cancel_futures`."""
         self._open = False
+        if self._arrivals is not None:
+            self._arrivals.close()
         if cancel_futures:
             while not self._waiting.empty():
                 if (item := self._waiting.get()) is not None:
