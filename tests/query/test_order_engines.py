@@ -10,7 +10,7 @@ import MySQLdb
 import pytest
 from peewee import Entity, MySQLDatabase, Node, Select
 
-from protoplane.query.order import compile_order
+from protoplane.query.order import OrderCompiler
 from protoplane.query.slot import bind
 from tests.engines import Database
 from tests.query.library import BookColumns, book, equals, limit, render
@@ -81,7 +81,7 @@ class Columns(BookColumns):
 )
 def test_a_page_reads_its_own_rows_at_every_depth(session: Session, text: str) -> None:
     columns = Columns(merges_ranges=True)
-    order = compile_order(text, book(), columns, fixed_keys=1)
+    order = OrderCompiler(book(), columns, fixed_keys=1).compile(text)
     keys = [key.node.alias(f"key_{i}") for i, key in enumerate(order.keys)]  # type: ignore[attr-defined] # Entities.
     select = Select([Entity("book")], [columns.column("id"), *keys]).where(equals(columns.column("publisher"), "p"))
     everything = session.run(select.order_by(*order.order_by()), {})

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from peewee import Node
 
 from protoplane.base.deadline import Deadline
 from protoplane.store.engine import Engine
 from protoplane.store.schema import ColumnShape, ForeignKeyShape, IndexShape, Storage, TableShape
+from protoplane.store.statements import render
 from tests.engines import Database
 
 SHELF = TableShape(
@@ -73,3 +75,9 @@ def write(store: Engine, text: str, *values: object) -> int:
 def read(store: Engine, text: str, *values: object) -> list[tuple[object, ...]]:
     """One query."""
     return list(store.read(lambda session: session.rows(sql(store, text), values), soon()))
+
+
+def query_rows(store: Engine, query: Node, **values: object) -> list[tuple[object, ...]]:
+    """One query of Peewee's, with values for its slots."""
+    statement = render(query, store.database)
+    return list(store.read(lambda session: session.rows(statement.sql, statement.bound(values)), soon()))

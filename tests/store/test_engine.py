@@ -16,6 +16,16 @@ from tests.engines import Database
 from tests.store.conftest import read, soon, sql, write
 
 
+def run_by_peewee(store: Engine, statement: str) -> object:
+    """As custom code may: the cursor."""
+    return store.database.execute_sql(statement)
+
+
+def inside_and_outside(store: Engine, statement: str) -> list[Callable[[], object]]:
+    """A statement of Peewee's in a session that reads, and in none."""
+    return [lambda: store.read(lambda _: run_by_peewee(store, statement), soon()), lambda: run_by_peewee(store, statement)]
+
+
 class Rejected(Exception):
     """What the work itself raises."""
 
@@ -72,8 +82,6 @@ def test_work_that_raises_leaves_nothing(library: Engine, failure: type[BaseExce
 
 
 def test_a_rehearsal_gives_its_value_and_leaves_nothing(library: Engine) -> None:
-    assert library.write(add_shelf(library, "b"), soon(), rehearse=True) == 1
-
     def work(session: Session) -> str:
         add_shelf(library, "c")(session)
         session.roll_back()
@@ -169,7 +177,12 @@ def test_peewee_runs_in_the_same_transaction(library: Engine) -> None:
 def test_callbacks_after_commit_run_after_commit_only(library: Engine) -> None:
     ran: list[str] = []
     library.write(lambda _: library.database.after_commit(lambda: ran.append("kept")), soon())
-    library.write(lambda _: library.database.after_commit(lambda: ran.append("lost")), soon(), rehearse=True)
+
+    def undone(session: Session) -> None:
+        library.database.after_commit(lambda: ran.append("lost"))
+        session.roll_back()
+
+    library.write(undone, soon())
     assert ran == ["kept"]
 
 
@@ -186,6 +199,96 @@ def test_nothing_is_written_outside_a_transaction(library: Engine) -> None:
     with pytest.raises(RuntimeError, match="rolled back by"):
         library.write(lambda _: library.database.rollback(), soon())
     assert [row.shelf for row in model.select()] == ["a"]
+
+
+HIDDEN = [
+    "WITH x AS (SELECT 1) DELETE FROM shelf",
+    "with x as (select 1)\ndelete from shelf",
+    "/* a read */ DELETE FROM shelf",
+    "-- a read\nDELETE FROM shelf",
+    "(DELETE FROM shelf)",
+    "REPLACE INTO shelf VALUES ('b', 1)",
+    "TRUNCATE TABLE shelf",
+    "DROP TABLE shelf",
+    "CREATE TABLE more (id INTEGER)",
+    "EXPLAIN ANALYZE DELETE FROM shelf",
+    "ANALYZE DELETE FROM shelf",
+    "CALL nothing()",
+    "VACUUM",
+    "SELECT * FROM shelf INTO OUTFILE '/tmp/shelf'",
+    "SELECT room FROM shelf INTO/**/DUMPFILE '/tmp/shelf'",
+    "PRAGMA query_only = OFF",
+    "PRAGMA user_version = 7",
+    "SET SESSION transaction_read_only = 0",
+    "START TRANSACTION READ WRITE",
+    "BEGIN",
+    "COMMIT",
+    "LOCK TABLES shelf WRITE",
+]
+
+
+@pytest.mark.parametrize("statement", HIDDEN)
+def test_no_statement_of_peewee_writes_outside_a_transaction(library: Engine, statement: str) -> None:
+    for run in inside_and_outside(library, statement):
+        with pytest.raises((RuntimeError, peewee.PeeweeException)):
+            run()
+    assert read(library, "SELECT shelf FROM shelf") == [("a",)]
+    assert library.write(add_shelf(library, "b"), soon()) == 1
+    with pytest.raises(RuntimeError, match=r"Engine\.write"):
+        library.database.execute_sql("DELETE FROM shelf")
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM shelf", "UPDATE shelf SET room = 2", " insert into shelf values ('b', 1)", "DROP TABLE shelf"]
+)
+def test_a_write_among_the_rows_of_a_read_is_refused(library: Engine, statement: str) -> None:
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"Engine\.write"):
+            library.read(lambda session: session.rows(statement), soon())
+        assert read(library, "SELECT shelf, room FROM shelf") == [("a", 1)]
+    assert library.write(add_shelf(library, "b"), soon()) == 1
+    assert len(read(library, "SELECT shelf FROM shelf")) == 2
+
+
+@pytest.mark.engines("sqlite", "mysql")
+def test_a_write_behind_a_with_is_refused_by_the_engine(library: Engine) -> None:
+    statement = "WITH x AS (SELECT 'a' AS a) DELETE FROM shelf WHERE shelf IN (SELECT a FROM x)"
+    for run in inside_and_outside(library, statement):
+        with pytest.raises(RuntimeError, match=r"Engine\.write"):
+            run()
+    assert read(library, "SELECT shelf FROM shelf") == [("a",)]
+    library.write(lambda _: run_by_peewee(library, statement), soon())
+    assert read(library, "SELECT shelf FROM shelf") == []
+
+
+@pytest.mark.engines("mariadb", "mysql")
+def test_what_a_function_writes_or_a_select_locks_outside_a_transaction_is_refused(database: Database, library: Engine) -> None:
+    database.execute("CREATE FUNCTION erase() RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN DELETE FROM shelf; RETURN 1; END")
+    for statement in ("SELECT erase()", "SELECT * FROM shelf FOR UPDATE"):
+        with pytest.raises(RuntimeError, match=r"Engine\.write"):
+            library.read(lambda session, text=statement: session.rows(text), soon())  # type: ignore[misc]
+    assert read(library, "SELECT shelf FROM shelf") == [("a",)]
+    assert library.write(lambda session: session.row("SELECT erase()"), soon()) == (1,)
+
+
+@pytest.mark.engines("mariadb", "mysql")
+def test_after_a_statement_that_commits_by_itself_nothing_more_is_written(library: Engine) -> None:
+    def work(session: Session) -> None:
+        with pytest.raises(RuntimeError, match="commits by itself"):
+            session.execute("CREATE TABLE more (id INTEGER)")
+        add_shelf(library, "b")(session)
+
+    with pytest.raises(RuntimeError, match="commits by itself"):
+        library.write(work, soon())
+    assert read(library, "SELECT shelf FROM shelf") == [("a",)]
+
+
+def test_reads_of_every_form_may_run_outside_a_transaction(library: Engine) -> None:
+    for statement in ("SELECT shelf FROM shelf", " select shelf from shelf", "WITH x AS (SELECT shelf FROM shelf) SELECT * FROM x"):
+        for _ in range(2):
+            assert library.database.execute_sql(statement).fetchall() in ([("a",)], (("a",),))
+        assert library.read(lambda session, text=statement: list(session.rows(text)), soon()) == [("a",)]  # type: ignore[misc]
+        assert library.write(lambda session, text=statement: list(session.rows(text)), soon()) == [("a",)]  # type: ignore[misc]
 
 
 def test_sessions_do_not_nest(library: Engine) -> None:

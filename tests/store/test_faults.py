@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import peewee
 import pytest
@@ -16,11 +17,12 @@ from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault
 from protoplane.store import mysqlclient
 from protoplane.store.dialect import MySQLFamily
-from protoplane.store.engine import CannotConnect, Engine, LockTimeout, Session
+from protoplane.store.engine import CannotConnect, Engine, LockTimeout, Session, Unusable
+from protoplane.store.migrate import STEP_TABLE, Plan, StepFailed, apply, plan
 from protoplane.store.trouble import MYSQL_ERRORS, Trouble
 from tests.engines import Database
 from tests.engines.server import Server
-from tests.store.conftest import read, soon, sql, write
+from tests.store.conftest import BOOK, SHELF, read, soon, sql, write
 from tests.store.test_engine import add_shelf, shelf_model
 
 SERVERS = pytest.mark.engines("mariadb", "mysql")
@@ -70,8 +72,9 @@ def held(store: Engine, statement: str) -> Iterator[None]:
         session.execute(statement)
         ready.set()
         release.wait(60)
+        session.roll_back()
 
-    with meanwhile(lambda: store.write(work, soon(60), rehearse=True)):
+    with meanwhile(lambda: store.write(work, soon(60))):
         assert ready.wait(10)
         try:
             yield
@@ -375,6 +378,37 @@ def test_a_read_only_server_still_reads(database: Database) -> None:
     finally:
         database.execute("SET GLOBAL read_only = 0")
     assert plain.write(add_shelf(plain, "b"), soon()) == 1
+    plain.close()
+
+
+@SERVERS
+@pytest.mark.usefixtures("library")
+def test_a_privilege_that_is_missing_is_unavailable_to_callers_and_named_to_whoever_configures(database: Database) -> None:
+    database.execute("CREATE USER IF NOT EXISTS reader@'127.0.0.1' IDENTIFIED BY 'word'")
+    database.execute(f"GRANT SELECT ON {database.name}.* TO reader@'127.0.0.1'")
+    reader = Engine(database.url.replace("root@", "reader:word@"), threads=1)
+    with pytest.raises(Unusable, match=r"lacks a privilege: .*INSERT command denied") as refused:
+        reader.write(add_shelf(reader, "b"), soon())
+    assert (refused.value.reason, refused.value.text) == ("DATABASE_UNAVAILABLE", "The storage cannot be reached at the moment.")
+    assert read(reader, "SELECT shelf FROM shelf") == [("a",)]
+    assert [finding for finding in reader.findings() if finding.fatal] == []
+    reader.close()
+
+
+@SERVERS
+def test_an_account_that_may_only_use_tables_serves_and_does_not_migrate(database: Database, store: Engine) -> None:
+    apply(store, plan(store, (SHELF, BOOK)))
+    plain_user(database)
+    plain = Engine(database.url.replace("root@", "plain:word@"), threads=1)
+    assert plan(plain, (SHELF, BOOK)) == Plan((), ())
+    apply(plain, plan(plain, (SHELF, BOOK)))
+    with pytest.raises(StepFailed, match="CREATE command denied"):
+        apply(plain, plan(plain, (SHELF, BOOK, replace(SHELF, name="more"))))
+    assert read(store, "SELECT table_name, state FROM protoplane_step ORDER BY number DESC LIMIT 1") == [("more", "failed")]
+    database.execute(f"DROP TABLE {STEP_TABLE.name}")
+    apply(plain, plan(plain, (SHELF, BOOK)))
+    with pytest.raises(StepFailed, match=r"CREATE command denied[^\n]*\n    in: CREATE TABLE IF NOT EXISTS `protoplane_step`"):
+        apply(plain, plan(plain, (SHELF, BOOK, replace(SHELF, name="more"))))
     plain.close()
 
 

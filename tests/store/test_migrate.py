@@ -15,7 +15,7 @@ from protoplane.store.engine import Engine
 from protoplane.store.migrate import STEP_TABLE, Difference, Plan, StepFailed, StepKind, apply, introspect, plan, reset
 from protoplane.store.schema import ColumnShape, ForeignKeyShape, IndexShape, Storage, TableShape
 from tests.engines import Database
-from tests.store.conftest import BOOK, SHELF, read, soon, write
+from tests.store.conftest import BOOK, SHELF, query_rows, read, soon, write
 
 LIBRARY = (BOOK, SHELF)  # Children first: the plan must turn them round.
 LENGTHS = {Storage.TEXT: (0, 1, 63, 255, 768, 769, 5_000), Storage.BYTES: (0, 1, 32, 3_072, 3_073)}
@@ -68,16 +68,31 @@ def test_what_is_read_back_is_what_was_made(store: Engine, shapes: list[TableSha
 def test_a_new_database_gets_its_tables_parents_first(store: Engine) -> None:
     planned = plan(store, LIBRARY)
     assert [(step.number, step.kind, step.table, step.name) for step in planned.steps] == [
-        (1, StepKind.TABLE, "shelf", ""),
-        (2, StepKind.TABLE, "book", ""),
-        (3, StepKind.INDEX, "book", "book__isbn"),
-        (4, StepKind.INDEX, "book", "book__pages"),
+        (1, StepKind.TABLE, "protoplane_step", ""),
+        (2, StepKind.TABLE, "shelf", ""),
+        (3, StepKind.TABLE, "book", ""),
+        (4, StepKind.INDEX, "book", "book__isbn"),
+        (5, StepKind.INDEX, "book", "book__pages"),
     ]
     assert not planned.done
     apply(store, planned)
     assert plan(store, LIBRARY).done
     steps = read(store, "SELECT number, statement, checksum, state FROM protoplane_step ORDER BY number")
-    assert [(step.number, step.statement, step.checksum, "done") for step in planned.steps] == steps
+    assert [(step.number - 1, step.statement, step.checksum, "done") for step in planned.steps[1:]] == steps
+
+
+def test_the_sql_of_a_plan_is_all_it_takes(database: Database, store: Engine) -> None:
+    """Run by hand, in order, as `protoplane migrate` prints it."""
+    for step in plan(store, LIBRARY).steps:
+        database.execute(step.statement)
+    assert plan(store, LIBRARY) == Plan((), ())
+    apply(store, plan(store, (*LIBRARY, replace(SHELF, name="more"))))
+    assert read(store, "SELECT number, table_name FROM protoplane_step") == [(1, "more")]
+
+
+def test_a_plan_without_steps_touches_nothing(store: Engine) -> None:
+    apply(store, plan(store, ()))
+    assert introspect(store) == {}
 
 
 def test_columns_and_indexes_are_added_under_rows_that_are_there(store: Engine) -> None:
@@ -94,8 +109,7 @@ def test_columns_and_indexes_are_added_under_rows_that_are_there(store: Engine) 
     for column in more:
         expression = store.dialect.read(Table("shelf").c[column.name], column.storage)
         query = Table("shelf").select(expression)
-        row = store.read(lambda session, q=query: session.row(*store.compile(q)), soon())  # type: ignore[misc]
-        assert row == (None if column.nullable else empty.get(column.storage, 0),), column
+        assert query_rows(store, query) == [(None if column.nullable else empty.get(column.storage, 0),)], column
     write(store, "INSERT INTO shelf (shelf, room) VALUES (?, ?)", "b", 1)  # As a server that does not know the new columns.
 
 
@@ -194,7 +208,7 @@ def test_a_unique_index_over_equal_values_fails_and_is_recorded(store: Engine) -
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_run_cut_off_around_any_step_is_taken_up_again(store: Engine, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate, "LEASE_SECONDS", 0)
-    define, count = store.define, len(plan(store, LIBRARY).steps)
+    define, count = store.define, len(plan(store, LIBRARY).steps[1:])
 
     class CutOff(BaseException):
         """The process ends."""

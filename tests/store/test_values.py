@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from peewee import Column, Expression, Table
 
 from protoplane.base.errors import Fault
-from protoplane.query.slot import Slot, bind
+from protoplane.query.slot import Slot
 from protoplane.store.dialect import EPOCH
 from protoplane.store.engine import Engine
 from protoplane.store.schema import ColumnShape, Storage, TableShape
-from tests.store.conftest import read, soon, sql, write
+from tests.store.conftest import query_rows, read, soon, sql, write
 
 MICROSECOND = timedelta(microseconds=1)
 TIME_MIN = (EPOCH.min - EPOCH) // MICROSECOND
@@ -80,9 +80,8 @@ def put(store: Engine, number: int, storage: Storage, value: object) -> None:
 def get(store: Engine, number: int, storage: Storage) -> object:
     table = Table(VALUES.name, [column.name for column in VALUES.columns])
     query = table.select(store.dialect.read(Column(table, f"a_{storage}"), storage)).where(Column(table, "id") == number)
-    row = store.read(lambda session: session.row(*store.compile(query)), soon())
-    assert row is not None
-    return row[0]
+    ((found,),) = query_rows(store, query)
+    return found
 
 
 def test_every_extreme_reads_back_equal(values: Engine) -> None:
@@ -125,7 +124,7 @@ def test_every_microsecond_reads_back_equal_and_in_order(values: Engine, times: 
     values.write(lambda session: session.execute_many(insert, [(i, convert(t)) for i, t in enumerate(times)]), soon())
     table = Table(VALUES.name, [column.name for column in VALUES.columns])
     query = table.select(values.dialect.read(Column(table, "a_time"), Storage.TIME)).order_by(Column(table, "a_time"))
-    assert [row[0] for row in values.read(lambda session: session.rows(*values.compile(query)), soon())] == sorted(times)
+    assert [row[0] for row in query_rows(values, query)] == sorted(times)
 
 
 def test_text_compares_and_is_unique_to_the_last_bit(values: Engine) -> None:
@@ -150,7 +149,7 @@ def test_left_counts_characters(values: Engine) -> None:
     put(values, 1, Storage.TEXT, "😀é" + "x" * 10)
     table = Table(VALUES.name)
     query = table.select(values.dialect.left(table.c.a_text, 2))
-    assert values.read(lambda session: session.row(*values.compile(query)), soon()) == ("😀é",)
+    assert query_rows(values, query) == [("😀é",)]
 
 
 KEYS = [
@@ -197,8 +196,7 @@ def matching(store: Engine, storage: Storage, *, keyed: bool, key: object = None
         .where(elements.exists(tests[0] if len(tests) == 1 else Expression(tests[0], "AND", tests[1])))
         .order_by(Column(table, "id"))
     )
-    text, params = store.compile(query)
-    return [row[0] for row in store.read(lambda session: session.rows(text, bind(params, {"k": key, "v": value})), soon())]
+    return [int(str(number)) for (number,) in query_rows(store, query, k=key, v=value)]
 
 
 def put_json(store: Engine, number: int, value: object) -> None:
@@ -240,5 +238,4 @@ def test_elements_within_elements(values: Engine) -> None:
     found = outer.exists(
         fields.exists(Expression(Expression(fields.key, "=", "x"), "AND", inner.exists(Expression(inner.value, "=", "b"))))
     )
-    text, params = values.compile(table.select(Column(table, "id")).where(found))
-    assert [row[0] for row in values.read(lambda session: session.rows(text, params), soon())] == [1]
+    assert query_rows(values, table.select(Column(table, "id")).where(found)) == [(1,)]

@@ -1,4 +1,7 @@
-"""Every bound in one place, with its unit in the name and its reason beside it."""
+"""Every bound that callers or contracts meet, in one place: its unit in the name, its reason beside it.
+
+Bounds that only one module knows of (caches, polls, retries) stand at the head of that module.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,17 @@ ID_CHARACTERS_MAX = 63
 NAME_CHARACTERS_MAX = 1_024
 """Length of a whole resource name, before it is parsed."""
 
-INDEXED_CHARACTERS_MAX = 768
-"""Characters a key column can hold: 3,072 bytes of an InnoDB index at four bytes each."""
+CHARACTER_BYTES_MAX = 4
+"""Bytes of a character in UTF-8, on every engine."""
+
+INDEX_BYTES_MAX = 3_072
+"""All columns of an index together (InnoDB, ROW_FORMAT=DYNAMIC). Above it MariaDB makes a hash index or silently cuts the key."""
+
+INDEXED_CHARACTERS_MAX = INDEX_BYTES_MAX // CHARACTER_BYTES_MAX
+"""Characters that a column of an index can hold: 768."""
+
+IDENTIFIER_CHARACTERS_MAX = 64
+"""Names of tables, columns and indexes on MySQL and MariaDB; SQLite has no limit, but a contract should move."""
 
 SORT_CHARACTERS_MAX = 255
 """Characters of an unbounded string that take part in sorting: 1,020 bytes, just within MySQL's max_sort_length of 1,024."""

@@ -10,13 +10,9 @@ from protoplane.contract.columns import is_stored_reference
 from protoplane.contract.model import Field, IndexRule, Kind, Label, Pattern, Resource, Role
 from protoplane.contract.report import Report
 
-INDEX_BYTES_MAX: Final = 3_072
-"""InnoDB's bound for all columns of an index together."""
-
 INDEX_COLUMNS_MAX: Final = 16
 """MySQL's bound."""
 
-_CHARACTER_BYTES = 4
 _NUMBER_BYTES = 8
 _UNINDEXED: Final = frozenset({Kind.MESSAGE, Kind.JSON, Kind.OPAQUE})
 
@@ -52,16 +48,16 @@ def _lint_index(resource: Resource, index: IndexRule, patterns: Mapping[str, Pat
             report.add(index.place, "index-sensitive", f"`{path}` in {_words(index)} is sensitive", mend)
         width = _width(field, patterns)
         if width is None:
-            bound = INDEX_BYTES_MAX if field.kind is Kind.BYTES else limits.INDEXED_CHARACTERS_MAX
+            bound = limits.INDEX_BYTES_MAX if field.kind is Kind.BYTES else limits.INDEXED_CHARACTERS_MAX
             kind = field.kind.value
             problem = f"`{path}` in {_words(index)} is not bounded to {bound:,} {'bytes' if field.kind is Kind.BYTES else 'characters'}"
             report.add(index.place, "index-unbounded", problem, f"give it [(buf.validate.field).{kind}.max_len = 255] or the like")
             continue
         bytes_wide += width
         columns += len(patterns[field.reference].variables) if is_stored_reference(field, patterns) else 1
-    if bytes_wide > INDEX_BYTES_MAX or columns > INDEX_COLUMNS_MAX:
+    if bytes_wide > limits.INDEX_BYTES_MAX or columns > INDEX_COLUMNS_MAX:
         problem = f"{_words(index)} holds {bytes_wide:,} bytes in {columns} columns"
-        mend = f"keep it within {INDEX_BYTES_MAX:,} bytes (4 a character) and {INDEX_COLUMNS_MAX} columns"
+        mend = f"keep it within {limits.INDEX_BYTES_MAX:,} bytes (4 a character) and {INDEX_COLUMNS_MAX} columns"
         report.add(index.place, "index-wide", problem, mend)
 
 
@@ -83,9 +79,9 @@ def _path_problem(resource: Resource, path: str, field: Field | None) -> str:
 def _width(field: Field, patterns: Mapping[str, Pattern]) -> int | None:
     """Bytes that a field takes in an index; None for text or bytes without a bound, or with one that is too large."""
     if is_stored_reference(field, patterns):
-        return len(patterns[field.reference].variables) * limits.ID_CHARACTERS_MAX * _CHARACTER_BYTES
+        return len(patterns[field.reference].variables) * limits.ID_CHARACTERS_MAX * limits.CHARACTER_BYTES_MAX
     if field.kind is Kind.STRING:
-        return field.max_length * _CHARACTER_BYTES if 0 < field.max_length <= limits.INDEXED_CHARACTERS_MAX else None
+        return field.max_length * limits.CHARACTER_BYTES_MAX if 0 < field.max_length <= limits.INDEXED_CHARACTERS_MAX else None
     if field.kind is Kind.BYTES:
-        return field.max_length if 0 < field.max_length <= INDEX_BYTES_MAX else None
+        return field.max_length if 0 < field.max_length <= limits.INDEX_BYTES_MAX else None
     return _NUMBER_BYTES

@@ -13,6 +13,7 @@ import protovalidate
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 from google.protobuf.message import Message
 
+from protoplane.base import limits
 from protoplane.contract import options
 from protoplane.contract.columns import stored_columns
 from protoplane.contract.indexes import lint_indexes
@@ -22,8 +23,8 @@ from protoplane.contract.pool import Places, messages_of
 from protoplane.contract.report import Report
 from protoplane.contract.resources import parse_pattern
 
-_IDENTIFIER: Final = re.compile(r"[a-z_][a-z0-9_]{0,63}")
-"""Table and column names: 64 characters is MySQL's bound; lower case means the same on every engine and file system."""
+_IDENTIFIER: Final = re.compile(rf"[a-z_][a-z0-9_]{{0,{limits.IDENTIFIER_CHARACTERS_MAX - 1}}}")
+"""Table and column names. Lower case means the same on every engine and file system."""
 
 _KEPT_TABLES: Final = ("protoplane_", "sqlite_")
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
@@ -182,7 +183,7 @@ class Linter:
         if not _IDENTIFIER.fullmatch(resource.table) or resource.table.startswith(_KEPT_TABLES):
             place = self._places.message_option(resource.message, options.STORAGE, "table")
             problem = f"{resource.table!r} cannot be the table of {resource.message.name}"
-            mend = f"use at most 64 of a-z 0-9 _, not led by a digit, by {' or by '.join(_KEPT_TABLES)}"
+            mend = f"use at most {limits.IDENTIFIER_CHARACTERS_MAX} of a-z 0-9 _, not led by a digit, by {' or by '.join(_KEPT_TABLES)}"
             self._report.add(place, "table-name", problem, mend)
 
     def _lint_columns(self, resource: Resource, columns: Collection[tuple[str, Field | None]]) -> None:
@@ -191,7 +192,7 @@ class Linter:
         for name, field in columns:
             place = self._at_pattern(resource) if field is None else field.place
             if not _IDENTIFIER.fullmatch(name):
-                problem = f"{name!r} cannot be a column: at most 64 of a-z 0-9 _, not led by a digit"
+                problem = f"{name!r} cannot be a column: at most {limits.IDENTIFIER_CHARACTERS_MAX} of a-z 0-9 _, not led by a digit"
                 self._report.add(place, "column-name", problem, mend)
             if name in taken:
                 problem = f"{_holder(field)} and {_holder(taken[name])} would both be stored in column {name!r} of {resource.table}"

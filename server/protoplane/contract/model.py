@@ -125,6 +125,11 @@ class Field:
         return behavior in self.behaviors
 
     @property
+    def queryable(self) -> bool:
+        """Whether filters and orders may name it: they must not be a way to guess what a caller may not read; the etag has no column."""
+        return not (self.sensitive or self.has(Behavior.INPUT_ONLY) or self.role is Role.ETAG)
+
+    @property
     def mutable(self) -> bool:
         """Whether an update may change it."""
         return not self.behaviors & {Behavior.OUTPUT_ONLY, Behavior.IDENTIFIER}

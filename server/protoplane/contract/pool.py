@@ -21,7 +21,7 @@ from protoplane.contract.model import MessageClass, Place
 Path = tuple[int, ...]
 """Path of an element in a FileDescriptorProto: field numbers and indexes (`SourceCodeInfo.Location.path`)."""
 
-_OPTIONS_OF_FILE, _OPTIONS_OF_MESSAGE, _OPTIONS_OF_FIELD, _OPTIONS_OF_METHOD = 8, 7, 8, 4
+_OPTIONS_OF_MESSAGE, _OPTIONS_OF_FIELD, _OPTIONS_OF_METHOD = 7, 8, 4
 _MESSAGE_OF_FILE, _SERVICE_OF_FILE, _FIELD_OF_MESSAGE, _NESTED_OF_MESSAGE, _METHOD_OF_SERVICE = 4, 6, 2, 3, 2
 
 
@@ -99,12 +99,8 @@ class Places:
         """Where a method is declared."""
         return self._place(*self._elements[method.full_name])
 
-    def file_option(self, file: FileDescriptor, number: int, *inside: str) -> Place:
-        """An option of a file, by its field number; `inside` are texts that narrow it down (see `_option`)."""
-        return self._option(file.name, (_OPTIONS_OF_FILE, number), Place(file.name), inside)
-
     def message_option(self, message: Descriptor, number: int, *inside: str) -> Place:
-        """An option of a message."""
+        """An option of a message, by its field number; `inside` are texts that narrow it down (see `_option`)."""
         file, path = self._elements[message.full_name]
         return self._option(file, (*path, _OPTIONS_OF_MESSAGE, number), self.message(message), inside)
 

@@ -23,7 +23,7 @@ from protoplane.contract.report import Report
 _COLLECTION: Final = re.compile(r"[a-z][a-zA-Z0-9]*")
 _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Z][A-Za-z0-9]*")
-_LEVELS_MAX: Final = 3_072 // (4 * limits.ID_CHARACTERS_MAX)
+_LEVELS_MAX: Final = limits.INDEX_BYTES_MAX // (limits.CHARACTER_BYTES_MAX * limits.ID_CHARACTERS_MAX)
 """Ids in one name: the primary key holds them all, in 3,072 bytes."""
 
 

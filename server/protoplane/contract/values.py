@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from protoplane.base.clock import MICROSECONDS
 from protoplane.base.errors import shorten
 from protoplane.contract.model import Field, Kind, Role
 from protoplane.contract.names import NamePattern
@@ -26,6 +27,17 @@ TIMESTAMP_SECONDS_MAX: Final = 253_402_300_799
 
 DURATION_SECONDS_MAX: Final = 315_576_000_000
 """10,000 years, either way (google/protobuf/duration.proto)."""
+
+WHOLE_RANGES: Final[Mapping[Kind, tuple[int, int]]] = {
+    Kind.INT32: (-(2**31), 2**31 - 1),
+    Kind.INT64: (-(2**63), 2**63 - 1),
+    Kind.UINT32: (0, 2**32 - 1),
+    Kind.UINT64: (0, 2**64 - 1),
+    Kind.ENUM: (-(2**31), 2**31 - 1),
+    Kind.TIMESTAMP: (TIMESTAMP_SECONDS_MIN * MICROSECONDS, (TIMESTAMP_SECONDS_MAX + 1) * MICROSECONDS - 1),
+    Kind.DURATION: (1 - (DURATION_SECONDS_MAX + 1) * MICROSECONDS, (DURATION_SECONDS_MAX + 1) * MICROSECONDS - 1),
+}
+"""Least and greatest value of the kinds that are kept as whole numbers: times and durations in microseconds."""
 
 _NANOS: Final = 1_000_000_000
 _UUID4: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")

@@ -6,27 +6,23 @@ Sensitive and input-only fields cannot be named at all: a filter must not be a w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import assert_never
 
 from protoplane.base.errors import Reason
-from protoplane.contract.model import Behavior, Field, Kind, Label, Resource, Role
+from protoplane.contract.model import Field, Kind, Label, Resource, Role
 from protoplane.query import names
-from protoplane.query.caret import Misread, nearest, quote
+from protoplane.query.caret import Misread, quote
 from protoplane.query.columns import Columns, NameColumns
-from protoplane.query.literal import OPS, Read, read_contained, read_map_key, reader
+from protoplane.query.fields import find_field
+from protoplane.query.literal import OPS, Read, read_contained, read_map_key, reader, require_order
 from protoplane.query.predicate import Compare, CompareName, Element, Junction, Negation, Op, Predicate, Present, Term, Test, predicate
 from protoplane.query.syntax import And, Bare, Call, Literal, Member, Not, Or, Restriction, Tree, parse
 
 FILTERS_KEPT_MAX = 256
 """Compiled filters a List method remembers by text: clients send few, and at 8 KiB each these take 2 MiB at most."""
-
-
-def compile_filter(text: str, resource: Resource, columns: Columns) -> Predicate | None:
-    """One filter, compiled; None when it is empty. Keep a `FilterCompiler` where there are many. Raises INVALID_FILTER."""
-    return FilterCompiler(resource, columns).compile(text)
 
 
 class FilterCompiler:
@@ -87,13 +83,10 @@ class FilterCompiler:
 
     def _find(self, member: Member) -> tuple[Subject, str | None, int]:
         """The map that the path leads into, with the key named and its place; anything else is a problem to explain."""
-        fields: Mapping[str, Field] = {field.name: field for field in self._resource.fields}
+        owner: Resource | Field = self._resource
         for index, name in enumerate(member.path):
-            field, offset = fields.get(name), member.offsets[index]
-            if field is None:
-                known = [other.name for other in fields.values() if _refusal(other) == ""]
-                owner = f"'{'.'.join(member.path[:index])}'" if index else f"the resource '{self._resource.singular}'"
-                raise Misread(offset, f"{owner} has no field {quote(name)}{nearest(name, known)}")
+            offset = member.offsets[index]
+            field = find_field(owner, name, offset)
             subject = self._subjects[member.path[: index + 1]]
             if subject.refusal:
                 raise Misread(offset, subject.refusal)
@@ -108,7 +101,7 @@ class FilterCompiler:
                 raise Misread(beyond, f"'{name}' holds a resource name; fields of the resource it names cannot be filtered here")
             if not field.fields:
                 raise Misread(beyond, f"'{name}' has no fields that can be filtered")
-            fields = {inner.name: inner for inner in field.fields}
+            owner = field
         raise AssertionError(member.path)  # Every path of fields is among the subjects.
 
 
@@ -141,11 +134,9 @@ def _subjects(field: Field, columns: Columns, above: tuple[Field, ...]) -> list[
 
 
 def _refusal(field: Field) -> str:
-    if field.sensitive or field.has(Behavior.INPUT_ONLY):
-        return f"'{field.name}' cannot be filtered"
-    if field.role is Role.ETAG:
-        return f"'{field.name}' cannot be filtered: it is made when the resource is read"
-    return ""
+    if field.queryable:
+        return ""
+    return f"'{field.name}' cannot be filtered{': it is made when the resource is read' if field.role is Role.ETAG else ''}"
 
 
 def _spread(tree: Tree, test: Callable[[Literal], Term]) -> Term:
@@ -183,7 +174,9 @@ def _compare(subject: Subject, key: Literal | None, comparator: str, offset: int
             key_test = read_map_key(field, key)
             if comparator == ":" and literal.is_star:
                 return Element(field, subject.below, key=key_test)
-            value_test = _readable(subject, offset)(field, OPS[comparator], literal)
+            read = _readable(subject, offset)
+            require_order(field, comparator, offset)
+            value_test = read(field, OPS[comparator], literal)
             return Element(field, subject.below, key=key_test, value=value_test, of_key=comparator != ":")
         case _ as never:
             assert_never(never)
@@ -201,6 +194,7 @@ def _compare_singular(subject: Subject, comparator: str, offset: int, literal: L
     read = _readable(subject, offset)
     if comparator == ":" and field.kind is Kind.STRING:
         return Compare(field, read_contained(literal))
+    require_order(field, comparator, offset)
     return Compare(field, read(field, OPS[comparator], literal))
 
 

@@ -20,6 +20,7 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from protoplane.base.clock import MICROSECONDS
 from protoplane.contract.model import Field, Kind
+from protoplane.contract.values import WHOLE_RANGES
 from protoplane.query.caret import Misread, nearest, quote
 from protoplane.query.predicate import Op, Test, pattern
 from protoplane.query.syntax import Literal
@@ -35,22 +36,11 @@ OPS: Mapping[str, Op] = {
 }
 """By comparator; `:` on a single value means equality, but for strings, which contain."""
 
-TIME_MICROS_MIN = -62_135_596_800 * MICROSECONDS
-TIME_MICROS_MAX = 253_402_300_800 * MICROSECONDS - 1
-"""0001-01-01 to the end of 9999: what google.protobuf.Timestamp holds."""
+UNORDERED: Mapping[Kind, str] = {Kind.BOOL: "a bool", Kind.ENUM: "an enum", Kind.BYTES: "bytes"}
+"""Kinds whose values can be equal or not, but not less or greater; and how to call one."""
 
-DURATION_MICROS_MAX = 315_576_000_000 * MICROSECONDS
-"""±10,000 years: what google.protobuf.Duration holds."""
-
-INTEGERS: Mapping[Kind, tuple[int, int]] = {
-    Kind.INT32: (-(2**31), 2**31 - 1),
-    Kind.INT64: (-(2**63), 2**63 - 1),
-    Kind.UINT32: (0, 2**32 - 1),
-    Kind.UINT64: (0, 2**64 - 1),
-    Kind.TIMESTAMP: (TIME_MICROS_MIN, TIME_MICROS_MAX),
-    Kind.DURATION: (-DURATION_MICROS_MAX, DURATION_MICROS_MAX),
-}
-"""Least and greatest value of the kinds that are whole numbers."""
+INTEGERS = WHOLE_RANGES
+"""For `query.mask`."""
 
 _NUMBER = re.compile(r"(-?)((?:\d+(?:\.\d*)?|\.\d+))(?:[eE]([+-]?\d+))?", re.ASCII)
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
@@ -66,6 +56,13 @@ Read = Callable[[Field, Op, Literal], Test]
 def reader(kind: Kind) -> Read | None:
     """How literals are read for a field of this kind; None when values of the kind cannot be compared."""
     return _READERS.get(kind)
+
+
+def require_order(field: Field, comparator: str, offset: int) -> None:
+    """Refuse < <= > >= where values have no order, at the comparator's place."""
+    what = UNORDERED.get(field.kind)
+    if what is not None and OPS[comparator] not in (Op.EQUAL, Op.UNEQUAL):
+        raise Misread(offset, f"'{field.name}' is {what}, which has no order: only = != and : can be used")
 
 
 def read_contained(literal: Literal) -> Test:
@@ -98,14 +95,12 @@ def read_map_key(field: Field, literal: Literal) -> Test:
 
 
 def _read_bool(field: Field, op: Op, literal: Literal) -> Test:
-    _require_equality(field, op, literal, "a bool")
     if literal.quoted or literal.text not in ("true", "false"):
         raise Misread(literal.offset, f"true or false is expected here, because '{field.name}' is a bool")
     return Test(op, literal.text == "true")
 
 
 def _read_enum(field: Field, op: Op, literal: Literal) -> Test:
-    _require_equality(field, op, literal, "an enum")
     assert isinstance(field.enum, EnumDescriptor)
     value = field.enum.values_by_name.get(literal.text)
     if value is None:
@@ -116,7 +111,6 @@ def _read_enum(field: Field, op: Op, literal: Literal) -> Test:
 
 
 def _read_bytes(field: Field, op: Op, literal: Literal) -> Test:
-    _require_equality(field, op, literal, "bytes")
     text = literal.text.translate(_STANDARD_BASE64).rstrip("=")
     try:
         value = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -130,7 +124,7 @@ def _read_integer(field: Field, op: Op, literal: Literal) -> Test:
     if not literal.quoted and text.isdecimal() and text.isascii() and len(text) <= _SHORT_DIGITS:
         return _compare_whole(field, op, int(text), exact=True)
     number = _number(field, literal, "a whole number")
-    low, high = INTEGERS[field.kind]
+    low, high = WHOLE_RANGES[field.kind]
     if not low - 1 <= number <= high + 1:  # Before rounding: 1e20000 must not become an integer of 20,000 digits.
         return _beyond(op, above=number > 0)
     whole = math.floor(number)
@@ -222,7 +216,7 @@ def _nearest(kind: Kind, number: Decimal) -> float | None:
 
 def _compare_whole(field: Field, op: Op, whole: int, *, exact: bool) -> Test:
     """The test against `whole`, or against a number between it and the next one when not `exact`."""
-    low, high = INTEGERS[field.kind]
+    low, high = WHOLE_RANGES[field.kind]
     if whole < low:
         return _beyond(op, above=False)
     if whole > high or (whole == high and not exact):
@@ -240,11 +234,6 @@ def _beyond(op: Op, *, above: bool) -> Test:
     """The outcome of a comparison with a number above (or below) everything the field can hold."""
     holds = op is Op.UNEQUAL or op in ((Op.LESS, Op.AT_MOST) if above else (Op.GREATER, Op.AT_LEAST))
     return Test(Op.TRUE if holds else Op.FALSE)
-
-
-def _require_equality(field: Field, op: Op, literal: Literal, what: str) -> None:
-    if op not in (Op.EQUAL, Op.UNEQUAL):
-        raise Misread(literal.offset, f"'{field.name}' is {what}, which has no order: only = != and : can be used")
 
 
 def _article(kind: Kind) -> str:

@@ -44,12 +44,12 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 _DAY_SECONDS = 86_400
 
 
-def page_rows(page_size: int, *, default: int = limits.PAGE_ROWS_DEFAULT, most: int = limits.PAGE_ROWS_MAX) -> int:
+def page_rows(page_size: int) -> int:
     """Rows of the page asked for: 0 means the default, too many are lowered. Raises INVALID_FIELDS when negative."""
     if page_size < 0:
-        description = f"page_size is {page_size}; it must not be negative. 0 asks for the default of {default} rows."
+        description = f"page_size is {page_size}; it must not be negative. 0 asks for the default of {limits.PAGE_ROWS_DEFAULT} rows."
         raise invalid_fields([Violation("page_size", description, "NEGATIVE")])
-    return min(page_size or default, most)
+    return min(page_size or limits.PAGE_ROWS_DEFAULT, limits.PAGE_ROWS_MAX)
 
 
 def digest_arguments(method: str, arguments: Iterable[tuple[str, bytes]]) -> bytes:

@@ -29,11 +29,6 @@ class Predicate:
     """Makes the condition as a Peewee tree. Given the path of the field that a page goes on by, range conditions on that field are
     kept from choosing the index: SQLite would start at them, and not where the page starts. "" for none."""
 
-    @property
-    def expression(self) -> Node:
-        """The condition as a Peewee tree, made anew at each call."""
-        return self.build("")
-
 
 class Op(StrEnum):
     """How one value is tested. TRUE and FALSE are comparisons whose outcome is known from the literal alone."""

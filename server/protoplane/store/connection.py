@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -85,7 +86,7 @@ class Connection:
 
     @abstractmethod
     def command(self, sql: str) -> None:
-        """BEGIN, COMMIT or ROLLBACK."""
+        """BEGIN, COMMIT, ROLLBACK, or a savepoint's."""
 
     @abstractmethod
     def ask(self, sql: str) -> Sequence[Row]:
@@ -95,32 +96,43 @@ class Connection:
     def end(self) -> None:
         """Close it for good; never raises."""
 
+    def guard(self) -> None:
+        """Have the engine refuse every write until the next transaction, where its sessions do not refuse them anyway."""
+
     def admit(self, sql: str) -> None:
-        """Take note of a statement about to run; raise if the transaction it would belong to has ended."""
+        """Take note of a statement about to run; raise if the transaction it would belong to has ended.
+
+        Outside of `Engine.write` only reads may run. A statement that begins with SELECT cannot write, but for what the engine refuses
+        by itself; any other may (`WITH … DELETE`), whatever it begins with.
+        """
         if self.broken is not None:
             raise self.broken
+        if not (self.writing or sql.startswith("SELECT")):
+            self.guard()
         self.statements += 1
         self.statement = sql
 
-    def judge(self, error: Exception, sql: str) -> StoreError | Fault | None:
-        """What the caller should see in place of a driver's error, if it is about its data; take note if nothing more may run."""
+    def judge(self, error: Exception, sql: str) -> StoreError | Fault | RuntimeError | None:
+        """What the caller should see in place of a driver's error, if it is about the statement; take note if nothing more may run."""
         trouble = self.trouble(error)
         if trouble in TRANSACTION_ENDED:
             self.broken = error
             self.ended = self.ended or trouble in CONNECTION_ENDED
+        refusal: StoreError | Fault | RuntimeError | None = None
         match trouble:
             case Trouble.DUPLICATE:
-                return Duplicate(self.dialect.duplicate_index(error, self.ask))
+                refusal = Duplicate(self.dialect.duplicate_index(error, self.ask))
             case Trouble.PARENT_MISSING if sql.lstrip()[:6].upper() != "DELETE":
-                return ParentMissing("the parent is not there")
+                refusal = ParentMissing("the parent is not there")
             case Trouble.HAS_CHILDREN | Trouble.PARENT_MISSING:
-                return HasChildren("the row has children")
+                refusal = HasChildren("the row has children")
             case Trouble.LOCK_TIMEOUT:
-                return LockTimeout("a lock was not to be had")
+                refusal = LockTimeout("a lock was not to be had")
             case Trouble.VALUE | Trouble.PACKET:
-                return Fault(Reason.VALUE_TOO_LARGE)
-            case _:
-                return None
+                refusal = Fault(Reason.VALUE_TOO_LARGE)
+            case Trouble.OUTSIDE:
+                refusal = RuntimeError(OUTSIDE)
+        return refusal
 
     def trouble(self, error: BaseException) -> Trouble:
         """What an error of this connection means."""
@@ -135,7 +147,11 @@ def caught(errors: tuple[type[Exception], ...]) -> tuple[type[Exception], ...]:
     return (*errors, PeeweeException, LockTimeout)
 
 
-READS = ("SELECT", "WITH", "(SELECT", "EXPLAIN", "SHOW", "PRAGMA")
+OUTSIDE = "a write outside of Engine.write, or after a statement that commits by itself, would not be part of any transaction"
+
+READ = re.compile(r"[\s(]*+(?:SELECT|WITH|SHOW)\b(?!.*\b(?:OUT|DUMP)FILE\b)", re.IGNORECASE | re.DOTALL)
+"""What Peewee may run outside of `Engine.write`. The first word keeps out what changes the session, and a SELECT can write a file on the
+server; what writes rows behind such a beginning the engine refuses."""
 
 
 class BoundDatabase(BaseDatabase):
@@ -147,16 +163,18 @@ class BoundDatabase(BaseDatabase):
         alone = not connection.lock.locked()  # A thread of custom code, outside any session.
         if alone:
             connection.broken = None
-        if not connection.writing and not sql.lstrip().upper().startswith(READS):
-            raise RuntimeError("a write outside Engine.write would not be part of any transaction")
+        if not connection.writing and not READ.match(sql):
+            raise RuntimeError(OUTSIDE)
         connection.admit(sql)
         try:
             return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]  # Peewee's stubs.
         except PeeweeException as error:
-            connection.judge(error, sql)
+            refusal = connection.judge(error, sql)
             if alone and connection.ended:
                 connection.end()
                 self.dispose()
+            if isinstance(refusal, RuntimeError):
+                raise refusal from error
             raise
 
     def start_session(self, *, writing: bool) -> Connection:

@@ -19,19 +19,13 @@ Row: TypeAlias = tuple[Any, ...]
 Ask: TypeAlias = Callable[[str], Sequence[Row]]
 """Runs one statement without parameters on the connection at hand and gives its rows."""
 
-INDEX_BYTES_MAX = 3_072
-"""InnoDB, ROW_FORMAT=DYNAMIC. Above it MariaDB makes a hash index or silently cuts the key."""
-
 ROW_BYTES_MAX = 65_535
 """MySQL's limit on the declared sizes of a row; an unbounded column counts as its pointer."""
-
-NAME_CHARACTERS_MAX = 64
-"""Identifiers of MySQL and MariaDB; SQLite has no limit, but a contract should move."""
 
 INLINE_TEXT_CHARACTERS_MAX = limits.INDEXED_CHARACTERS_MAX
 """Longer bounded text is LONGTEXT: it could not be indexed, and VARCHAR would use up ROW_BYTES_MAX."""
 
-INLINE_BYTES_MAX = INDEX_BYTES_MAX
+INLINE_BYTES_MAX = limits.INDEX_BYTES_MAX
 """The same for bytes."""
 
 EPOCH_TEXT = "1970-01-01 00:00:00.000000"
@@ -303,12 +297,13 @@ class ServerDefinitions(Definitions):
         found = super().problems(shape)
         names = [shape.name, *(c.name for c in shape.columns), *(i.name for i in shape.indexes)]
         names += [shape.foreign_key.name] if shape.foreign_key else []
-        found += [f"the name '{name}' is longer than {NAME_CHARACTERS_MAX} characters" for name in names if len(name) > NAME_CHARACTERS_MAX]
+        most = limits.IDENTIFIER_CHARACTERS_MAX
+        found += [f"the name '{name}' is longer than {most} characters" for name in names if len(name) > most]
         by_name = {column.name: column for column in shape.columns}
         for title, columns in keys_of(shape):
             size = sum(column_bytes(by_name[column]) for column in columns if column in by_name)
-            if size > INDEX_BYTES_MAX:
-                found.append(f"the {title} needs {size} bytes; an index holds {INDEX_BYTES_MAX}")
+            if size > limits.INDEX_BYTES_MAX:
+                found.append(f"the {title} needs {size} bytes; an index holds {limits.INDEX_BYTES_MAX}")
         size = sum(column_bytes(column) + 2 for column in shape.columns)
         if size > ROW_BYTES_MAX:
             found.append(f"its columns need {size} bytes; a row holds {ROW_BYTES_MAX}")
@@ -450,7 +445,7 @@ def column_bytes(column: ColumnShape) -> int:
         return 12
     match column.storage:
         case Storage.TEXT:
-            return 4 * column.length
+            return limits.CHARACTER_BYTES_MAX * column.length
         case Storage.BYTES:
             return column.length
         case _:

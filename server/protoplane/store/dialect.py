@@ -181,8 +181,8 @@ class Sqlite(Dialect):
         )
 
     def define_settings(self) -> Sequence[str]:
-        """Nothing: a schema change waits for the write lock as any write does."""
-        return ()
+        """Nothing but the right to write: a schema change waits for the write lock as any write does."""
+        return ("PRAGMA query_only = OFF",)
 
     def findings(self, ask: Ask, *, connections: int) -> list[ServerFinding]:
         """The version, and whether WAL is possible where the file lies."""
@@ -269,6 +269,8 @@ class MySQLFamily(Dialect):
     uint64_max = 2**64 - 1
     collation: str
     product: str
+    read_only: str = "transaction_read_only"
+    """The session variable that says whether transactions may write."""
     version_min: tuple[int, ...]
 
     server_definitions: type[ServerDefinitions]
@@ -294,13 +296,14 @@ class MySQLFamily(Dialect):
             "innodb_lock_wait_timeout": str(LOCK_WAIT_SECONDS),
             "lock_wait_timeout": str(TABLE_LOCK_WAIT_SECONDS),
             "max_sort_length": str(SORT_BYTES),
+            self.read_only: "1",  # `Engine.write` begins its transactions as READ WRITE; what stands outside of them cannot write.
             **self.own_settings(),
         }
         return ("SET SESSION " + ", ".join(f"{name} = {value}" for name, value in settings.items()),)
 
     def define_settings(self) -> Sequence[str]:
         """The default is a day; an ALTER that waits for a long transaction blocks every later query of its table."""
-        return (f"SET SESSION lock_wait_timeout = {DEFINE_WAIT_SECONDS}",)
+        return (f"SET SESSION lock_wait_timeout = {DEFINE_WAIT_SECONDS}, {self.read_only} = 0",)
 
     def findings(self, ask: Ask, *, connections: int) -> list[ServerFinding]:
         """Durability, room for our connections, packet size, character set, version."""
@@ -403,9 +406,14 @@ class MariaDB(MySQLFamily):
     collation = "utf8mb4_nopad_bin"
     version_min = (10, 6, 0)
 
+    def __init__(self, version: tuple[int, ...]) -> None:
+        super().__init__(version)
+        if version < VARIABLES_RENAMED:
+            self.read_only = "tx_read_only"
+
     def own_settings(self) -> Mapping[str, str]:
         """Limits on time are a backstop here: the engine's own deadline comes first, but dies with the process."""
-        isolation = "transaction_isolation" if self.version >= (11, 1) else "tx_isolation"
+        isolation = "transaction_isolation" if self.version >= VARIABLES_RENAMED else "tx_isolation"
         return {
             isolation: "'READ-COMMITTED'",
             "max_statement_time": str(limits.DEADLINE_SECONDS_MAX),
@@ -430,6 +438,9 @@ class MySQL(MySQLFamily):
         """MySQL limits SELECT only."""
         return {"transaction_isolation": "'READ-COMMITTED'", "max_execution_time": str(int(limits.DEADLINE_SECONDS_MAX * 1_000))}
 
+
+VARIABLES_RENAMED = (11, 1)
+"""The version of MariaDB from which on `tx_isolation` and `tx_read_only` are called as MySQL calls them."""
 
 NO_SEMIJOIN = "/*+ NO_SEMIJOIN() */ "
 """MySQL 9.7 makes a semijoin of EXISTS over JSON_TABLE, may materialise it once for all rows of the outer query, and then finds rows that

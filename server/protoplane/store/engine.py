@@ -7,6 +7,7 @@ writes is one transaction: it commits as a whole or leaves nothing, and is run a
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
 import random
 import shutil
@@ -14,11 +15,11 @@ import sqlite3
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from peewee import Node, PeeweeException
+from peewee import PeeweeException
 
 from protoplane.base import limits
 from protoplane.base.clock import monotonic_seconds, sleep
@@ -28,7 +29,7 @@ from protoplane.store import sqlite
 from protoplane.store.address import ServerAddress, SqliteAddress, parse_address
 from protoplane.store.connection import Connection
 from protoplane.store.ddl import Ask, Row
-from protoplane.store.dialect import Dialect, ServerFinding, Sqlite
+from protoplane.store.dialect import Dialect, ServerFinding, Sqlite, cause
 from protoplane.store.trouble import (
     RECONNECTED,
     RETRIED,
@@ -44,7 +45,7 @@ from protoplane.store.trouble import (
 if TYPE_CHECKING:
     from protoplane.store import mysqlclient
 
-__all__ = ["CannotConnect", "Duplicate", "Engine", "HasChildren", "LockTimeout", "ParentMissing", "Session", "StoreError"]
+__all__ = ["CannotConnect", "Duplicate", "Engine", "HasChildren", "LockTimeout", "ParentMissing", "Session", "StoreError", "Unusable"]
 
 T = TypeVar("T")
 
@@ -69,6 +70,14 @@ RETRY_SECONDS = 1.0
 
 COMMIT_FAILED = RETRIED | {Trouble.FULL, Trouble.READ_ONLY}
 """What a COMMIT may report that means it did not take effect. Anything else leaves the outcome unknown."""
+
+
+class Unusable(Fault):
+    """DATABASE_UNAVAILABLE, to callers as ever; its own text says why to the person who configures the database, and holds no secret."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(Reason.DATABASE_UNAVAILABLE, retry_delay_seconds=RETRY_SECONDS)
+        self.args = (why,)
 
 
 class CannotConnect(Exception):
@@ -118,6 +127,18 @@ class Session:
         except self._connection.errors as error:
             self._refuse(error, sql)
             raise
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what the block wrote if it raises, and nothing else of the transaction."""
+        self._connection.ask("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._connection.broken is None:  # Else the whole transaction has ended.
+                self._connection.ask("ROLLBACK TO SAVEPOINT part")
+            raise
+        self._connection.ask("RELEASE SAVEPOINT part")
 
     def roll_back(self) -> None:
         """Have everything undone when the work returns; its value is still given to the caller (`validate_only`)."""
@@ -171,8 +192,8 @@ class Engine:
                 self._leave(connection)
             attempt = again(trouble, attempt, deadline, failure)
 
-    def write(self, work: Callable[[Session], T], deadline: Deadline, *, rehearse: bool = False) -> T:
-        """Run work as one transaction (READ COMMITTED), committed if it returns and rolled back if it raises, or if it is a rehearsal.
+    def write(self, work: Callable[[Session], T], deadline: Deadline) -> T:
+        """Run work as one transaction (READ COMMITTED), committed if it returns and rolled back if it raises or has asked for that.
 
         `work` is run again with a new session when it lost against other transactions (at most TRANSACTION_ATTEMPTS_MAX times), and
         once when its connection ended before COMMIT was sent. Raises OUTCOME_UNKNOWN when the answer to COMMIT did not arrive.
@@ -189,7 +210,7 @@ class Engine:
                 value = work(session)
                 if connection.broken is not None:
                     raise connection.broken  # The work went on after an error that ended its transaction.
-                if rehearse or session.rolled_back:
+                if session.rolled_back:
                     return value
                 deadline.check()
                 committing = True
@@ -227,30 +248,23 @@ class Engine:
             connection.ended = True  # Its settings are not those of a session any more.
             self._leave(connection)
 
-    @staticmethod
-    def default_deadline() -> Deadline:
-        """For work of our own that no caller waits for."""
-        return Deadline.after(limits.DEADLINE_SECONDS_DEFAULT)
-
     # Keeping it -----------------------------------------------------------------------------------------------------------------------
-
-    def compile(self, query: Node) -> tuple[str, list[object]]:
-        """SQL text and parameters of a Peewee query for this engine; Slots come back as they were put in."""
-        sql, params = self.database.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]  # Peewee's stubs.
-        return sql, list(params)
 
     def findings(self) -> list[ServerFinding]:
         """What is unsafe or unwise about the server's settings."""
         return self.inspect(lambda ask: self.dialect.findings(ask, connections=self.threads))
 
     def inspect(self, work: Callable[[Ask], T]) -> T:
-        """Run the dialect's own questions about the server and its tables."""
+        """Run the dialect's own questions about the server and its tables. Raises Unusable when it does not answer them."""
         deadline = Deadline.after(INSPECT_SECONDS_MAX)
         connection = self._enter(deadline, writing=False)
         try:
             return work(connection.ask)
         except connection.errors as error:
-            fail(judge(connection, error), error, deadline)
+            try:
+                fail(judge(connection, error), error, deadline)
+            except Fault as fault:
+                raise Unusable(f"cannot look at {self.address}: {error}") from fault
         finally:
             self._leave(connection)
 
@@ -380,6 +394,8 @@ def fail(trouble: Trouble, error: Exception, deadline: Deadline) -> NoReturn:
         case Trouble.CONNECT | Trouble.GONE_BEFORE | Trouble.LOST | Trouble.READ_ONLY | Trouble.SCHEMA:
             deadline.check()
             raise Fault(Reason.DATABASE_UNAVAILABLE, retry_delay_seconds=RETRY_SECONDS) from error
+        case Trouble.PERMISSION:
+            raise Unusable(f"the database account lacks a privilege: {cause(error)}") from error
         case Trouble.FULL:
             raise Fault(Reason.STORAGE_FULL) from error
         case _:

@@ -13,17 +13,17 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from peewee import Column, Select, Table
 
-from protoplane.base.clock import sleep
+from protoplane.base.clock import MICROSECONDS, sleep
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
-from protoplane.query.slot import Slot, bind
+from protoplane.query.slot import Slot
 from protoplane.store.ddl import ActualTable, Definitions, is_unbounded
-from protoplane.store.engine import Duplicate, Engine, Session
+from protoplane.store.engine import Duplicate, Engine, Session, Unusable
 from protoplane.store.schema import ColumnShape, ForeignKeyShape, IndexShape, Storage, TableShape
+from protoplane.store.statements import render
 
 APPLY_SECONDS_MAX = 3_600.0
 """Time for all steps together, most of it for indexes over many rows."""
@@ -33,8 +33,6 @@ LEASE_SECONDS = 30
 
 POLL_SECONDS = 0.2
 """Pause, on average, before looking again at what another run does or a long transaction holds up."""
-
-MICROS = 1_000_000
 
 STEP_TABLE = TableShape(
     name="protoplane_step",
@@ -149,7 +147,7 @@ def plan(engine: Engine, wanted: Sequence[TableShape]) -> Plan:
 
 
 def compare(definitions: Definitions, actual: Mapping[str, ActualTable], wanted: Sequence[TableShape]) -> Plan:
-    """The steps, parents before children, and the differences that remain."""
+    """The steps, parents before children, and the differences that remain. The journal of steps comes first where it is missing."""
     steps: list[tuple[StepKind, str, str, str]] = []
     refused: list[Difference] = []
     for shape in parents_first(wanted):
@@ -168,6 +166,8 @@ def compare(definitions: Definitions, actual: Mapping[str, ActualTable], wanted:
         for index in shape.indexes:
             if index.name not in {i.name for i in found.shape.indexes}:
                 steps.append((StepKind.INDEX, shape.name, index.name, definitions.create_index(shape.name, index)))
+    if steps and STEP_TABLE.name not in actual:
+        steps.insert(0, (StepKind.TABLE, STEP_TABLE.name, "", definitions.create_table(STEP_TABLE)))
     return Plan(tuple(Step(number, *step) for number, step in enumerate(steps, 1)), tuple(refused))
 
 
@@ -267,39 +267,44 @@ def ignore(step: Step) -> None:
 
 
 def apply(engine: Engine, planned: Plan, *, report: Callable[[Step], None] = ignore, deadline: Deadline | None = None) -> None:
-    """Run the steps of a plan that are not there yet, in order; `report` is called before each.
+    """Run the steps of a plan that are not there yet, in order; `report` is called before each. Without steps nothing is done at all.
 
     Raises StepFailed, or the engine's faults when the database is out of reach: run it again then, it goes on where it was.
     """
     deadline = deadline or Deadline.after(APPLY_SECONDS_MAX)
-    if STEP_TABLE.name not in introspect(engine):
-        engine.define(engine.dialect.definitions.create_table(STEP_TABLE), deadline)
     journal = Journal(engine)
     for step in planned.steps:
         report(step)
-        run(engine, journal, step, deadline)
+        run(engine, None if step.table == STEP_TABLE.name else journal, step, deadline)
 
 
-def run(engine: Engine, journal: Journal, step: Step, deadline: Deadline) -> None:
-    """One step, until it is there."""
+def run(engine: Engine, journal: Journal | None, step: Step, deadline: Deadline) -> None:
+    """One step, until it is there. The step that makes the journal has none."""
     while not step.is_there(introspect(engine)):
         deadline.check()
-        number = journal.begin(step, deadline)
-        if number is None:  # Another run is at work.
-            sleep(POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - spreads load, guards nothing.
+        if journal is not None and journal.begin(step, deadline) is None:
+            pause()  # Another run is at work.
             continue
         try:
             engine.define(step.statement, deadline)
-        except Fault as fault:
-            if fault.reason != Reason.CONCURRENT_WRITE:
-                raise
-            sleep(POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - as above.
         except Exception as error:
+            if isinstance(error, Fault) and error.reason == Reason.CONCURRENT_WRITE:
+                pause()
+                continue
+            if isinstance(error, Fault) and not isinstance(error, Unusable):
+                raise
             if step.is_there(introspect(engine)):
                 continue  # Another run was quicker.
-            journal.end(step, StepState.FAILED, deadline, problem=str(error))
+            if journal is not None:
+                journal.end(step, StepState.FAILED, deadline, problem=str(error))
             raise StepFailed(step, str(error)) from error
-    journal.end(step, StepState.DONE, deadline)
+    if journal is not None:
+        journal.end(step, StepState.DONE, deadline)
+
+
+def pause() -> None:
+    """Wait before looking again; not as long as other runs do."""
+    sleep(POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - spreads load, guards nothing.
 
 
 def reset(engine: Engine, wanted: Sequence[TableShape], *, deadline: Deadline | None = None) -> list[str]:
@@ -327,37 +332,38 @@ class Journal:
         number, state, holder, lease = column["number"], column["state"], column["holder"], column["lease_until"]
         read_lease = engine.dialect.read(lease, Storage.TIME)
         running = state == StepState.RUNNING.value
-        self.now = engine.compile(Select(columns=(engine.dialect.now(),)))
-        self.running = engine.compile(table.select(number, column["checksum"], holder, read_lease).where(running))
-        self.last = engine.compile(table.select(number).order_by(number.desc()).limit(1))
-        self.made = engine.compile(table.select(column["table_name"]).distinct())
-        self.insert = engine.compile(table.insert({column[shape.name]: Slot(shape.name) for shape in STEP_TABLE.columns}))
+        self.now = render(Select(columns=(engine.dialect.now(),)), engine.database)
+        self.running = render(table.select(number, column["checksum"], holder, read_lease).where(running), engine.database)
+        self.last = render(table.select(number).order_by(number.desc()).limit(1), engine.database)
+        self.made = render(table.select(column["table_name"]).distinct(), engine.database)
+        self.insert = render(table.insert({column[shape.name]: Slot(shape.name) for shape in STEP_TABLE.columns}), engine.database)
         claim = {holder: Slot("holder"), lease: Slot("lease_until")}
         unchanged = (number == Slot("number")) & (holder == Slot("seen")) & running
-        self.claim = engine.compile(table.update(claim).where(unchanged))
+        self.claim = render(table.update(claim).where(unchanged), engine.database)
         finish = {state: Slot("state"), column["ended"]: Slot("ended"), column["problem"]: Slot("problem")}
-        self.finish = engine.compile(table.update(finish).where(unchanged))
-        self.finish_all = engine.compile(table.update(finish).where((column["checksum"] == Slot("checksum")) & running))
+        self.finish = render(table.update(finish).where(unchanged), engine.database)
+        self.finish_all = render(table.update(finish).where((column["checksum"] == Slot("checksum")) & running), engine.database)
 
     def begin(self, step: Step, deadline: Deadline) -> int | None:
         """Record that a step begins, or take over its record from a run that was cut off; None while another run is at work."""
 
         def work(session: Session) -> int | None:
             now = self._now(session)
-            lease = {"holder": self.holder, "lease_until": self.time(now + LEASE_SECONDS * MICROS)}
-            for number, checksum, holder, until in session.rows(*self._bound(self.running, {})):
+            lease = {"holder": self.holder, "lease_until": self.time(now + LEASE_SECONDS * MICROSECONDS)}
+            for number, checksum, holder, until in session.rows(self.running.sql, self.running.bound({})):
                 if holder != self.holder and until > now:
                     return None
                 if checksum == step.checksum:
-                    taken = session.execute(*self._bound(self.claim, {**lease, "number": number, "seen": holder}))
+                    taken = session.execute(self.claim.sql, self.claim.bound({**lease, "number": number, "seen": holder}))
                     return int(number) if taken else None
                 ended = {"state": StepState.ABANDONED.value, "ended": self.time(now), "problem": None, "number": number, "seen": holder}
-                session.execute(*self._bound(self.finish, ended))
-            last = session.row(*self._bound(self.last, {}))
+                session.execute(self.finish.sql, self.finish.bound(ended))
+            last = session.row(self.last.sql, self.last.bound({}))
             number = int(last[0]) + 1 if last else 1
             row = {"number": number, "table_name": step.table, "statement": step.statement, "checksum": step.checksum, "ended": None}
             session.execute(
-                *self._bound(self.insert, {**row, **lease, "state": StepState.RUNNING.value, "begun": self.time(now), "problem": None})
+                self.insert.sql,
+                self.insert.bound({**row, **lease, "state": StepState.RUNNING.value, "begun": self.time(now), "problem": None}),
             )
             return number
 
@@ -371,20 +377,16 @@ class Journal:
 
         def work(session: Session) -> None:
             ended = {"state": state.value, "ended": self.time(self._now(session)), "problem": problem, "checksum": step.checksum}
-            session.execute(*self._bound(self.finish_all, ended))
+            session.execute(self.finish_all.sql, self.finish_all.bound(ended))
 
         self.engine.write(work, deadline)
 
     def tables(self, deadline: Deadline) -> set[str]:
         """Every table a step was about."""
-        return {name for (name,) in self.engine.read(lambda session: session.rows(*self._bound(self.made, {})), deadline)}
+        return {name for (name,) in self.engine.read(lambda session: session.rows(self.made.sql, self.made.bound({})), deadline)}
 
     def _now(self, session: Session) -> int:
         """Leases go by the database's clock: every run reads the same."""
-        row = session.row(*self._bound(self.now, {}))
+        row = session.row(self.now.sql, self.now.bound({}))
         assert row is not None
         return int(row[0])
-
-    @staticmethod
-    def _bound(statement: tuple[str, list[object]], values: Mapping[str, Any]) -> tuple[str, list[object]]:
-        return statement[0], bind(statement[1], values)

@@ -104,8 +104,8 @@ class Connection(connection.Connection, driver.Connection):
         return int(self.affected_rows())
 
     def command(self, sql: str) -> None:
-        """See Connection."""
-        self.query(sql.encode())
+        """See Connection. The session's transactions are READ ONLY by default (`MySQLFamily.session`), so that nothing else writes."""
+        self.query(b"START TRANSACTION READ WRITE" if sql == "BEGIN" else sql.encode())
 
     def ask(self, sql: str) -> Sequence[Row]:
         """See Connection."""

@@ -13,8 +13,8 @@ from peewee import SqliteDatabase
 from protoplane.base.clock import monotonic_seconds
 from protoplane.store import connection
 from protoplane.store.ddl import Row
-from protoplane.store.dialect import LOCK_WAIT_SECONDS, Sqlite
-from protoplane.store.trouble import StatementTimeout
+from protoplane.store.dialect import LOCK_WAIT_SECONDS, Sqlite, cause
+from protoplane.store.trouble import StatementTimeout, Trouble
 
 PROGRESS_INSTRUCTIONS = 20_000
 """Instructions of SQLite's virtual machine between two looks at the clock: some 0.2 ms, well under 1 % of the time."""
@@ -37,6 +37,8 @@ class Connection(connection.Connection, sqlite3.Connection):
     has_turn: bool = False
     patient: bool = True
     """Whether the busy time-out is LOCK_WAIT_SECONDS."""
+    guarded: bool = False
+    """Whether SQLite itself refuses writes."""
 
     def prepare(self, dialect: Sqlite, turn: threading.Lock) -> None:
         """Make a new connection ready for use."""
@@ -46,6 +48,17 @@ class Connection(connection.Connection, sqlite3.Connection):
         for statement in dialect.session():
             self.execute(statement)
         self.set_progress_handler(self._is_late, PROGRESS_INSTRUCTIONS)
+
+    def guard(self) -> None:
+        """See Connection. Only now, because the change makes SQLite prepare every statement anew."""
+        if not self.guarded:
+            self.execute("PRAGMA query_only = ON")
+            self.guarded = True
+
+    def trouble(self, error: BaseException) -> Trouble:
+        """See Connection. What a file that cannot be written says, too, but that is asked to write by `Engine.write` only."""
+        refused = not self.writing and getattr(cause(error), "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY
+        return Trouble.OUTSIDE if refused else super().trouble(error)
 
     def _is_late(self) -> int:
         return int(monotonic_seconds() >= self.until_seconds)
@@ -80,12 +93,14 @@ class Connection(connection.Connection, sqlite3.Connection):
                     raise sqlite3.OperationalError("SQLite has rolled the transaction back by itself")
                 self.execute(sql)
                 self._give_turn()
-            case _:
+            case "ROLLBACK":
                 try:
                     if self.in_transaction:
                         self.execute(sql)
                 finally:
                     self._give_turn()
+            case _:
+                self.execute(sql)
 
     def _begin(self) -> None:
         """Take the one write lock at once: a deferred transaction could not wait for it later (SQLITE_BUSY_SNAPSHOT)."""
@@ -96,6 +111,9 @@ class Connection(connection.Connection, sqlite3.Connection):
             raise Busy
         self.has_turn = True
         try:
+            if self.guarded:
+                self.execute("PRAGMA query_only = OFF")
+                self.guarded = False
             self._be_patient(min(float(LOCK_WAIT_SECONDS), self.until_seconds - monotonic_seconds()))
             self.execute("BEGIN IMMEDIATE")
         except BaseException:

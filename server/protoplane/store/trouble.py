@@ -22,6 +22,8 @@ class Trouble(StrEnum):
     HAS_CHILDREN = "has-children"
     VALUE = "value"  # Too long or out of range for its column.
     PACKET = "packet"  # Too large for the connection, which is unusable afterwards.
+    OUTSIDE = "outside"  # A write where only reads are allowed: outside of `Engine.write`, or after a statement that ended its transaction.
+    PERMISSION = "permission"  # The database account lacks a privilege.
     READ_ONLY = "read-only"  # Failover or maintenance: another connection may reach the new primary.
     CONNECT = "connect"  # No connection was made; nothing was done.
     GONE_BEFORE = "gone-before"  # The connection had ended before the statement was sent; nothing was done.
@@ -41,7 +43,7 @@ RECONNECTED = frozenset({Trouble.GONE_BEFORE, Trouble.LOST, Trouble.READ_ONLY})
 CONNECTION_ENDED = frozenset({Trouble.CONNECT, Trouble.GONE_BEFORE, Trouble.LOST, Trouble.PACKET, Trouble.READ_ONLY})
 """The connection is closed and not used again."""
 
-TRANSACTION_ENDED = RETRIED | CONNECTION_ENDED | {Trouble.FULL, Trouble.INTERRUPTED}
+TRANSACTION_ENDED = RETRIED | CONNECTION_ENDED | {Trouble.FULL, Trouble.INTERRUPTED, Trouble.OUTSIDE}
 """Nothing more may run in the transaction: what followed would be committed on its own, or half of it would be."""
 
 MYSQL_ERRORS: Mapping[int, Trouble] = {
@@ -51,7 +53,7 @@ MYSQL_ERRORS: Mapping[int, Trouble] = {
     1040: Trouble.CONNECT,  # ER_CON_COUNT_ERROR: too many connections.
     1042: Trouble.CONNECT,  # ER_BAD_HOST_ERROR
     1043: Trouble.CONNECT,  # ER_HANDSHAKE_ERROR
-    1044: Trouble.CONNECT,  # ER_DBACCESS_DENIED_ERROR
+    1044: Trouble.PERMISSION,  # ER_DBACCESS_DENIED_ERROR
     1045: Trouble.CONNECT,  # ER_ACCESS_DENIED_ERROR
     1047: Trouble.CONNECT,  # ER_UNKNOWN_COM_ERROR: a Galera node that is not part of the cluster.
     1049: Trouble.CONNECT,  # ER_BAD_DB_ERROR
@@ -61,6 +63,8 @@ MYSQL_ERRORS: Mapping[int, Trouble] = {
     1114: Trouble.FULL,  # ER_RECORD_FILE_FULL
     1129: Trouble.CONNECT,  # ER_HOST_IS_BLOCKED
     1130: Trouble.CONNECT,  # ER_HOST_NOT_PRIVILEGED
+    1142: Trouble.PERMISSION,  # ER_TABLEACCESS_DENIED_ERROR
+    1143: Trouble.PERMISSION,  # ER_COLUMNACCESS_DENIED_ERROR
     1146: Trouble.SCHEMA,  # ER_NO_SUCH_TABLE
     1152: Trouble.LOST,  # ER_ABORTING_CONNECTION
     1153: Trouble.PACKET,  # ER_NET_PACKET_TOO_LARGE
@@ -73,16 +77,18 @@ MYSQL_ERRORS: Mapping[int, Trouble] = {
     1206: Trouble.FULL,  # ER_LOCK_TABLE_FULL
     1213: Trouble.DEADLOCK,  # ER_LOCK_DEADLOCK
     1226: Trouble.CONNECT,  # ER_USER_LIMIT_REACHED
+    1227: Trouble.PERMISSION,  # ER_SPECIFIC_ACCESS_DENIED_ERROR
     1264: Trouble.VALUE,  # ER_WARN_DATA_OUT_OF_RANGE
     1290: Trouble.READ_ONLY,  # ER_OPTION_PREVENTS_STATEMENT: --read-only.
     1317: Trouble.INTERRUPTED,  # ER_QUERY_INTERRUPTED: KILL QUERY.
     1364: Trouble.SCHEMA,  # ER_NO_DEFAULT_FOR_FIELD: a column newer than this server.
     1366: Trouble.VALUE,  # ER_TRUNCATED_WRONG_VALUE_FOR_FIELD
+    1370: Trouble.PERMISSION,  # ER_PROCACCESS_DENIED_ERROR
     1406: Trouble.VALUE,  # ER_DATA_TOO_LONG
     1451: Trouble.HAS_CHILDREN,  # ER_ROW_IS_REFERENCED_2
     1452: Trouble.PARENT_MISSING,  # ER_NO_REFERENCED_ROW_2
     1637: Trouble.CONNECT,  # ER_TOO_MANY_CONCURRENT_TRXS
-    1792: Trouble.READ_ONLY,  # ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+    1792: Trouble.OUTSIDE,  # ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
     1836: Trouble.READ_ONLY,  # ER_READ_ONLY_MODE
     1927: Trouble.LOST,  # ER_CONNECTION_KILLED (MariaDB)
     1969: Trouble.INTERRUPTED,  # ER_STATEMENT_TIMEOUT (MariaDB)
@@ -103,8 +109,6 @@ MYSQL_ERRORS: Mapping[int, Trouble] = {
     3101: Trouble.WRITE_CONFLICT,  # ER_TRANSACTION_ROLLBACK_DURING_COMMIT
     3572: Trouble.LOCK_TIMEOUT,  # ER_LOCK_NOWAIT (MySQL)
     4031: Trouble.GONE_BEFORE,  # ER_CLIENT_INTERACTION_TIMEOUT (MySQL): idle too long.
-    8022: Trouble.WRITE_CONFLICT,
-    9007: Trouble.WRITE_CONFLICT,
 }
 """By the number of MySQL, MariaDB or their client library."""
 
@@ -116,6 +120,8 @@ SQLITE_ERRORS: Mapping[int, Trouble] = {
     sqlite3.SQLITE_CONSTRAINT_ROWID: Trouble.DUPLICATE,
     sqlite3.SQLITE_CONSTRAINT_UNIQUE: Trouble.DUPLICATE,
     sqlite3.SQLITE_TOOBIG: Trouble.PACKET,
+    sqlite3.SQLITE_PERM: Trouble.PERMISSION,
+    sqlite3.SQLITE_AUTH: Trouble.PERMISSION,
     sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: Trouble.CONNECT,
     sqlite3.SQLITE_IOERR: Trouble.LOST,
