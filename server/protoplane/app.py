@@ -127,7 +127,11 @@ def open_database(settings: Settings, observe: Observe) -> Engine:
         engine = connect(settings)
     except DatabaseProblem as problem:
         raise NotStartedError([problem]) from problem
-    findings = engine.findings()
+    try:
+        findings = engine.findings()
+    except Fault as problem:
+        engine.close()
+        raise NotStartedError([problem]) from problem
     for finding in findings:
         observe(Event("database.unwise", level=Level.WARNING, facts={"rule": finding.rule, "problem": finding.problem}))
     if settings.environment is Environment.SERVE and any(finding.fatal for finding in findings):
@@ -144,7 +148,10 @@ def make_fit(settings: Settings, engine: Engine, tables: Sequence[TableShape], o
     development = settings.environment is Environment.DEV
     if reset and development:
         migrate.reset(engine, tables)
-    planned = migrate.plan(engine, tables)
+    try:
+        planned = migrate.plan(engine, tables)
+    except Fault as problem:
+        raise NotStartedError([problem]) from problem
     refused = [difference for difference in planned.refused if not difference.harmless]
     for difference in planned.refused:
         if difference.harmless:  # As a newer or older server beside this one leaves it: a deployment must not lock one of them out.

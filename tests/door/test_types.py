@@ -183,7 +183,7 @@ def test_times_are_floored_to_microseconds_and_the_stored_value_is_returned(serv
 @pytest.mark.parametrize(
     ("field", "value"),
     [("a_time", stamp(FIRST - 1)), ("a_time", stamp(LAST + 1)), ("a_time", stamp(0, -1)), ("a_time", stamp(0, 1_000_000_000)),
-     ("a_duration", span(DURATION_MAX + 1)), ("a_duration", span(1, -1)), ("a_duration", span(0, 1_000_000_000)), ("times", [stamp(LAST + 1)])],
+     ("a_duration", span(DURATION_MAX + 1)), ("a_duration", span(-DURATION_MAX, -999_999_999)), ("a_duration", span(1, -1)), ("a_duration", span(0, 1_000_000_000)), ("times", [stamp(LAST + 1)])],
 )  # fmt: skip
 def test_times_out_of_range_are_refused(served: Served, door: Door, refused: Refuse, field: str, value: Any) -> None:
     refusal = refused(door.CreateSpecimen, specimen=served.specimens.Specimen(**{field: value}))

@@ -424,3 +424,30 @@ def test_unsafe_server_settings_are_found(database: Database, store: Engine) -> 
         database.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
     store.threads = 1_000
     assert [finding.rule for finding in store.findings() if finding.fatal] == ["connections-too-few"]
+
+
+def test_a_session_that_was_kept_is_of_no_use_to_later_calls(library: Engine) -> None:
+    kept: list[Session] = []
+    library.write(kept.append, soon())
+    library.read(kept.append, soon())
+    for session in kept:
+        with pytest.raises(RuntimeError, match="the call has ended"):
+            session.rows("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COMMIT",
+        "ROLLBACK",
+        "BEGIN",
+        "SET SESSION sql_mode = ''",
+        "PRAGMA foreign_keys = OFF",
+        "CREATE TABLE other (a INT)",
+        "DROP TABLE book",
+        " (commit)",
+    ],
+)
+def test_custom_code_cannot_end_the_transaction_or_bend_the_connection(library: Engine, sql: str) -> None:
+    with pytest.raises(RuntimeError, match="a transaction takes queries, writes and savepoints"):
+        library.write(lambda _: library.database.execute_sql(sql), soon())

@@ -183,7 +183,9 @@ class Refusal(Fault):
 
 def invalid_fields(violations: Sequence[Violation]) -> Fault:
     """INVALID_ARGUMENT for one or more fields of the request."""
-    return Fault(Reason.INVALID_FIELDS, violations=violations, fields=", ".join(dict.fromkeys(v.field or "the request itself" for v in violations)))
+    return Fault(
+        Reason.INVALID_FIELDS, violations=violations, fields=", ".join(dict.fromkeys(v.field or "the request itself" for v in violations))
+    )
 
 
 def shorten(text: str) -> str:

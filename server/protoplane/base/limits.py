@@ -41,7 +41,7 @@ MASK_PATHS_MAX = 256
 MASK_PATH_CHARACTERS_MAX = 1_024
 """Length of one path of a field mask: room for a map key of some length."""
 
-PAGE_TOKEN_BYTES_MAX = 16_384
+PAGE_TOKEN_BYTES_MAX = 65_536
 """Length of a page token; ours are far below unless the sort keys are long strings."""
 
 PAGE_TOKEN_SECONDS_MAX = 7 * 24 * 3_600

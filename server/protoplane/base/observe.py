@@ -71,6 +71,8 @@ class CallDone(NamedTuple):
     """`ErrorInfo.reason`; empty for OK."""
     stages: Stages
     bug: BaseException | None = None
+    cause: BaseException | None = None
+    """Why the storage could not be used, for refusals that tell callers no more than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def escaped(text: str) -> str:
 def _facts(observation: Observation) -> tuple[str, Level, dict[str, object]]:
     if isinstance(observation, Event):
         return observation.name, observation.level, dict(observation.facts)
-    level = Level.ERROR if observation.bug is not None else Level.INFO
+    level = Level.ERROR if observation.bug is not None else Level.INFO if observation.cause is None else Level.WARNING
     facts: dict[str, object] = {
         "method": observation.method,
         "code": observation.code,
@@ -151,6 +153,7 @@ def _facts(observation: Observation) -> tuple[str, Level, dict[str, object]]:
         "subject": observation.subject,
         "request_id": observation.request_id,
         "millis": observation.stages.millis(),
+        "cause": "" if observation.cause is None else _told(observation.cause).strip(),
     }
     return "call", level, facts
 
@@ -169,7 +172,7 @@ def _pretty(at_micros: int, observation: Observation, *, colour: bool) -> str:
     if isinstance(observation, CallDone):
         millis = observation.stages.millis()["total"]
         name = f"{observation.code:<19} {millis:8.2f} ms  {observation.method}"
-        facts = {key: facts[key] for key in ("reason", "subject", "request_id") if observation.code != "OK" or key == "subject"}
+        facts = {key: facts[key] for key in ("reason", "cause", "subject", "request_id") if observation.code != "OK" or key == "subject"}
     told = " ".join(f"{key}={value}" for key, value in facts.items() if value != "")
     line = f"{_moment(at_micros):%H:%M:%S.%f}"[:-3] + "  " + escaped(f"{name}  {told}".rstrip())
     if colour and (shade := _SHADES.get(level)):

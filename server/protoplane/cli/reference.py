@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import itertools
 import sys
@@ -102,6 +103,8 @@ def commands_page() -> str:
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    command = copy.copy(command)
+    vars(command)["_help_option"] = None  # click keeps the one of whoever asked first.
     return click.Context(
         command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH, help_option_names=["-h", "--help"]
     )

@@ -72,7 +72,8 @@ def _timestamp(value: Any) -> Problem | None:
 
 def _duration(value: Any) -> Problem | None:
     one_sign = value.seconds * value.nanos >= 0
-    if abs(value.seconds) <= DURATION_SECONDS_MAX and abs(value.nanos) < _NANOS and one_sign:
+    stored = value.seconds * MICROSECONDS + value.nanos // 1_000  # Floored: at the very end that leaves the range.
+    if abs(value.seconds) <= DURATION_SECONDS_MAX and abs(value.nanos) < _NANOS and one_sign and stored >= WHOLE_RANGES[Kind.DURATION][0]:
         return None
     return "must be a duration within 10,000 years, its seconds and nanos of one sign", "OUT_OF_RANGE"
 

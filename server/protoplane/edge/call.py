@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias
 
 from protoplane.base.config import DeadlineSettings
 from protoplane.base.deadline import Deadline
-from protoplane.base.errors import Fault, Reason
+from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import CallDone, Observe, Stages
 from protoplane.contract.model import Method
 from protoplane.edge.refusal import end, refuse, status_of
@@ -74,7 +74,8 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
             fault, bug = Fault(Reason.INTERNAL_FAULT, requestId=request_id), broken
             status = status_of(fault, request_id)
         stages.mark("refuse")
-        observe(CallDone(path, request_id, principal.subject, fault.code.name, fault.reason, stages, bug))
+        cause = fault.__cause__ if fault.code is Code.UNAVAILABLE else None
+        observe(CallDone(path, request_id, principal.subject, fault.code.name, fault.reason, stages, bug, cause))
         return end(context, status)
 
     return serve

@@ -154,6 +154,12 @@ READ = re.compile(r"[\s(]*+(?:SELECT|WITH|SHOW)\b(?!.*\b(?:OUT|DUMP)FILE\b)", re
 server; what writes rows behind such a beginning the engine refuses."""
 
 
+WRITE = re.compile(r"[\s(]*(SELECT|WITH|SHOW|INSERT|UPDATE|DELETE|REPLACE|SAVEPOINT|RELEASE|ROLLBACK\s+TO)\b", re.IGNORECASE)
+"""What custom code may run in a transaction: nothing that ends it, or changes the connection for the calls after it."""
+
+BOUNDS = "a transaction takes queries, writes and savepoints; it is ended by Engine.write, and its session keeps its settings"
+
+
 class BoundDatabase(BaseDatabase):
     """Mixed into a Peewee database: queries of custom code run in the engine's connection, transaction and deadline."""
 
@@ -165,6 +171,8 @@ class BoundDatabase(BaseDatabase):
             connection.broken = None
         if not connection.writing and not READ.match(sql):
             raise RuntimeError(OUTSIDE)
+        if connection.writing and not WRITE.match(sql):
+            raise RuntimeError(BOUNDS)
         connection.admit(sql)
         try:
             return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]  # Peewee's stubs.

@@ -17,7 +17,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from peewee import PeeweeException
 
@@ -84,6 +84,16 @@ class CannotConnect(Exception):
     """The first connection was refused: the text is for the person who configures it, and holds no secret."""
 
 
+class _Ended:
+    """In place of a connection when a session is over."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise RuntimeError("the call has ended, and its session with it")
+
+
+ENDED = _Ended()
+
+
 class Session:
     """The statements of one piece of work. Errors about data are `Duplicate`, `ParentMissing`, `HasChildren` or a Fault."""
 
@@ -94,6 +104,10 @@ class Session:
         self.attempt = attempt
         """1 at first; more when the transaction is run again."""
         self.rolled_back = False
+
+    def end(self) -> None:
+        """Its work is done: whoever kept it would write in the name of another call."""
+        self._connection = cast("Connection", ENDED)
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> Sequence[Row]:
         """All rows of a query. Times are what the query makes of them (`Dialect.read`)."""
@@ -180,8 +194,9 @@ class Engine:
         attempt = 1
         while True:
             connection = self._enter(deadline, writing=False)
+            session = Session(connection, attempt)
             try:
-                return work(Session(connection, attempt))
+                return work(session)
             except connection.caught as error:
                 trouble = judge(connection, error)
                 stale = trouble in RECONNECTED and attempt == 1 and connection.statements == 1
@@ -189,6 +204,7 @@ class Engine:
                     fail(trouble, error, deadline)
                 failure: Exception = error
             finally:
+                session.end()
                 self._leave(connection)
             attempt = again(trouble, attempt, deadline, failure)
 
@@ -202,11 +218,10 @@ class Engine:
         while True:
             deadline.check()
             connection = self._enter(deadline, writing=True)
-            committing = False
+            committing, session = False, Session(connection, attempt)
             try:
                 connection.command("BEGIN")
                 connection.open = True
-                session = Session(connection, attempt)
                 value = work(session)
                 if connection.broken is not None:
                     raise connection.broken  # The work went on after an error that ended its transaction.
@@ -225,6 +240,7 @@ class Engine:
             else:
                 return value
             finally:
+                session.end()
                 self._leave(connection)
             attempt = again(trouble, attempt, deadline, failure)
 
