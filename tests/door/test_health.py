@@ -151,7 +151,7 @@ OUTAGES: dict[str, tuple[Callable[[Server], None], Callable[[Server], None]]] = 
 
 @pytest.mark.engines("mariadb", "mysql")
 @pytest.mark.parametrize("outage", OUTAGES)
-def test_f06_f15_an_outage_is_told_in_time_and_ends_by_itself(server: Server, service: Service, pair: Pair, outage: str) -> None:
+def test_aip_15_f06_f15_an_outage_is_told_in_time_and_ends_by_itself(server: Server, service: Service, pair: Pair, outage: str) -> None:
     door, begin, end = service.door, *OUTAGES[outage]
     before = len(service.health.told)
     with traffic(door, pair.one) as going:
@@ -208,7 +208,7 @@ def test_f07_a_lock_that_is_let_go_is_waited_for(server: Server, service: Servic
 
 
 @pytest.mark.engines("mariadb", "mysql")
-def test_f07_a_lock_that_is_kept_ends_in_time_and_leaves_nothing_by_half(server: Server, service: Service, pair: Pair) -> None:
+def test_aip_15_16_f07_a_lock_that_is_kept_ends_in_time_and_leaves_nothing_by_half(server: Server, service: Service, pair: Pair) -> None:
     """The transfer has written its first row when it begins to wait for the second."""
     door = service.door
     with locked(server, service.database, pair.other):
