@@ -3,7 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONTRACTS := protos $(wildcard examples/*/protos)
-OURS := --exclude-path .include --exclude-path protos/third_party
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: help run test check breaking fix bench generate engines lock clean
@@ -24,7 +23,7 @@ check: .venv/dev .include/made ## Run what CI runs besides the tests: lint, form
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/buf lint
-	$(BIN)/buf format --diff --exit-code $(OURS)
+	@for module in $(CONTRACTS); do echo "buf format $$module" && $(BIN)/buf format "$$module" --diff --exit-code || exit 1; done
 	@$(MAKE) --no-print-directory breaking
 	$(BIN)/python -m pytest --quiet tests/test_layers.py
 
@@ -46,7 +45,7 @@ breaking: .venv/dev .include/made
 fix: .venv/dev .include/made ## Mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/buf format --write $(OURS)
+	@for module in $(CONTRACTS); do $(BIN)/buf format "$$module" --write || exit 1; done
 
 bench: .venv/dev .include/made engines ## Compare with a hand-written servicer
 	$(BIN)/python -m tests.bench
