@@ -69,13 +69,13 @@ class _Code:
         Stubs.provide(pool)
         try:
             self.servicers = load_servicers(self._settings.servicer_files)
-        except Exception as error:  # noqa: BLE001 - a team's code may raise anything while it is imported.
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a team's code may raise anything while it is imported.
             problem = f"importing it raises {type(error).__name__}: {error}"
             self.findings = (Finding(self._place(error), "python-broken", problem, "mend the code"),)
             return Everything()
         return implemented_paths(self.servicers, pool)
 
-    def _place(self, error: Exception) -> Place:
+    def _place(self, error: BaseException) -> Place:
         """The last line of the project's own code that an error came through."""
         if isinstance(error, SyntaxError) and error.filename:
             return Place(Path(error.filename).name, error.lineno or 0)

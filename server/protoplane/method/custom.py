@@ -102,11 +102,17 @@ def bind_servicers(servicers: Sequence[type[Servicer]], contract: Contract) -> t
     findings: list[Finding] = []
     for servicer in servicers:
         methods = {snake(m.name): m for m in contract.methods.values() if m.service == servicer.service}
-        instance = servicer() if methods else None
-        if instance is None:
+        if not methods:
             problem = f"the contract has no service '{servicer.service}'"
             findings.append(_finding(servicer, "servicer-unknown-service", problem, "name one of its services"))
-        for name, function in _public(servicer) if methods else ():
+            continue
+        try:
+            instance = servicer()
+        except Exception as error:  # noqa: BLE001 - a team's constructor may raise anything.
+            problem = f"making it raises {type(error).__name__}: {error}"
+            findings.append(_finding(servicer, "python-broken", problem, "mend the code"))
+            continue
+        for name, function in _public(servicer):
             method = methods.get(name)
             found = _judge(function, method, bound) if method else _unknown(function, servicer, name)
             if found is None and method is not None:
