@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from google.protobuf import json_format, message_factory
 
 from protoplane.contract.model import Field, Kind, Label
+from protoplane.contract.values import DURATION_SECONDS_MAX, INTEGER_RANGES, TIMESTAMP_SECONDS_MAX, TIMESTAMP_SECONDS_MIN
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, EnumDescriptor
@@ -35,18 +36,8 @@ NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)
 SPAN = re.compile(r"(-?)(\d+)(?:\.(\d{1,9}))?s", re.ASCII)
 
-BOUNDS: Mapping[Kind, tuple[int, int]] = {
-    Kind.INT32: (-(2**31), 2**31 - 1),
-    Kind.INT64: (-(2**63), 2**63 - 1),
-    Kind.UINT32: (0, 2**32 - 1),
-    Kind.UINT64: (0, 2**64 - 1),
-}
 FLOAT_MAX = 3.4028234663852886e38
-SPAN_SECONDS_MAX = 315_576_000_000
-"""Ten thousand years: what google.protobuf.Duration allows."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TIME_SECONDS = (-62_135_596_800, 253_402_300_799)
-"""The years 0001 to 9999: what google.protobuf.Timestamp allows."""
 REMEMBERED = 16_384
 """Texts whose value is remembered per column: dates and names repeat in real tables."""
 
@@ -120,7 +111,7 @@ def _from_text(field: Field) -> FromText:
     plain: Mapping[Kind, FromText] = {Kind.STRING: _same, Kind.BOOL: boolean, Kind.BYTES: octets}
     if field.kind in plain:
         return plain[field.kind]
-    if field.kind in BOUNDS:
+    if field.kind in INTEGER_RANGES:
         return _integer(field.kind)
     if field.enum is not None:
         return enum_value(field.enum)
@@ -159,11 +150,11 @@ def _json_scalar(kind: Kind, text: FromText) -> FromJson:
                 return text(value)
             case bool() if kind is Kind.BOOL:
                 return value
-            case int() if kind in BOUNDS or kind is Kind.ENUM:
+            case int() if kind in INTEGER_RANGES or kind is Kind.ENUM:
                 return text(str(value))
             case int() | float() if kind in {Kind.FLOAT, Kind.DOUBLE} and not isinstance(value, bool):
                 return text(repr(value))
-            case float() if kind in BOUNDS and value.is_integer():
+            case float() if kind in INTEGER_RANGES and value.is_integer():
                 return text(str(int(value)))
             case _:
                 raise BadValue(f"must be {kind}, not {shown(value)}")
@@ -200,7 +191,7 @@ def boolean(text: str) -> bool:
 
 
 def _integer(kind: Kind) -> FromText:
-    low, high = BOUNDS[kind]
+    low, high = INTEGER_RANGES[kind]
 
     def integer(text: str) -> int:
         if not INTEGER.fullmatch(text):
@@ -269,7 +260,7 @@ def time(text: str) -> dict[str, int]:
 def span(text: str) -> dict[str, int]:
     """Seconds with the unit, such as `-90.5s`, as the fields of a Duration."""
     match = SPAN.fullmatch(text)
-    if not match or len(match[2]) > 12 or int(match[2]) > SPAN_SECONDS_MAX:  # noqa: PLR2004 - digits of the bound.
+    if not match or len(match[2]) > 12 or int(match[2]) > DURATION_SECONDS_MAX:  # noqa: PLR2004 - digits of the bound.
         raise BadValue(f"must be a duration such as 90s or -1.5s, not {shown(text)}")
     sign = -1 if match[1] else 1
     return {"seconds": sign * int(match[2]), "nanos": sign * int((match[3] or "0").ljust(9, "0"))}
@@ -357,7 +348,7 @@ def _as_it_is(value: object) -> object:
 
 def time_text(seconds: int, nanos: int) -> str:
     """RFC 3339 in UTC, with as many of 0, 3, 6 or 9 digits as it takes."""
-    if not TIME_SECONDS[0] <= seconds <= TIME_SECONDS[1]:
+    if not TIMESTAMP_SECONDS_MIN <= seconds <= TIMESTAMP_SECONDS_MAX:
         raise BadValue(f"{seconds} seconds are not within the years 0001 to 9999")
     moment = EPOCH + timedelta(seconds=seconds)
     return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}{_fraction(nanos)}Z"

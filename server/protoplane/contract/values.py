@@ -28,11 +28,16 @@ TIMESTAMP_SECONDS_MAX: Final = 253_402_300_799
 DURATION_SECONDS_MAX: Final = 315_576_000_000
 """10,000 years, either way (google/protobuf/duration.proto)."""
 
-WHOLE_RANGES: Final[Mapping[Kind, tuple[int, int]]] = {
+INTEGER_RANGES: Final[Mapping[Kind, tuple[int, int]]] = {
     Kind.INT32: (-(2**31), 2**31 - 1),
     Kind.INT64: (-(2**63), 2**63 - 1),
     Kind.UINT32: (0, 2**32 - 1),
     Kind.UINT64: (0, 2**64 - 1),
+}
+"""Least and greatest value of the kinds that are integers in a contract."""
+
+WHOLE_RANGES: Final[Mapping[Kind, tuple[int, int]]] = {
+    **INTEGER_RANGES,
     Kind.ENUM: (-(2**31), 2**31 - 1),
     Kind.TIMESTAMP: (TIMESTAMP_SECONDS_MIN * MICROSECONDS, (TIMESTAMP_SECONDS_MAX + 1) * MICROSECONDS - 1),
     Kind.DURATION: (1 - (DURATION_SECONDS_MAX + 1) * MICROSECONDS, (DURATION_SECONDS_MAX + 1) * MICROSECONDS - 1),

@@ -15,10 +15,9 @@ from google.protobuf.message import Message
 from protoplane.base.errors import Violation, invalid_fields
 from protoplane.contract.model import Behavior, Field, Kind, MessageClass, Method, MethodKind, Resource
 from protoplane.contract.validate import Check, Checks, as_check, compile_clear, compile_required, tested
+from protoplane.contract.values import INTEGER_RANGES
 from protoplane.contract.walk import Step, compile_walk
 from protoplane.query.mask import Mask
-
-UINT64_MAX = 2**64 - 1
 
 PARSED = frozenset({"name", "parent"})
 """Fields of standard requests that the handler parses itself, with a clearer refusal (INVALID_NAME)."""
@@ -63,7 +62,7 @@ def compile_storable(resource: Resource, uint64_max: int) -> Check:
         return (f"is above {uint64_max}, the most this storage holds", "UINT64_TOO_LARGE") if value > uint64_max else None
 
     def leaf(field: Field, _owner: Descriptor) -> Step | None:
-        if field.kind is Kind.UINT64 and uint64_max < UINT64_MAX:
+        if field.kind is Kind.UINT64 and uint64_max < INTEGER_RANGES[Kind.UINT64][1]:
             return tested(field, number)
         keyed = field.key is not None and field.key.kind is Kind.STRING
         if field.kind is Kind.STRING:

@@ -1,4 +1,4 @@
-"""The only place that knows SQLite, MariaDB and MySQL apart: types, expressions, session settings, errors, server checks.
+"""SQLite, MariaDB and MySQL told apart: expressions, session settings, server checks; DDL and errors by way of `ddl` and `trouble`.
 
 A dialect is chosen once, when the first connection is made; everything above asks it and never for its name.
 """
