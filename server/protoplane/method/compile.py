@@ -39,7 +39,7 @@ class Compiled:
     served: Mapping[str, Served]
     """By method path."""
     tables: tuple[TableShape, ...]
-    """Every table it needs, Protoplane's own included, parents before children."""
+    """Every table it needs, Protoplane's own included."""
 
 
 def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, custom: Mapping[str, CustomMethod]) -> Compiled:
@@ -55,7 +55,7 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
     bind = _Binder(checks, engine, tokens, rows, stored)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
-    return Compiled(served, (*SYSTEM_TABLES, *_parents_first(tables)))
+    return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())))
 
 
 def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
@@ -65,10 +65,6 @@ def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
         statements=TableStatements(table, engine.database),
         checks=ResourceChecks(table.resource, checks, uint64_max=engine.dialect.uint64_max),
     )
-
-
-def _parents_first(tables: Mapping[str, Table]) -> list[TableShape]:
-    return [table.shape for table in sorted(tables.values(), key=lambda table: len(table.keys))]
 
 
 @dataclass(frozen=True, slots=True)
