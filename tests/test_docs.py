@@ -22,8 +22,8 @@ import pytest
 from google.protobuf import json_format
 
 from protoplane.base import config
-from protoplane.base.config import SECTIONS, Environment
 from protoplane.base.errors import REASONS
+from protoplane.base.settings import SECTIONS, Environment, variable_of
 from protoplane.cli import reference
 from protoplane.cli.main import main
 from protoplane.contract.load import load
@@ -122,7 +122,7 @@ def test_settings_in_the_pages_exist(tmp_path: Path) -> None:
         (tmp_path / config.FILE).write_text(block.text, "utf-8")
         assert tomllib.loads(block.text), block
         config.load(tmp_path, Environment.DEV, {})
-    known = {config.variable_of(section, item.name) for section, shape in SECTIONS.items() for item in fields(shape)}
+    known = {variable_of(section, item.name) for section, shape in SECTIONS.items() for item in fields(shape)}
     for block in blocks("env"):
         assert {line.partition("=")[0] for line in block.text.splitlines()} <= known, block
 

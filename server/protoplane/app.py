@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 import grpc
 
 from protoplane.base import clock
-from protoplane.base.config import Environment, Settings, page_token_keys
+from protoplane.base.config import page_token_keys
 from protoplane.base.errors import Fault
 from protoplane.base.observe import Event, Level, Observe
+from protoplane.base.settings import Environment, Settings
 from protoplane.contract.model import Access, Contract
 from protoplane.database import DatabaseProblem, connect
 from protoplane.edge import early

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from protoplane.base.config import Settings
+    from protoplane.base.settings import Settings
     from protoplane.store.engine import Engine
 
 DRIVER_LINE = "apt-get install -y gcc libmariadb-dev pkg-config python3-dev, then, in the checkout of Protoplane: pip install '.[mysql]'"

@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from protoplane.base.config import Settings
+from protoplane.base.settings import Settings
 from protoplane.contract import served
 from protoplane.contract.load import load
 from protoplane.contract.model import Contract, Finding, Place

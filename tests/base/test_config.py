@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from protoplane.base import config
-from protoplane.base.config import Environment, Settings, SettingsError, load, page_token_keys, reference
+from protoplane.base.config import SettingsError, load, page_token_keys
 from protoplane.base.secret import Secret
+from protoplane.base.settings import Environment, Settings, reference
 
 KEY = base64.b64encode(b"k" * 32).decode()
 

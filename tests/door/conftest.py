@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from protoplane import app
 from protoplane.base import config
+from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
 from tests.door.client import Door, importable
 from tests.engines import Database, Engine
@@ -84,7 +85,7 @@ def served(engine: Engine, client_modules: Any, tmp_path_factory: pytest.TempPat
     """The server, on each engine."""
     database = engine.create_database()
     folder = project(tmp_path_factory.mktemp("served"), database.url)
-    settings = config.load(folder, config.Environment.DEV)
+    settings = config.load(folder, Environment.DEV)
     bugs: list[BaseException] = []
     running = app.start(settings, lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
     library, specimens = client_modules

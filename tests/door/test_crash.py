@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from protoplane.base import config
+from protoplane.base.settings import Environment
 from protoplane.identity.tokens import Signer
 from tests.door.client import Door, Refused
 from tests.door.conftest import project
@@ -34,7 +35,7 @@ def process(database: Database, tmp_path: Path) -> Iterator[Process]:
 
 
 def door_of(process: Process, modules: Any) -> Door:
-    settings = config.load(process.folder, config.Environment.DEV)
+    settings = config.load(process.folder, Environment.DEV)
     signer = Signer.kept(settings.development_signing_key)
     token = signer.mint(subject="writer", issuer=settings.auth.issuer, audience=settings.auth.audience, seconds=600)
     return Door(process.target, modules, token)

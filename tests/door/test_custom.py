@@ -18,6 +18,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from protoplane import app
 from protoplane.base import config
 from protoplane.base.observe import CallDone, Event
+from protoplane.base.settings import Environment
 from tests.door.client import Door, Refused
 from tests.door.custom import door_of, messages, pb, project
 from tests.engines import Database, Engine
@@ -45,7 +46,7 @@ def workshop(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = project(tmp_path_factory.mktemp("workshop"), database.url)
     messages()  # Before the server's own classes take the name of the package.
     seen: list[CallDone | Event] = []
-    running = app.start(config.load(folder, config.Environment.DEV), seen.append)
+    running = app.start(config.load(folder, Environment.DEV), seen.append)
     yield Workshop(folder, f"127.0.0.1:{running.port}", seen, database)
     running.stop()
     database.drop()

@@ -13,9 +13,10 @@ import grpc
 import pytest
 
 from protoplane.app import App, identify, open_edge
-from protoplane.base.config import Environment, Settings, load
+from protoplane.base.config import load
 from protoplane.base.deadline import Deadline
 from protoplane.base.observe import CallDone, Observation
+from protoplane.base.settings import Environment, Settings
 from protoplane.contract.load import load as load_contract
 from protoplane.contract.model import Contract, Method
 from protoplane.identity.principal import Principal

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from protoplane.app import NotStartedError, identify
-from protoplane.base.config import Environment, Settings
 from protoplane.base.errors import Fault
+from protoplane.base.settings import Environment, Settings
 from protoplane.contract.model import Contract
 from protoplane.identity.tokens import Signer
 

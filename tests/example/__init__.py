@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from protoplane import app
 from protoplane.base import config
+from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
 from tests.door.client import Door, importable
 from tests.door.custom import Later
@@ -73,7 +74,7 @@ def served(folder: Path) -> Iterator[Desk]:
     """Serve the project in this process; fails with what the server took for a bug."""
     modules()  # Before the server's own classes of that name take the package.
     bugs: list[BaseException] = []
-    running = app.start(config.load(folder, config.Environment.DEV), lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
+    running = app.start(config.load(folder, Environment.DEV), lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
     try:
         yield Desk(running)
     finally:

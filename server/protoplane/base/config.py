@@ -1,35 +1,44 @@
-"""Every setting of a project: `protoplane.toml` and the environment, read once into one frozen `Settings`.
+"""`protoplane.toml` and the environment, read once into one frozen `Settings`.
 
 An environment variable named `PROTOPLANE_<SECTION>_<KEY>` overrides the file. Unknown names are errors: a setting that is
-silently ignored is worse than none. All problems are reported at once. `reference` lists every setting with its text.
+silently ignored is worse than none. All problems are reported at once.
 """
 
 from __future__ import annotations
 
-import ast
 import base64
 import binascii
 import difflib
-import inspect
 import ipaddress
 import os
 import secrets
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
-from enum import StrEnum
+from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
-from protoplane.base import limits
 from protoplane.base.secret import Secret, keep_private
+from protoplane.base.settings import (
+    PREFIX,
+    PRIVATE_FOLDER,
+    SECTIONS,
+    AuthSettings,
+    DatabaseSettings,
+    DeadlineSettings,
+    Environment,
+    LogSettings,
+    MetricsSettings,
+    PageTokenSettings,
+    ProjectSettings,
+    ServerSettings,
+    Settings,
+    Value,
+    variable_of,
+)
 
 FILE = "protoplane.toml"
-PREFIX = "PROTOPLANE_"
-PRIVATE_FOLDER = ".protoplane"
-"""Inside the project: what development makes and keeps for itself. Never committed, never used by `serve`."""
-
 FOREIGN_PREFIXES = ("PROTOPLANE_SERVICE_", "PROTOPLANE_PORT", "PROTOPLANE_ENGINES", "PROTOPLANE_TEST_")
 """Not ours to judge: Kubernetes sets the first two for a Service named protoplane; the tests have the others."""
 
@@ -41,178 +50,7 @@ FILE_URL = "sqlite:///"
 
 PAGE_TOKEN_KEY_BYTES = 32
 
-Value: TypeAlias = str | int | float | tuple[str, ...] | Secret[str]
 Section = TypeVar("Section")
-
-
-class Environment(StrEnum):
-    """What the server is started for: `dev` makes what is missing, `serve` refuses to start without it."""
-
-    DEV = "dev"
-    SERVE = "serve"
-
-
-def setting(default: Value | None = None, *, serve: Value | None = None, **bounds: Any) -> Any:
-    """A setting with its default (`serve`: another one there), and bounds: `low`, `high` or `choices`.
-
-    Without any default `serve` demands a value; development has one of its own, made by `load`.
-    """
-    return field(metadata={"default": default, "serve": default if serve is None else serve, **bounds})
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectSettings:
-    """What is served."""
-
-    name: str = setting("")
-    """Name of the project in tokens and log lines. Default: the name of its folder."""
-
-    protos: tuple[str, ...] = setting(("protos",))
-    """Folders, from the project's, that imports in `.proto` files start from."""
-
-    servicers: tuple[str, ...] = setting(())
-    """Python files or packages with servicer classes. Default: `servicers.py` if there is one."""
-
-    seed: str = setting("")
-    """Python file that `dev` runs when its server answers, to load data through the public door; `PROTOPLANE_TARGET` tells it where.
-    It is run at every start, so it sees for itself what is there already. `serve` ignores it."""
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseSettings:
-    """Where the rows are."""
-
-    url: Secret[str] = setting()  # noqa: RUF009 - `setting` returns a dataclass field.
-    """`sqlite:///file.db`, `mysql://user:password@host:3306/database` or `mariadb://…`. Development default: a SQLite file of its own."""
-
-    password: Secret[str] = setting(Secret(""))  # noqa: RUF009 - `setting` returns a dataclass field.
-    """The password apart from the URL, so that the URL may stand in a file and the password in the environment."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """How it is served."""
-
-    address: str = setting("127.0.0.1:50051")
-    """`host:port` to listen on; port 0 takes a free one."""
-
-    threads: int = setting(16, low=1, high=512)
-    """Calls worked on at once, each with its own database connection. One process uses one core: more threads only wait."""
-
-    reflection: str = setting("on", serve="authenticated", choices=("on", "authenticated", "off"))
-    """Who may ask for the contract: anyone (`on`, in development only), callers with valid credentials, or nobody."""
-
-    plaintext_reason: str = setting("")
-    """Why unencrypted traffic from other machines is right, such as `behind a mesh`. Without one `serve` listens on loopback only."""
-
-    drain_seconds: float = setting(0.0, serve=3.0, low=0.0, high=300.0)
-    """Seconds between telling health checks that the server stops and refusing calls: time for balancers to look away."""
-
-    grace_seconds: float = setting(20.0, low=0.0, high=600.0)
-    """Seconds that running calls may take to end when the server stops; below the 30 s that Kubernetes waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuthSettings:
-    """Whose tokens are believed."""
-
-    issuer: str = setting()
-    """The `iss` that a token must have. Development default: `protoplane-dev`."""
-
-    audience: str = setting()
-    """The `aud` that a token must name: this service. Development default: the project's name."""
-
-    keys: str = setting()
-    """Public keys of the issuer: a JWKS file, or the JWKS itself. Development adds a key of its own."""
-
-    leeway_seconds: int = setting(30, low=0, high=60)
-    """Seconds by which the clocks of issuer and server may differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageTokenSettings:
-    """What keeps page tokens from being forged."""
-
-    keys: str = setting()
-    """File with one base64 key of 32 bytes a line: the first one signs, all verify, so that keys can be rotated."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlineSettings:
-    """How long a call may take."""
-
-    default_seconds: float = setting(limits.DEADLINE_SECONDS_DEFAULT, low=0.1, high=limits.DEADLINE_SECONDS_MAX)
-    """Seconds for a call that names no deadline."""
-
-    max_seconds: float = setting(limits.DEADLINE_SECONDS_MAX, low=0.1, high=3_600.0)
-    """Longer deadlines are lowered to this many seconds: nothing holds a thread for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """What is written to stderr."""
-
-    format: str = setting("auto", choices=("auto", "pretty", "json"))
-    """`auto`: pretty on a terminal, else one JSON object a line."""
-
-    calls: str = setting("all", serve="failed", choices=("all", "failed", "none"))
-    """Calls with a line of their own; bugs of the server always have one. A line costs about as much as authenticating the call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything a server is told from outside."""
-
-    environment: Environment
-    folder: Path
-    """The project's folder, absolute."""
-    project: ProjectSettings
-    database: DatabaseSettings
-    server: ServerSettings
-    auth: AuthSettings
-    page_tokens: PageTokenSettings
-    deadlines: DeadlineSettings
-    log: LogSettings
-    grants: Mapping[str, tuple[str, ...]]
-    """Subject → permissions: exact, `reports.*`, or `*` for all. The subject `*` is anyone with valid credentials."""
-    jwks: str
-    """What `auth.keys` names, as JSON text; empty in development without one."""
-
-    @property
-    def proto_roots(self) -> tuple[Path, ...]:
-        """`project.protos`, absolute."""
-        return tuple(self.folder / root for root in self.project.protos)
-
-    @property
-    def servicer_files(self) -> tuple[Path, ...]:
-        """`project.servicers`, absolute."""
-        return tuple(self.folder / file for file in self.project.servicers)
-
-    @property
-    def seed_file(self) -> Path | None:
-        """`project.seed`, absolute; None for none."""
-        return self.folder / self.project.seed if self.project.seed else None
-
-    @property
-    def private_folder(self) -> Path:
-        """Where development keeps its database and keys."""
-        return self.folder / PRIVATE_FOLDER
-
-    @property
-    def development_signing_key(self) -> Path:
-        """The private key that development signs its tokens with."""
-        return self.private_folder / "token-key.json"
-
-
-SECTIONS: Mapping[str, type] = {
-    "project": ProjectSettings,
-    "database": DatabaseSettings,
-    "server": ServerSettings,
-    "auth": AuthSettings,
-    "page_tokens": PageTokenSettings,
-    "deadlines": DeadlineSettings,
-    "log": LogSettings,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,19 +73,6 @@ class SettingsError(Exception):
         super().__init__("\n".join(map(str, problems)))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the reference: a setting as a reader of the documentation sees it."""
-
-    section: str
-    key: str
-    variable: str
-    type: str
-    default: str
-    serve: str
-    text: str
-
-
 def load(folder: Path, environment: Environment, variables: Mapping[str, str] | None = None) -> Settings:
     """The settings of the project in `folder`. Raises SettingsError with every problem; makes no file."""
     folder = folder.resolve()
@@ -262,6 +87,7 @@ def load(folder: Path, environment: Environment, variables: Mapping[str, str] | 
         page_tokens=reading.section("page_tokens", PageTokenSettings),
         deadlines=reading.section("deadlines", DeadlineSettings),
         log=reading.section("log", LogSettings),
+        metrics=reading.section("metrics", MetricsSettings),
         grants=reading.grants(),
         jwks="",
     )
@@ -309,27 +135,6 @@ def child_environment(**variables: str) -> dict[str, str]:
 def colour_wanted() -> bool:
     """Whether terminals may be sent colours: not where NO_COLOR is set to anything (no-color.org)."""
     return not os.environ.get("NO_COLOR")
-
-
-def variable_of(section: str, key: str) -> str:
-    """Name of the environment variable of a setting."""
-    return f"{PREFIX}{section}_{key}".upper()
-
-
-def reference() -> Iterator[Entry]:
-    """Every setting, in order, with the text beside it: what the reference page is made from."""
-    for section, shape in SECTIONS.items():
-        texts = dict(_attribute_texts(shape))
-        for item in fields(shape):
-            yield Entry(
-                section=section,
-                key=item.name,
-                variable=variable_of(section, item.name),
-                type=str(item.type).removeprefix("Secret[").removesuffix("]") if str(item.type).startswith("Secret") else str(item.type),
-                default=_shown(item.metadata["default"]),
-                serve=_shown(item.metadata["serve"]),
-                text=texts[item.name],
-            )
 
 
 def is_loopback(address: str) -> bool:
@@ -508,16 +313,28 @@ def _conflicts(settings: Settings) -> Iterator[Problem]:
     """What is wrong with values that are each right alone."""
     if settings.deadlines.default_seconds > settings.deadlines.max_seconds:
         yield Problem("deadlines.default_seconds", "is above deadlines.max_seconds", "lower it")
-    if settings.environment is Environment.DEV:
-        return
+    server = settings.server
+    if bool(server.tls_certificate) != bool(server.tls_key):
+        missing = "tls_key" if server.tls_certificate else "tls_certificate"
+        yield Problem(f"server.{missing}", "has no value, and a certificate and its key go together", f"set {missing}, or neither of them")
+    if server.tls_client_ca and not server.tls_certificate:
+        yield Problem("server.tls_client_ca", "is of no use without a certificate", "set tls_certificate and tls_key")
+    if settings.environment is Environment.SERVE:
+        yield from _unsafe(settings)
+
+
+def _unsafe(settings: Settings) -> Iterator[Problem]:
+    """What is right in development only."""
     server = settings.server
     if server.reflection == "on":
         yield Problem("server.reflection", "'on' shows the contract to anyone", "choose 'authenticated' or 'off'; 'on' is for development")
-    if not server.plaintext_reason and not is_loopback(server.address):
+    if server.timings == "on":
+        yield Problem("server.timings", "'on' shows them to anyone", "choose 'authenticated' or 'off'; 'on' is for development")
+    if not (server.tls_certificate or server.plaintext_reason or is_loopback(server.address)):
         yield Problem(
             "server.address",
             f"{server.address} takes unencrypted traffic from other machines",
-            'listen on 127.0.0.1, or say why it is right: plaintext_reason = "behind a mesh"',
+            'name a tls_certificate and its tls_key, listen on 127.0.0.1, or say why it is right: plaintext_reason = "behind a mesh"',
         )
     for where, path in (("auth.keys", settings.auth.keys), ("page_tokens.keys", settings.page_tokens.keys)):
         if PRIVATE_FOLDER in Path(path).parts:
@@ -531,26 +348,3 @@ def _conflicts(settings: Settings) -> Iterator[Problem]:
 
 def _new_page_token_key() -> bytes:
     return base64.b64encode(secrets.token_bytes(PAGE_TOKEN_KEY_BYTES)) + b"\n"
-
-
-def _attribute_texts(shape: type) -> Iterator[tuple[str, str]]:
-    """The docstring beside each attribute of a class; a setting without one is a mistake of ours."""
-    body = ast.parse(inspect.getsource(shape)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    for statement, following in zip(body.body, body.body[1:], strict=False):
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            match following:
-                case ast.Expr(value=ast.Constant(value=str(text))):
-                    yield statement.target.id, text
-                case _:
-                    raise TypeError(f"{shape.__name__}.{statement.target.id} has no text beside it")
-
-
-def _shown(default: object) -> str:
-    match default:
-        case None | Secret():
-            return ""
-        case tuple():
-            return ", ".join(default)
-        case _:
-            return str(default)

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from protoplane.base import config
+from protoplane.base.settings import Environment
 from protoplane.cli.project import project_option
 from protoplane.database import DRIVER_LINE
 
 if TYPE_CHECKING:
-    from protoplane.base.config import Settings
+    from protoplane.base.settings import Settings
     from protoplane.contract.model import Contract
     from protoplane.project import Project
     from protoplane.store.engine import Engine
@@ -85,7 +86,7 @@ class Patient:
 Look: TypeAlias = Callable[[Patient], Iterator[Check]]
 
 
-def checks(folder: Path, environment: config.Environment) -> Iterator[Check]:
+def checks(folder: Path, environment: Environment) -> Iterator[Check]:
     """Every check, in the order in which they would fail at start; a check that breaks is a failure of its own, not of the doctor."""
     yield _python()
     yield from _packages()
@@ -162,7 +163,7 @@ def _database(patient: Patient) -> Iterator[Check]:
 
     settings, file = patient.settings, file_of(patient.settings)
     if file is not None and not file.exists():
-        if settings.environment is config.Environment.DEV:
+        if settings.environment is Environment.DEV:
             yield Check("database", State.OK, f"{file} is made at the first start")
         else:
             yield Check("database", State.FAIL, f"{file} does not exist", MIGRATE)
@@ -187,12 +188,12 @@ def _database(patient: Patient) -> Iterator[Check]:
 MIGRATE = "protoplane migrate --production --apply"
 
 
-def _tables(engine: Engine, contract: Contract, environment: config.Environment) -> Iterator[Check]:
+def _tables(engine: Engine, contract: Contract, environment: Environment) -> Iterator[Check]:
     """What the next start would find; nothing is changed."""
     from protoplane.cli.migrate import wanted_tables
     from protoplane.store import migrate
 
-    wanted, development = wanted_tables(contract, engine), environment is config.Environment.DEV
+    wanted, development = wanted_tables(contract, engine), environment is Environment.DEV
     planned = migrate.plan(engine, wanted)
     if planned.steps:
         missing = ", ".join(f"{step.kind} {step.table}{f'.{step.name}' if step.name else ''}" for step in planned.steps)
@@ -289,7 +290,7 @@ def command(*, as_data: bool, production: bool, project: Path) -> None:
 
     Exit code 1 when a check fails; warnings are about comfort and safety.
     """
-    found = list(checks(project, config.Environment.SERVE if production else config.Environment.DEV))
+    found = list(checks(project, Environment.SERVE if production else Environment.DEV))
     if as_data:
         click.echo(json.dumps([dataclasses.asdict(check) for check in found], indent=2))
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from protoplane.base import config
+from protoplane.base.settings import Environment
 from protoplane.cli.project import failure, give_up, open_engine, project_option, read_settings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def command(*, applying: bool, production: bool, as_data: bool, project: Path) -
 
     Only additions are ever made. Everything else is listed and left to you. Exit code 1 while a difference remains that keeps `serve` from starting.
     """
-    settings = read_settings(project, config.Environment.SERVE if production else config.Environment.DEV)
+    settings = read_settings(project, Environment.SERVE if production else Environment.DEV)
     from protoplane.project import read_project
     from protoplane.store import migrate
 

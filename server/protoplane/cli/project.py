@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import click
 
 from protoplane.base import config
+from protoplane.base.settings import Environment, Settings
 
 if TYPE_CHECKING:
     from protoplane.contract.model import Contract
@@ -44,7 +45,7 @@ def project_option(command: Command) -> Command:
     )(command)
 
 
-def read_settings(folder: Path, environment: config.Environment = config.Environment.DEV) -> config.Settings:
+def read_settings(folder: Path, environment: Environment = Environment.DEV) -> Settings:
     """The project's settings; all problems on stderr and exit code 1 otherwise."""
     try:
         return config.load(folder, environment)
@@ -57,7 +58,7 @@ def proto_roots(folder: Path) -> tuple[Path, ...]:
     return read_settings(folder).proto_roots
 
 
-def read_contract(settings: config.Settings) -> Contract:
+def read_contract(settings: Settings) -> Contract:
     """The project's contract; all findings on stderr and exit code 1 when it has faults.
 
     Methods that need Python code are taken to have it: whoever calls or generates from a contract does not care.
@@ -80,7 +81,7 @@ def give_up(problems: Iterable[object]) -> NoReturn:
     sys.exit(1)
 
 
-def open_engine(settings: config.Settings, *, make: bool = False) -> Engine:
+def open_engine(settings: Settings, *, make: bool = False) -> Engine:
     """The project's database; unless `make`, one in memory stands for a SQLite file that is not there yet. Exit code 1 without it."""
     from protoplane.database import DatabaseProblem, connect, file_of
 

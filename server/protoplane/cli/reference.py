@@ -16,8 +16,9 @@ from pathlib import Path
 
 import click
 
-from protoplane.base import config, limits
+from protoplane.base import limits
 from protoplane.base.errors import REASONS, Code, Reason
+from protoplane.base.settings import SECTIONS, reference
 from protoplane.cli.main import COMMANDS, main
 from protoplane.contract import report
 from protoplane.method import custom
@@ -73,12 +74,12 @@ def settings_page() -> str:
 
 
 def _settings() -> Iterator[str]:
-    demanded = {(name, item.name) for name, shape in config.SECTIONS.items() for item in fields(shape) if item.metadata["serve"] is None}
+    demanded = {(name, item.name) for name, shape in SECTIONS.items() for item in fields(shape) if item.metadata["serve"] is None}
     section = ""
-    for entry in config.reference():
+    for entry in reference():
         if entry.section != section:
             section = entry.section
-            yield f"\n## `[{section}]`\n\n{inspect.getdoc(config.SECTIONS[section])}\n"
+            yield f"\n## `[{section}]`\n\n{inspect.getdoc(SECTIONS[section])}\n"
         facts = [f"`{entry.variable}`", TYPES[entry.type]]
         if (section, entry.key) in demanded:
             facts.append("**required** by `serve`")

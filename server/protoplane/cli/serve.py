@@ -22,6 +22,7 @@ import click
 
 from protoplane.base import config
 from protoplane.base.observe import Event, Log
+from protoplane.base.settings import Environment, Settings
 from protoplane.cli.project import give_up, project_option, read_settings
 from protoplane.cli.seed import Seed
 
@@ -52,7 +53,7 @@ def dev_command(project: Path, *, reset: bool, once: bool, no_seed: bool, superv
     the contract are made to the database; the data stays. A contract with faults is not served: all of them are printed.
     """
     if once or supervised:
-        _run(project, config.Environment.DEV, reset=reset, supervised=supervised, seed=not no_seed)
+        _run(project, Environment.DEV, reset=reset, supervised=supervised, seed=not no_seed)
     else:
         _Supervisor(project, reset=reset, seed=not no_seed).run()
 
@@ -64,7 +65,7 @@ def serve_command(project: Path) -> None:
 
     Nothing is made up and nothing is migrated: without explicit keys, audience, issuer and database it does not start.
     """
-    _run(project, config.Environment.SERVE)
+    _run(project, Environment.SERVE)
 
 
 @click.command(name="token")
@@ -84,7 +85,7 @@ def token_command(project: Path, subject: str, hours: int) -> None:
     click.echo(signer.mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=hours * 3_600))
 
 
-def _run(folder: Path, environment: config.Environment, *, reset: bool = False, supervised: bool = False, seed: bool = False) -> None:
+def _run(folder: Path, environment: Environment, *, reset: bool = False, supervised: bool = False, seed: bool = False) -> None:
     """Start, say so, wait for the signal to end, end."""
     settings = read_settings(folder, environment)
     config.silence_grpc()
@@ -97,7 +98,7 @@ def _run(folder: Path, environment: config.Environment, *, reset: bool = False, 
             running = app.start(settings, log.observe, reset=reset)
         except (app.NotStartedError, config.SettingsError) as error:
             give_up(error.problems)
-        seeding = _greet(running, seed=seed) if environment is config.Environment.DEV else None
+        seeding = _greet(running, seed=seed) if environment is Environment.DEV else None
         log.observe(Event("server.started", facts={"port": running.port, "methods": len(running.contract.methods)}))
         ending.wait(end_of_input=supervised)
         log.observe(Event("server.stopping"))
@@ -125,7 +126,7 @@ def _greet(running: App, *, seed: bool) -> Seed | None:
     return Seed(file, _target(running), done)
 
 
-def _open_log(settings: config.Settings) -> Log:
+def _open_log(settings: Settings) -> Log:
     terminal = sys.stderr.isatty()
     pretty = settings.log.format == "pretty" or (settings.log.format == "auto" and terminal)
     return Log(calls=settings.log.calls, pretty=pretty, colour=terminal and config.colour_wanted())
@@ -279,7 +280,7 @@ class _Watch:
     def renew(self) -> None:
         """Read again which folders belong to the project."""
         try:
-            settings = config.load(self._folder, config.Environment.DEV)
+            settings = config.load(self._folder, Environment.DEV)
         except config.SettingsError:
             return  # The serving process prints the problems; the folder itself is watched for their mending.
         self._roots = {*settings.proto_roots, *settings.servicer_files}

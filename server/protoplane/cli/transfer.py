@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from protoplane.base import clock, config, limits
-from protoplane.base.config import Settings
+from protoplane.base.settings import Settings
 from protoplane.cli.project import failure, project_option, read_contract, read_settings
 
 if TYPE_CHECKING:

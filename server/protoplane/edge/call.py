@@ -8,10 +8,10 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias
 
-from protoplane.base.config import DeadlineSettings
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import CallDone, Observe, Stages
+from protoplane.base.settings import DeadlineSettings
 from protoplane.contract.model import Method
 from protoplane.edge.refusal import end, refuse, status_of
 from protoplane.identity.principal import ANONYMOUS, Principal

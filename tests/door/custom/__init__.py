@@ -12,6 +12,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from protoplane.base import config
+from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
 from protoplane.cli.scaffold import Wish, scaffold
 from protoplane.identity.tokens import Signer
@@ -79,7 +80,7 @@ pb = Later(messages)
 
 def token_of(folder: Path, subject: str) -> str:
     """A token that the development server of the project takes."""
-    settings = config.load(folder, config.Environment.DEV)
+    settings = config.load(folder, Environment.DEV)
     auth = settings.auth
     return Signer.kept(settings.development_signing_key).mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=600)
 
