@@ -47,7 +47,7 @@ fix: .venv/dev .include/made ## Mend what can be mended by itself
 	$(BIN)/ruff format
 	@for module in $(CONTRACTS); do $(BIN)/buf format "$$module" --write || exit 1; done
 
-bench: .venv/dev .include/made engines ## Compare with a hand-written servicer
+bench: .venv/bench .include/made engines ## Compare with servers written by hand: grpcio with mysqlclient, with Peewee, FastAPI with SQLAlchemy
 	$(BIN)/python -m tests.bench
 
 generate: .venv/base ## Make again what is generated: pages of docs/, the folder of imports for buf, protoc and IDEs
@@ -63,6 +63,7 @@ lock: .venv/dev ## Resolve the dependencies anew, newest versions that pyproject
 	$(LOCK) --extra=dev --extra=mysql --output-file=requirements/dev.txt pyproject.toml
 	$(LOCK) --constraint=requirements/dev.txt --output-file=requirements/base.txt pyproject.toml
 	$(LOCK) --constraint=requirements/dev.txt --extra=mysql --output-file=requirements/mysql.txt pyproject.toml
+	$(LOCK) --constraint=requirements/dev.txt --extra=mysql --extra=bench --output-file=requirements/bench.txt pyproject.toml
 	$(LOCK_ONE) --output-file=requirements/go.txt requirements/go.in
 
 clean: ## Remove everything that make made
@@ -90,6 +91,10 @@ LOCK = $(LOCK_ONE) --build-deps-for=editable --build-deps-for=wheel
 .venv/dev: requirements/dev.txt .venv/base
 	$(BIN)/python -m tests.engines.fetch headers
 	$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+.venv/bench: requirements/bench.txt .venv/dev
+	$(PIP) install --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
 .include/made: .venv/base
