@@ -7,19 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-import grpc
-
-from protoplane.base import clock
+from protoplane.base import clock, limits
 from protoplane.base.config import page_token_keys
 from protoplane.base.errors import Fault
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.base.settings import Environment, Settings
-from protoplane.contract.model import Access, Contract
+from protoplane.contract.model import Access, Contract, Method, MethodKind
 from protoplane.database import DatabaseProblem, connect
-from protoplane.edge import early
+from protoplane.edge import core
 from protoplane.edge.call import Served, bind_call
 from protoplane.edge.health import Health, Prober, health_handlers
 from protoplane.edge.reflection import reflection_handlers
+from protoplane.edge.rpc import Handler
 from protoplane.edge.server import AddressError, Listening, listen
 from protoplane.identity import grants as granting
 from protoplane.identity.tokens import KeysError, Signer, VerificationKey, Verifier, read_jwks
@@ -202,6 +201,15 @@ def identify(settings: Settings, contract: Contract) -> Identity:
     return Identity(verifier, signer)
 
 
+def message_bytes_max(method: Method) -> int:
+    """The largest request that a method takes."""
+    return limits.QUESTION_BYTES_MAX if method.kind in QUESTIONS else limits.VALUE_BYTES_MAX
+
+
+QUESTIONS = frozenset({MethodKind.GET, MethodKind.LIST, MethodKind.DELETE})
+"""Kinds of methods whose requests hold no resource."""
+
+
 def open_edge(
     settings: Settings,
     contract: Contract,
@@ -213,24 +221,23 @@ def open_edge(
 ) -> App:
     """Listen for calls of the compiled methods. Raises NotStartedError when the address cannot be had."""
     authenticate, server = identity.verifier.authenticate, settings.server
-    if unread := early.problem():
+    if unread := core.problem():
         if settings.environment is Environment.SERVE:
             raise NotStartedError([f"{unread}\n    mend: install a version that is, as the lock files have it"])
         observe(Event("grpcio.unknown", level=Level.WARNING, facts={"problem": unread}))
     health = Health(dict.fromkeys(method.service for method in contract.methods.values()), observe)
-    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = health_handlers(health)
+    handlers = health_handlers(health)
     if server.reflection != "off":
         anyone = server.reflection == "on"
         handlers |= reflection_handlers(contract, authenticate=authenticate, anyone=anyone, observe=observe)
     for path, method in served.items():
-        serve = bind_call(method, authenticate=authenticate, deadlines=settings.deadlines, observe=observe)
-        # Raw bytes both ways: grpcio would answer a malformed message with INTERNAL.
-        handlers[path] = grpc.unary_unary_rpc_method_handler(serve)
+        serve = bind_call(method, authenticate=authenticate, deadlines=settings.deadlines, timings=server.timings, observe=observe)
+        handlers[path] = Handler(serve, message_bytes_max=message_bytes_max(method.method))
     prober = Prober(database.ping, health)
     prober.start()
     share_port = settings.environment is Environment.SERVE
     try:
-        listening = listen(handlers, address=server.address, threads=server.threads, share_port=share_port, observe=observe)
+        listening = listen(handlers, server, share_port=share_port, identify=identity.verifier.known, observe=observe)
     except AddressError as error:
         prober.stop()
         raise NotStartedError([error]) from error

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 DRIVER_LINE = "apt-get install -y gcc libmariadb-dev pkg-config python3-dev, then, in the checkout of Protoplane: pip install '.[mysql]'"
 """What installs the driver of MariaDB and MySQL, which has no wheel for Linux."""
 
-THREADS_BESIDE = 2
-"""Threads of a server that use the database beside those that take calls: health checks and housekeeping."""
+THREADS_BESIDE = 3
+"""Threads of a server that use the database beside `server.threads`: the one more that takes calls, health checks, housekeeping."""
 
 
 class DatabaseProblem(Exception):

@@ -277,5 +277,5 @@ def test_each_call_is_observed_once_with_its_stages(running: Running) -> None:
     seen = running.observed(GET)
     assert isinstance(seen, CallDone)
     assert (seen.method, seen.request_id, seen.subject, seen.code, seen.reason, seen.bug) == (GET, "r-1", "alice", "OK", "", None)
-    assert list(seen.stages.millis()) == ["authenticate", "handle", "total"]
+    assert list(seen.stages.millis()) == ["queue", "authenticate", "handle", "total"]
     assert [o for o in running.seen if isinstance(o, CallDone)] == [seen]

@@ -5,65 +5,14 @@ from __future__ import annotations
 import os
 import re
 import threading
-from concurrent.futures import Future
 
 import grpc
 import pytest
 
 from protoplane.app import NotStartedError
 from protoplane.base import config
-from protoplane.edge.server import OPTIONS, Workers
+from protoplane.edge.server import OPTIONS
 from tests.edge.conftest import LIST, Running, Starter
-
-
-def test_workers_run_what_is_submitted_and_give_results_and_errors_back() -> None:
-    workers = Workers(2, "test")
-
-    def fail() -> None:
-        raise ValueError("no")
-
-    assert workers.submit(lambda a, b: a + b, 1, 2).result(5) == 3
-    assert isinstance(workers.submit(fail).exception(5), ValueError)
-    assert workers.submit(threading.current_thread).result(5).name.startswith("test-")
-    workers.shutdown()
-    with pytest.raises(RuntimeError, match="shut down"):
-        workers.submit(fail)
-
-
-def test_workers_finish_what_waits_when_they_are_shut_down() -> None:
-    workers, release = Workers(1, "test"), threading.Event()
-    first: Future[bool] = workers.submit(release.wait, 10)
-    others = [workers.submit(int, number) for number in range(5)]
-    release.set()
-    workers.shutdown(wait=True)
-    assert first.result(0)
-    assert [other.result(0) for other in others] == [0, 1, 2, 3, 4]
-
-
-def test_workers_can_be_told_to_drop_what_waits() -> None:
-    workers, entered, release = Workers(1, "test"), threading.Event(), threading.Event()
-
-    def hold() -> bool:
-        entered.set()
-        return release.wait(10)
-
-    first, waiting = workers.submit(hold), workers.submit(int)
-    assert entered.wait(10)
-    workers.shutdown(wait=False, cancel_futures=True)
-    release.set()
-    assert first.result(10)
-    assert waiting.cancelled()
-
-
-def test_workers_outlive_tasks_that_end_a_thread() -> None:
-    workers = Workers(1, "test")
-
-    def leave() -> None:
-        raise SystemExit
-
-    assert isinstance(workers.submit(leave).exception(5), SystemExit)
-    assert workers.submit(int).result(5) == 0
-    workers.shutdown()
 
 
 def test_an_address_in_use_is_told_clearly(start: Starter, running: Running) -> None:

@@ -12,6 +12,11 @@ def now_micros() -> int:
     return time.time_ns() // 1_000
 
 
+def now_seconds() -> float:
+    """UTC seconds since 1970."""
+    return time.time()
+
+
 def monotonic_seconds() -> float:
     """Seconds on a clock that never goes back; only differences mean anything."""
     return time.monotonic()

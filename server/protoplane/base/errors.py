@@ -67,6 +67,9 @@ class Reason(StrEnum):
     VALUE_TOO_LARGE = "VALUE_TOO_LARGE"
     OVERLOADED = "OVERLOADED"
     METHOD_UNKNOWN = "METHOD_UNKNOWN"
+    MESSAGE_LATE = "MESSAGE_LATE"
+    MESSAGE_MISSING = "MESSAGE_MISSING"
+    MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
 
 
 REASONS: Mapping[Reason, tuple[Code, str]] = {
@@ -98,6 +101,9 @@ REASONS: Mapping[Reason, tuple[Code, str]] = {
     Reason.VALUE_TOO_LARGE: (Code.INVALID_ARGUMENT, "A value is larger than the storage can hold."),
     Reason.OVERLOADED: (Code.RESOURCE_EXHAUSTED, "The service has more work than it can take."),
     Reason.METHOD_UNKNOWN: (Code.UNIMPLEMENTED, "The service has no method '{method}'."),
+    Reason.MESSAGE_LATE: (Code.DEADLINE_EXCEEDED, "The request message did not come in time."),
+    Reason.MESSAGE_MISSING: (Code.UNIMPLEMENTED, "The method takes exactly one request message, and none came."),
+    Reason.MESSAGE_TOO_LARGE: (Code.RESOURCE_EXHAUSTED, "The request message is larger than the {bytesMax} bytes that the method takes."),
 }
 """Code and text of each reason. The braces name metadata keys; both are part of the public contract."""
 

@@ -71,6 +71,9 @@ SORT_CHARACTERS_MAX = 255
 VALUE_BYTES_MAX = 4 * 1024 * 1024
 """Largest message taken: gRPC's own default."""
 
+QUESTION_BYTES_MAX = 256 * 1024
+"""Largest request of a Get, List or Delete: room for the longest page token, filter and masks, and no more."""
+
 REQUEST_ID_HOURS = 24
 """How long the first answer to a request_id is kept."""
 

@@ -5,27 +5,24 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias
 
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import CallDone, Observe, Stages
 from protoplane.base.settings import DeadlineSettings
 from protoplane.contract.model import Method
-from protoplane.edge.refusal import end, refuse, status_of
+from protoplane.edge.refusal import Refused, refused
+from protoplane.edge.rpc import NO_DEADLINE_SECONDS, Call, Metadata
 from protoplane.identity.principal import ANONYMOUS, Principal
 
-if TYPE_CHECKING:
-    import grpc
-
-NO_DEADLINE_SECONDS = 1e9
-"""grpcio gives some 292 years for a call without a deadline."""
-
-Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 Authenticate: TypeAlias = Callable[[str], Principal]
 """The value of the `authorization` header → its Principal; raises Fault CREDENTIALS_INVALID."""
-Serve: TypeAlias = Callable[[bytes, "grpc.ServicerContext"], bytes]
+Serve: TypeAlias = Callable[[bytes, Call], bytes]
+
+TIMINGS_KEY = "server-timing"
+"""Asked for with the value `on`, answered in the trailing metadata in the form of the HTTP header of that name: `stage;dur=millis`."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _made_ids = map((secrets.token_hex(6) + "-{:x}").format, itertools.count(1))
@@ -43,50 +40,89 @@ class Served(Protocol):
         """Decode, authorise, check, act, encode; `mark` is told of each. Raises Fault for every refusal."""
 
 
-def bind_call(served: Served, *, authenticate: Authenticate, deadlines: DeadlineSettings, observe: Observe) -> Serve:
-    """Bind one unary RPC: what happens to it between the wire and its compiled method."""
-    path, answer = served.method.path, served.answer
+class Head(NamedTuple):
+    """What a call says about itself in its metadata."""
 
-    def serve(data: bytes, context: grpc.ServicerContext) -> bytes:
-        stages, principal, request_id, bug = Stages(), ANONYMOUS, "", None
+    request_id: str
+    """The call's id: its own if it is a usable one, else a new one."""
+    authorization: str
+    """Empty for none."""
+    timings: bool
+    """Whether it asks for the times of its stages."""
+
+
+NO_HEAD = Head("", "", timings=False)
+"""Of a call whose metadata could not be read."""
+
+
+def bind_call(served: Served, *, authenticate: Authenticate, deadlines: DeadlineSettings, timings: str, observe: Observe) -> Serve:
+    """Bind one unary RPC: what happens to it between the wire and its compiled method. `timings` is the setting."""
+    path, answer = served.method.path, served.answer
+    default_seconds, max_seconds = deadlines.default_seconds, deadlines.max_seconds
+
+    def serve(data: bytes, call: Call) -> bytes:
+        stages, principal, head = Stages(), ANONYMOUS, NO_HEAD
+        stages.started_seconds = call.arrived_seconds
+        stages.mark("queue")
 
         def cancelled() -> bool:
-            return not context.is_active()
+            return call.cancelled
 
         try:
-            request_id, authorization = read_metadata(context.invocation_metadata())
-            if authorization:
-                principal = authenticate(authorization)
+            head = read_metadata(call.metadata)
+            if head.authorization:
+                principal = authenticate(head.authorization)
             stages.mark("authenticate")
-            deadline = deadline_of(context, deadlines, cancelled)
-            response = answer(data, principal, deadline, request_id, stages.mark)
-        except Fault as refused:
-            fault = refused
-        except BaseException as broken:  # noqa: BLE001 - also SystemExit of a servicer: without a status the caller would wait for ever.
-            # Ours: nothing about it is said outside, everything inside.
-            fault, bug = Fault(Reason.INTERNAL_FAULT, requestId=request_id), broken
-        else:
-            observe(CallDone(path, request_id, principal.subject, "OK", "", stages))
-            return response
-        try:
-            status = status_of(fault, request_id)
-        except Exception as broken:  # noqa: BLE001 - a servicer's refusal that cannot be put into a message is a bug, too.
-            fault, bug = Fault(Reason.INTERNAL_FAULT, requestId=request_id), broken
-            status = status_of(fault, request_id)
-        stages.mark("refuse")
-        cause = fault.__cause__ if fault.code is Code.UNAVAILABLE else None
-        observe(CallDone(path, request_id, principal.subject, fault.code.name, fault.reason, stages, bug, cause))
-        return end(context, status)
+            seconds = call.remaining_seconds()
+            if seconds > NO_DEADLINE_SECONDS:
+                seconds = default_seconds
+            deadline = Deadline.after(min(seconds, max_seconds), cancelled)
+            if seconds <= 0:
+                deadline.check()
+            response = answer(data, principal, deadline, head.request_id, stages.mark)
+        except BaseException as problem:  # noqa: BLE001 - also SystemExit of a servicer: without a status the caller would wait for ever.
+            request_id = head.request_id or next(_made_ids)
+            ending = ending_of(problem, request_id)
+            stages.mark("refuse")
+            if head.timings:
+                ending.refusal.trailing_metadata = (*ending.refusal.trailing_metadata, *times(timings, principal, stages))
+            fault = ending.fault
+            observe(CallDone(path, request_id, principal.subject, fault.code.name, fault.reason, stages, ending.bug, ending.cause))
+            raise ending.refusal from None
+        if head.timings:
+            call.trailing_metadata = times(timings, principal, stages)
+        observe(CallDone(path, head.request_id, principal.subject, "OK", "", stages))
+        return response
 
     return serve
 
 
-def read_metadata(metadata: Metadata) -> tuple[str, str]:
-    """The call's id (its own if it is a usable one, else a new one) and its `authorization`, empty for none.
+class Ending(NamedTuple):
+    """How a call that failed is told to its caller, and what the log is told besides."""
 
-    Raises Fault CREDENTIALS_INVALID when there are two: whichever we took, a proxy may have checked the other.
+    fault: Fault
+    refusal: Refused
+    bug: BaseException | None
+    cause: BaseException | None
+
+
+def ending_of(problem: BaseException, request_id: str) -> Ending:
+    """A Fault as it is; of anything else, which is ours, nothing is said outside and everything inside."""
+    fault, bug = (problem, None) if isinstance(problem, Fault) else (Fault(Reason.INTERNAL_FAULT, requestId=request_id), problem)
+    try:
+        refusal = refused(fault, request_id)
+    except Exception as broken:  # noqa: BLE001 - a servicer's refusal that cannot be put into a message is a bug, too.
+        return ending_of(broken, request_id)
+    return Ending(fault, refusal, bug, fault.__cause__ if fault.code is Code.UNAVAILABLE else None)
+
+
+def read_metadata(metadata: Metadata) -> Head:
+    """What a call says about itself.
+
+    Raises Fault CREDENTIALS_INVALID when there are two authorizations: whichever we took, a proxy may have checked the other.
     """
     request_id = authorization = ""
+    timings = False
     for key, value in metadata:
         if key == "authorization":
             if authorization:
@@ -94,28 +130,13 @@ def read_metadata(metadata: Metadata) -> tuple[str, str]:
             authorization = str(value) or "none"  # An empty header is a wrong one, not an anonymous call.
         elif key == "x-request-id" and _REQUEST_ID.fullmatch(str(value)):
             request_id = str(value)
-    return request_id or next(_made_ids), authorization
+        elif key == TIMINGS_KEY:
+            timings = value == "on"
+    return Head(request_id or next(_made_ids), authorization, timings)
 
 
-def deadline_of(context: grpc.ServicerContext, deadlines: DeadlineSettings, cancelled: Callable[[], bool]) -> Deadline:
-    """The caller's deadline within our bounds. Raises Fault DEADLINE_PASSED when there is no time left to work in."""
-    seconds = context.time_remaining()
-    if seconds > NO_DEADLINE_SECONDS:
-        seconds = deadlines.default_seconds
-    elif seconds <= 0:
-        raise Fault(Reason.DEADLINE_PASSED)
-    return Deadline.after(min(seconds, deadlines.max_seconds), cancelled)
-
-
-def unknown_method(path: str, observe: Observe) -> Callable[[object, grpc.ServicerContext], NoReturn]:
-    """What answers for a method that nobody serves, whatever its form: it does not read the request."""
-
-    def serve(_requests: object, context: grpc.ServicerContext) -> NoReturn:
-        stages = Stages()
-        fault = Fault(Reason.METHOD_UNKNOWN, method=path)
-        request_id = next(_made_ids)
-        stages.mark("refuse")
-        observe(CallDone(path, request_id, "", fault.code.name, fault.reason, stages))
-        refuse(context, fault, request_id)
-
-    return serve
+def times(timings: str, principal: Principal, stages: Stages) -> Metadata:
+    """The times of the stages as trailing metadata, for callers that may see them: they tell what was worked on."""
+    if timings == "off" or (timings == "authenticated" and principal is ANONYMOUS):
+        return ()
+    return ((TIMINGS_KEY, ", ".join(f"{stage};dur={millis:g}" for stage, millis in stages.millis().items())),)

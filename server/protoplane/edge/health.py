@@ -9,17 +9,15 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, Protocol, TypeAlias, final
+from typing import Any, TypeAlias, final
 
-import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
-from protoplane.base.errors import Fault, Reason
+from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import Event, Level, Observe
-from protoplane.edge.call import read_metadata
-from protoplane.edge.early import EarlyPool
-from protoplane.edge.refusal import refuse
+from protoplane.edge.refusal import Refused, refused
+from protoplane.edge.rpc import Call, Handler
 
 Status: TypeAlias = int
 """A number of `HealthCheckResponse.ServingStatus`."""
@@ -36,8 +34,8 @@ PROBE_SECONDS_MAX = 2.0
 WATCHERS_MAX = 100
 """Watch streams at once; they hold no thread, but memory."""
 
-THREADS = 2
-"""Of its own, so that a server whose threads all wait for the database can still say so."""
+REQUEST_BYTES_MAX = 4_096
+"""It holds the name of a service."""
 
 
 @final
@@ -107,52 +105,41 @@ class Health:
             watcher.tell()
 
 
-class Send(Protocol):
-    """grpcio's way to answer a stream from any thread: bytes, then None at the end. Waits until the transport has taken it."""
-
-    def __call__(self, response: bytes | None) -> None:
-        """Send it."""
-
-
 @final
 class _Watcher:
-    """One Watch stream. Sends only changes, and only the latest; a client that does not read holds up nobody else."""
+    """One Watch stream. Sends only changes, and only the latest; nobody ever waits for a client that does not read."""
 
-    def __init__(self, health: Health, service: str, send: Send) -> None:
-        self._health, self._service, self._send = health, service, send
+    def __init__(self, health: Health, service: str, call: Call) -> None:
+        self._health, self._service, self._call = health, service, call
         self._lock = threading.Lock()
-        self._sending = self._again = self._ended = False
+        self._sending = self._again = False
         self._last: Status | None = None
 
     def tell(self) -> None:
-        """Something may have changed. Returns at once."""
+        """Something may have changed."""
         with self._lock:
-            self._again = True
-            if self._sending or self._ended:
+            if self._sending:
+                self._again = True
                 return
-            self._sending = True
-        # A thread for each change and stream: changes are rare, and `send` waits for as long as the client likes.
-        threading.Thread(target=self._run, name="health-watch", daemon=True).start()
+            self._sending, self._again = True, False
+        self._send()
 
-    def end(self) -> None:
-        """The stream is over."""
+    def _send(self) -> None:
+        status, draining = self._health.status_of(self._service), self._health.draining
+        if status != self._last:
+            self._last = status
+            self._call.post(health_pb2.HealthCheckResponse(status=status).SerializeToString(), lambda taken: self._sent(taken=taken))
+        elif draining:
+            self._call.end()
+        else:
+            self._sent(taken=True)
+
+    def _sent(self, *, taken: bool) -> None:
         with self._lock:
-            self._ended = True
-
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                if self._ended or not self._again:
-                    self._sending = False
-                    return
-                self._again = False
-            status = self._health.status_of(self._service)
-            if status != self._last:
-                self._last = status
-                self._send(health_pb2.HealthCheckResponse(status=status).SerializeToString())
-            if self._health.draining:
-                self.end()
-                self._send(None)
+            again = taken and (self._again or self._health.draining)
+            self._sending, self._again = again, False
+        if again:
+            self._send()
 
 
 @final
@@ -207,62 +194,44 @@ class Prober:
             self._stopped.wait(self._every_seconds)
 
 
-def health_handlers(health: Health) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
-    """Handlers by path. Anyone may ask: balancers and kubelets have no credentials, and learn nothing but the status."""
-    pool = EarlyPool(THREADS, "health")
+def health_handlers(health: Health) -> dict[str, Handler]:
+    """Handlers by path. Anyone may ask: balancers and kubelets have no credentials, and learn nothing but the status.
 
-    def check(data: bytes, context: grpc.ServicerContext) -> bytes:
-        status = health.status_of(_service(data, context))
+    All of them are inline: a server whose threads all wait for the database can still say so.
+    """
+
+    def check(data: bytes, _call: Call) -> bytes:
+        status = health.status_of(_service(data))
         if status == SERVICE_UNKNOWN:
-            _abort(context)
+            raise Refused(Code.NOT_FOUND, "the service is not served here")  # As the protocol wants it.
         return health_pb2.HealthCheckResponse(status=status).SerializeToString()
 
-    def statuses(_data: bytes, _context: grpc.ServicerContext) -> bytes:
+    def statuses(_data: bytes, _call: Call) -> bytes:
         found: Any = health_pb2.HealthListResponse()  # type: ignore[attr-defined]  # Not in the stubs yet.
         for service, status in health.statuses().items():
             found.statuses[service].status = status
         listed: bytes = found.SerializeToString()
         return listed
 
-    def watch(data: bytes, context: grpc.ServicerContext, send: Send) -> None:
-        watcher = _Watcher(health, _service(data, context), send)
+    def watch(data: bytes, call: Call) -> None:
+        watcher = _Watcher(health, _service(data), call)
         if not health.watch(watcher):
-            refuse(context, Fault(Reason.OVERLOADED), _request_id(context))
-
-        def gone() -> None:
-            watcher.end()
+            raise refused(Fault(Reason.OVERLOADED), "")
+        if call.when_over(lambda: health.forget(watcher)):
+            watcher.tell()
+        else:
             health.forget(watcher)
 
-        if not context.add_callback(gone):
-            gone()  # It went before we could ask to be told.
-        watcher.tell()
-
-    behaviours: tuple[Any, ...] = (check, statuses, watch)
-    for behaviour in behaviours:
-        # grpcio takes a pool from the behaviour only if it is a ThreadPoolExecutor.
-        behaviour.experimental_thread_pool = pool
-    behaviours[-1].experimental_non_blocking = True
     service = "/grpc.health.v1.Health/"
     return {
-        service + "Check": grpc.unary_unary_rpc_method_handler(check),
-        service + "List": grpc.unary_unary_rpc_method_handler(statuses),
-        service + "Watch": grpc.unary_stream_rpc_method_handler(watch),
+        service + "Check": Handler(check, inline=True, message_bytes_max=REQUEST_BYTES_MAX),
+        service + "List": Handler(statuses, inline=True, message_bytes_max=REQUEST_BYTES_MAX),
+        service + "Watch": Handler(watch, response_streaming=True, inline=True, message_bytes_max=REQUEST_BYTES_MAX),
     }
 
 
-def _abort(context: grpc.ServicerContext) -> NoReturn:
-    context.abort(grpc.StatusCode.NOT_FOUND, "the service is not served here")  # As the protocol wants it.
-
-
-def _service(data: bytes, context: grpc.ServicerContext) -> str:
+def _service(data: bytes) -> str:
     try:
         return health_pb2.HealthCheckRequest.FromString(data).service
     except DecodeError:
-        refuse(context, Fault(Reason.MALFORMED_MESSAGE, message="grpc.health.v1.HealthCheckRequest"), _request_id(context))
-
-
-def _request_id(context: grpc.ServicerContext) -> str:
-    try:
-        return read_metadata(context.invocation_metadata())[0]
-    except Fault:
-        return ""
+        raise refused(Fault(Reason.MALFORMED_MESSAGE, message="grpc.health.v1.HealthCheckRequest"), "") from None

@@ -7,10 +7,8 @@ the health and reflection services. The two versions of the protocol have the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.message import DecodeError, Message
@@ -20,18 +18,17 @@ from grpc_health.v1 import health_pb2
 from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.edge.call import Authenticate, read_metadata
-from protoplane.edge.refusal import refuse
+from protoplane.edge.refusal import Refused, refused
+from protoplane.edge.rpc import Call, Handler
 
 if TYPE_CHECKING:
     from protoplane.contract.model import Contract
 
-Requests: TypeAlias = Iterator[bytes]
-
 VERSIONS = ("v1", "v1alpha")
 """Tools that know the new one ask for it first; many know the old one only."""
 
-STREAMS_MAX = 4
-"""Reflection streams at once, on threads of their own: a stream that is held open must not take a thread from calls."""
+REQUEST_BYTES_MAX = 16_384
+"""It holds a name."""
 
 _ALWAYS = (any_pb2, duration_pb2, code_pb2, status_pb2, error_details_pb2, health_pb2)
 """Generated modules of what is served besides the contract, imports first: without google.rpc nobody can read our errors."""
@@ -89,9 +86,7 @@ class Index:
         return found
 
 
-def reflection_handlers(
-    contract: Contract, *, authenticate: Authenticate, anyone: bool, observe: Observe
-) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
+def reflection_handlers(contract: Contract, *, authenticate: Authenticate, anyone: bool, observe: Observe) -> dict[str, Handler]:
     """Handlers by path for both versions. `anyone`: without credentials too."""
     served = dict.fromkeys(method.service for method in contract.methods.values())
     services = [*served, "grpc.health.v1.Health", *(f"grpc.reflection.{version}.ServerReflection" for version in VERSIONS)]
@@ -99,40 +94,34 @@ def reflection_handlers(
     index = Index([*contract.files.values(), *always], services)
     request, response = (contract.messages[f"grpc.reflection.v1.ServerReflection{part}"] for part in ("Request", "Response"))
     serve = _bind_stream(_Answers(index, request, response), authenticate=authenticate, anyone=anyone, observe=observe)
-    # grpcio takes a pool from the behaviour only if it is one of these.
-    serve.experimental_thread_pool = ThreadPoolExecutor(STREAMS_MAX, "reflection")  # type: ignore[attr-defined]
-    handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(serve)
+    handler = Handler(serve, request_streaming=True, response_streaming=True, message_bytes_max=REQUEST_BYTES_MAX)
     return {f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo": handler for version in VERSIONS}
 
 
 def _bind_stream(
     answers: _Answers, *, authenticate: Authenticate, anyone: bool, observe: Observe
-) -> Callable[[Requests, grpc.ServicerContext], Iterator[bytes]]:
-    def serve(requests: Requests, context: grpc.ServicerContext) -> Iterator[bytes]:
+) -> Callable[[Iterator[bytes], Call], Iterator[bytes]]:
+    def serve(requests: Iterator[bytes], call: Call) -> Iterator[bytes]:
         request_id = ""
-        fault: Fault | None = None
         sent: set[str] = set()
         try:
-            request_id, authorization = read_metadata(context.invocation_metadata())
-            if authorization:
-                authenticate(authorization)
+            head = read_metadata(call.metadata)
+            request_id = head.request_id
+            if head.authorization:
+                authenticate(head.authorization)
             elif not anyone:
                 raise Fault(Reason.CREDENTIALS_INVALID, problem="none were given.")  # noqa: TRY301 - one place refuses.
-        except Fault as refused:
-            refuse(context, refused, request_id)
-        for data in requests:
-            try:
-                answer = answers.to(data, sent)
-            except DecodeError:
-                fault = Fault(Reason.MALFORMED_MESSAGE, message="grpc.reflection.v1.ServerReflectionRequest")
-                break
-            except Exception as bug:  # noqa: BLE001 - its text must not reach the caller, as grpcio would have it.
-                fault = Fault(Reason.INTERNAL_FAULT, requestId=request_id)
-                observe(Event("reflection.broke", Level.ERROR, {"request_id": request_id}, bug))
-                break
-            yield answer
-        if fault is not None:
-            refuse(context, fault, request_id)
+            for data in requests:
+                yield answers.to(data, sent)
+        except Fault as fault:
+            raise refused(fault, request_id) from None
+        except DecodeError:
+            raise refused(Fault(Reason.MALFORMED_MESSAGE, message="grpc.reflection.v1.ServerReflectionRequest"), request_id) from None
+        except Refused:
+            raise
+        except Exception as bug:  # noqa: BLE001 - nothing of it must reach the caller.
+            observe(Event("reflection.broke", Level.ERROR, {"request_id": request_id}, bug))
+            raise refused(Fault(Reason.INTERNAL_FAULT, requestId=request_id), request_id) from None
 
     return serve
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import grpc
 from google.rpc import error_details_pb2
 
-from protoplane.base.errors import Code, Fault, Violation
+from protoplane.base.errors import Fault, Violation
 
 if TYPE_CHECKING:
     from google.rpc import status_pb2
@@ -25,18 +25,25 @@ DESCRIPTION_CHARACTERS_MAX = 512
 
 DETAILS_KEY = "grpc-status-details-bin"
 
-STATUS_CODES: dict[int, grpc.StatusCode] = {code: grpc.StatusCode[code.name] for code in Code}
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
+"""What gRPC's own retries go by (gRFC A6)."""
 
 
-def refuse(context: grpc.ServicerContext, fault: Fault, request_id: str) -> NoReturn:
-    """End the call with the fault; raises what grpcio takes for "aborted", so nothing may catch it."""
-    end(context, status_of(fault, request_id))
+class Refused(Exception):
+    """Ends a call with a status."""
+
+    def __init__(self, code: int, text: str, trailing_metadata: Sequence[tuple[str, str | bytes]] = ()) -> None:
+        self.code, self.text, self.trailing_metadata = code, text, trailing_metadata
+        super().__init__(text)
 
 
-def end(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
-    """End the call with a status; raises as `refuse` does."""
-    context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
-    context.abort(STATUS_CODES[status.code], status.message)
+def refused(fault: Fault, request_id: str) -> Refused:
+    """What ends a call with the fault."""
+    status = status_of(fault, request_id)
+    trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
+    if fault.retry_delay_seconds is not None:
+        trailing.append((PUSHBACK_KEY, str(round(fault.retry_delay_seconds * 1_000))))
+    return Refused(status.code, status.message, trailing)
 
 
 def status_of(fault: Fault, request_id: str) -> status_pb2.Status:

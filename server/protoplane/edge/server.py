@@ -1,25 +1,21 @@
-"""The gRPC server: its options with their reasons, its threads, its address, its end."""
+"""The gRPC server: its options with their reasons, its address, its end."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent import futures
-from typing import Any, TypeVar, final
+from collections.abc import Mapping, Sequence
+from typing import final
 
 import grpc
 
 from protoplane.base import limits
 from protoplane.base.observe import Observe
-from protoplane.edge import early
-from protoplane.edge.call import unknown_method
-from protoplane.edge.early import Arrivals
-
-T = TypeVar("T")
+from protoplane.base.settings import ServerSettings
+from protoplane.edge.admission import Identify, Waiting
+from protoplane.edge.rpc import Call, Handler
+from protoplane.edge.wire import Wire
 
 OPTIONS: Sequence[tuple[str, int]] = (
-    # The one place where a message is bounded before it is in memory.
+    # The one place where a message is bounded before it is in memory; methods have lower bounds of their own.
     ("grpc.max_receive_message_length", limits.VALUE_BYTES_MAX),
     # Four times what a client takes by default: only to catch a bug before it fills the memory.
     ("grpc.max_send_message_length", 4 * limits.VALUE_BYTES_MAX),
@@ -32,8 +28,7 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.http2.hpack_table_size.decoder", 0),
     # Memory of a connection; the default advertises 4 MiB.
     ("grpc.http2.max_frame_size", 65_536),
-    # Connections are balanced, not calls: they must end now and then for a new process to get its share.
-    ("grpc.max_connection_age_ms", 300_000),
+    # For calls of a connection that has come of age.
     ("grpc.max_connection_age_grace_ms", 60_000),
     ("grpc.max_connection_idle_ms", 300_000),
     # Connections that never say anything live 120 s by default.
@@ -47,6 +42,7 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.keepalive_permit_without_calls", 1),
     # Calls that no thread picked up in time: their callers have given up.
     ("grpc.server_max_unrequested_time_in_server", 10),
+    # It would show every connection and call to whoever can ask, and nobody here asks.
     ("grpc.enable_channelz", 0),
 )
 
@@ -56,98 +52,40 @@ class AddressError(Exception):
 
 
 @final
-class Workers(futures.Executor):
-    """Threads that take calls from one queue: an eighth less CPU a call than ThreadPoolExecutor, which keeps an idle count."""
-
-    def __init__(self, threads: int, name: str) -> None:
-        self._arrivals = Arrivals(lambda future, run, args: self._waiting.put((future, run, args)), name) if not early.problem() else None
-        self._waiting: queue.SimpleQueue[tuple[futures.Future[Any], Callable[..., Any], tuple[Any, ...]] | None] = queue.SimpleQueue()
-        self._threads = [threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True) for number in range(threads)]
-        self._open = True
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> futures.Future[T]:
-        """Have a thread run it, a call once its message is here. RuntimeError after `shutdown`."""
-        assert not kwargs  # grpcio has none, and a dictionary a call is not free.
-        if not self._open:
-            raise RuntimeError("these workers have been shut down")
-        if self._arrivals is not None and self._arrivals.concerns(args):
-            return self._arrivals.take(fn, args)
-        future: futures.Future[T] = futures.Future()
-        self._waiting.put((future, fn, args))
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - Executor's signature.
-        """Take nothing more; what waits is still run, unless `cancel_futures`."""
-        self._open = False
-        if self._arrivals is not None:
-            self._arrivals.close()
-        if cancel_futures:
-            while not self._waiting.empty():
-                if (item := self._waiting.get()) is not None:
-                    item[0].cancel()
-        for _ in self._threads:
-            self._waiting.put(None)
-        if wait:
-            for thread in self._threads:
-                thread.join()
-
-    def _run(self) -> None:
-        get = self._waiting.get
-        while (item := get()) is not None:
-            future, fn, args = item
-            try:
-                result = fn(*args)
-            except BaseException as error:  # noqa: BLE001 - as every executor: whoever waits for the future is told.
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-            del item, future, fn, args  # An idle thread must not keep the last request in memory.
-
-
-class Dispatch(grpc.GenericRpcHandler):
-    """Path → handler. What is not there is answered too, with the reason METHOD_UNKNOWN."""
-
-    def __init__(self, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]], observe: Observe) -> None:
-        self._handlers, self._observe = dict(handlers), observe
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
-        """The handler of a call's path."""
-        found = self._handlers.get(handler_call_details.method)
-        return found or grpc.stream_stream_rpc_method_handler(unknown_method(handler_call_details.method, self._observe))
-
-
-@final
 class Listening:
     """A server that takes calls; `port` is the one it got."""
 
-    def __init__(self, server: grpc.Server, workers: Workers, port: int) -> None:
-        self._server, self._workers, self.port = server, workers, port
+    def __init__(self, wire: Wire, port: int) -> None:
+        self.wire, self.port = wire, port
 
     def stop(self, grace_seconds: float) -> None:
         """Take no more calls, let running ones end for `grace_seconds`, then cancel them; returns when all is still."""
-        self._server.stop(grace_seconds).wait()
-        self._workers.shutdown(wait=False)
+        self.wire.stop(grace_seconds)
 
 
 def listen(
-    handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]], *, address: str, threads: int, share_port: bool, observe: Observe
+    handlers: Mapping[str, Handler],
+    server: ServerSettings,
+    *,
+    share_port: bool,
+    identify: Identify,
+    observe: Observe,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> Listening:
     """Start to serve. `share_port`: other processes may listen there too, for deployments without a gap.
 
     AddressError when the address is taken or not ours.
     """
-    workers = Workers(threads, "call")
-    options = [*OPTIONS, ("grpc.so_reuseport", int(share_port))]
-    # The stubs ask for a ThreadPoolExecutor; grpcio only submits (`grpc._server._handle_unary_unary`).
-    server = grpc.server(workers, handlers=[Dispatch(handlers, observe)], options=options)  # type: ignore[arg-type]
-    try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
+    # Ten per cent around it are random, so that connections made together do not end together.
+    age = ("grpc.max_connection_age_ms", round(server.connection_age_seconds * 1_000))
+    options = [*OPTIONS, age, ("grpc.so_reuseport", int(share_port))]
+    waiting: Waiting[Call] = Waiting(server.waiting_calls_max, identify)
+    wire = Wire(handlers, options, threads=server.threads, streams=server.streams, waiting=waiting, observe=observe)
+    port = wire.listen(server.address, credentials)
+    if not port:
         raise AddressError(
-            f"cannot listen on {address}: another process does, or the address is not one of this machine. "
+            f"cannot listen on {server.address}: another process does, or the address is not one of this machine. "
             f"Stop the other one, or choose another address: PROTOPLANE_SERVER_ADDRESS=127.0.0.1:0 takes a free port"
-        ) from error
-    server.start()
-    return Listening(server, workers, port)
+        )
+    wire.start()
+    return Listening(wire, port)

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from protoplane.edge import early
+from protoplane.edge import core
 from tests.edge.conftest import GET, LIST, Asked, Running, Starter
 
 HELD = 90
@@ -19,7 +19,7 @@ HELD = 90
 
 
 def test_this_grpcio_is_one_that_was_read() -> None:
-    assert early.problem() == ""
+    assert core.problem() == ""
 
 
 @pytest.fixture

@@ -1,0 +1,319 @@
+"""One RPC: how its request comes in, and how it is answered."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeAlias, final
+
+from protoplane.base import clock, limits
+from protoplane.base.errors import Fault, Reason
+from protoplane.edge.core import cygrpc
+from protoplane.edge.refusal import Refused, refused
+
+if TYPE_CHECKING:
+    from protoplane.edge.wire import Wire
+
+Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
+
+PAUSE_SECONDS_MAX = 30.0
+"""Between two messages of a request stream: it holds a thread."""
+
+SEND_SECONDS_MAX = 10.0
+"""For a caller to take an answer, or one message of a stream. Whoever reads slower is cut off: what it does not take is our memory."""
+
+UNSENT_BYTES_COUNTED = 32_768
+"""Smaller answers are not tracked: the number of calls bounds them."""
+
+NO_DEADLINE_SECONDS = 1e9
+"""The core gives some 292 years for a call without a deadline."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What answers the calls of one method.
+
+    `serve` gets the request as bytes (an iterator of them where requests stream) and the `Call`, and returns the answer as
+    bytes (an iterator where answers stream). It may raise `Refused`. One that is `inline` never waits for anything: it runs on the
+    thread that heard of the call, whatever else goes on; if its answers stream, it returns None and uses `Call.post` and `Call.end`.
+    """
+
+    serve: Callable[..., Any]
+    request_streaming: bool = False
+    response_streaming: bool = False
+    inline: bool = False
+    message_bytes_max: int = limits.VALUE_BYTES_MAX
+
+
+@final
+class Call:
+    """One RPC on the wire."""
+
+    __slots__ = (
+        "_callbacks",
+        "_core",
+        "_details",
+        "_handler",
+        "_headed",
+        "_next",
+        "_request",
+        "_wire",
+        "_written",
+        "arrived_seconds",
+        "cancelled",
+        "ended",
+        "metadata",
+        "trailing_metadata",
+    )
+
+    def __init__(self, wire: Wire, handler: Handler, event: Any) -> None:
+        self._wire, self._handler, self._core, self._details = wire, handler, event.call, event.call_details
+        self.metadata: Metadata = event.invocation_metadata
+        """Names and values as the caller sent them, in order; those whose names end with `-bin` are bytes."""
+        self.arrived_seconds = 0.0
+        """On the monotonic clock: when the request was complete, or its first message here."""
+        self.trailing_metadata: Metadata | None = None
+        """Sent with the status; may be set until then."""
+        self.cancelled = False
+        """Whether the caller, or the server on its behalf, has given the call up."""
+        self.ended = False
+        """Whether a status was sent."""
+        self._headed = False
+        self._request: bytes | None = None
+        self._next: SimpleQueue[bytes | None] | None = None
+        self._written: SimpleQueue[bool] | None = None
+        self._callbacks: list[Callable[[], None]] | None = []
+
+    # What a method may ask and do.
+
+    @property
+    def active(self) -> bool:
+        """Whether an answer still has somebody to go to."""
+        return not (self.cancelled or self.ended)
+
+    @property
+    def path(self) -> str:
+        """The method as the caller named it: `/package.Service/Method`."""
+        name: bytes = self._details.method
+        return name.decode("utf-8", "replace")
+
+    def remaining_seconds(self) -> float:
+        """Until the caller's deadline; above NO_DEADLINE_SECONDS without one, zero or less when it has passed."""
+        at_seconds: float = self._details.deadline
+        return at_seconds - clock.now_seconds()
+
+    def peer(self) -> str:
+        """The address of the other side, such as `ipv4:127.0.0.1:40000`."""
+        address: bytes = self._core.peer()
+        return address.decode("utf-8", "replace")
+
+    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
+        """What TLS says about the caller: `x509_subject_alternative_name` and others; empty without a client certificate."""
+        found: Mapping[bytes, Sequence[bytes]] = cygrpc.auth_context(self._core) or {}
+        return {key.decode(): value for key, value in found.items()}
+
+    def when_over(self, callback: Callable[[], None]) -> bool:
+        """Run it once the call is over, on a thread that must not wait; False when the call is over already."""
+        with _closing:
+            if self._callbacks is None:
+                return False
+            self._callbacks.append(callback)
+            return True
+
+    def send_initial_metadata(self, metadata: Metadata) -> None:
+        """Send metadata before the first message; once."""
+        self._batch([self._head(metadata)], _ignore)
+
+    def post(self, message: bytes, sent: Callable[[bool], None]) -> None:
+        """Send a message of a stream without waiting; `sent` is told, on a thread that must not wait, whether it was taken."""
+        operations = [cygrpc.SendMessageOperation(message, 0)]
+        if not self._headed:
+            operations.insert(0, self._head(None))
+        if not self._batch(operations, lambda event: sent(event.success)):
+            sent(False)  # noqa: FBT003 - the one thing it is told.
+
+    def cancel(self) -> None:
+        """Give the call up, with whatever of its answer has not been taken."""
+        self.cancelled = True
+        self._core.cancel()
+
+    def end(self, code: int = 0, text: str = "", response: bytes | None = None) -> None:
+        """Send the status, and a last message with it."""
+        if self.ended:
+            return
+        self.ended = True
+        operations = [cygrpc.SendStatusFromServerOperation(self.trailing_metadata, code, text.encode(), 0)]
+        if not self._headed:
+            operations.append(self._head(None))
+        if response is None:
+            self._batch(operations, _ignore)
+            return
+        operations.append(cygrpc.SendMessageOperation(response, 0))
+        if len(response) < UNSENT_BYTES_COUNTED:
+            self._batch(operations, _ignore)
+        else:
+            self._wire.unsent.add(self, len(response))
+            if not self._batch(operations, self._on_taken):
+                self._wire.unsent.discard(self)
+
+    def end_refused(self, refusal: Refused) -> None:
+        """Send a refusal."""
+        self.trailing_metadata = refusal.trailing_metadata
+        self.end(refusal.code, refusal.text)
+
+    # How it comes in: on the threads that wait for events.
+
+    def start(self) -> None:
+        """Ask for its end, and for its first message."""
+        self._core.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), self._on_closed)
+        self._wire.awaited.add(self)
+        self._core.start_server_batch((cygrpc.ReceiveMessageOperation(0),), self._on_first)
+
+    def turn_away(self, refusal: Refused) -> None:
+        """Refuse it before anything of it is received."""
+        self.ended = True
+        status = cygrpc.SendStatusFromServerOperation(refusal.trailing_metadata, refusal.code, refusal.text.encode(), 0)
+        operations = (self._head(None), cygrpc.ReceiveCloseOnServerOperation(0), status)
+        self._core.start_server_batch(operations, self._on_turned_away)
+
+    def _on_first(self, event: Any) -> None:
+        data: bytes | None = event.batch_operations[0].message()
+        if not self._wire.awaited.discard(self):
+            return  # It came too late.
+        self.arrived_seconds = clock.monotonic_seconds()
+        handler = self._handler
+        if data is None and not handler.request_streaming:
+            if not self.cancelled:
+                self._wire.refuse(self, Fault(Reason.MESSAGE_MISSING))
+        elif data is not None and len(data) > handler.message_bytes_max:
+            self._wire.refuse(self, Fault(Reason.MESSAGE_TOO_LARGE, bytesMax=str(handler.message_bytes_max)))
+        else:
+            self._request = data
+            self._wire.take(self, handler)
+
+    def _on_closed(self, event: Any) -> None:
+        if event.batch_operations[0].cancelled():
+            self.cancelled = True
+        with _closing:
+            callbacks, self._callbacks = self._callbacks, None
+        for callback in callbacks or ():
+            callback()
+
+    def _on_turned_away(self, _event: Any) -> None:
+        self._callbacks = None
+
+    def _on_taken(self, _event: Any) -> None:
+        self._wire.unsent.discard(self)
+
+    # How it is answered.
+
+    def run(self) -> None:
+        """Answer one message with one message."""
+        if self.cancelled:
+            return
+        request, self._request = self._request, None
+        try:
+            self.end(0, "", self._handler.serve(request, self))
+        except Refused as refusal:
+            self.end_refused(refusal)
+        except BaseException as bug:  # noqa: BLE001 - the last resort: without a status the caller would wait for ever.
+            self._wire.broke(self, bug)
+
+    def run_inline(self) -> None:
+        """Answer on the thread that heard of it."""
+        if not self._handler.response_streaming:
+            self.run()
+            return
+        try:
+            self._handler.serve(self._request, self)
+        except Refused as refusal:
+            self.end_refused(refusal)
+        except BaseException as bug:  # noqa: BLE001 - as above.
+            self._wire.broke(self, bug)
+
+    def run_stream(self) -> None:
+        """Answer a stream, or with one; holds its thread until the end."""
+        handler = self._handler
+        try:
+            request = self._messages() if handler.request_streaming else self._request
+            answer = handler.serve(request, self)
+            if handler.response_streaming:
+                self._send_all(answer)
+                self.end()
+            else:
+                self.end(0, "", answer)
+        except Refused as refusal:
+            self.end_refused(refusal)
+        except Gone:
+            return
+        except BaseException as bug:  # noqa: BLE001 - as above.
+            self._wire.broke(self, bug)
+
+    def _send_all(self, messages: Iterator[bytes]) -> None:
+        try:
+            for message in messages:
+                self._send(message)
+        finally:
+            if (close := getattr(messages, "close", None)) is not None:
+                close()
+
+    def _send(self, message: bytes) -> None:
+        """Send a message, and wait until the transport has taken it: a stream is not made faster than it is read."""
+        if self._written is None:
+            self._written = SimpleQueue()
+        self.post(message, self._written.put)
+        try:
+            taken = self._written.get(timeout=SEND_SECONDS_MAX)
+        except Empty:
+            self.cancel()
+            raise Gone from None
+        if not taken:
+            raise Gone
+
+    def _messages(self) -> Iterator[bytes]:
+        """The messages of the request; raises Refused when they pause for too long, and ends the method when the caller is gone."""
+        message, self._request = self._request, None
+        self._next = SimpleQueue()
+        while message is not None:
+            yield message
+            if not self.active:
+                raise Gone
+            if not self._batch([cygrpc.ReceiveMessageOperation(0)], self._on_next):
+                raise Gone
+            try:
+                message = self._next.get(timeout=max(0.0, min(PAUSE_SECONDS_MAX, self.remaining_seconds())))
+            except Empty:
+                raise refused(Fault(Reason.MESSAGE_LATE), "") from None
+        if not self.active:
+            raise Gone
+
+    def _on_next(self, event: Any) -> None:
+        message: bytes | None = event.batch_operations[0].message()
+        if message is not None and len(message) > self._handler.message_bytes_max:
+            self._wire.refuse(self, Fault(Reason.MESSAGE_TOO_LARGE, bytesMax=str(self._handler.message_bytes_max)))
+            message = None
+        assert self._next is not None
+        self._next.put(message)
+
+    def _head(self, metadata: Metadata | None) -> Any:
+        self._headed = True
+        return cygrpc.SendInitialMetadataOperation(metadata, 0)
+
+    def _batch(self, operations: Sequence[Any], done: Callable[[Any], None]) -> bool:
+        """Start operations; False when the core does not take them, and `done` will not be told."""
+        return not self._core.start_server_batch(operations, done)
+
+
+class Gone(BaseException):
+    """The caller has gone, or was cut off: there is nobody to tell. No `Exception`, so that no method takes it for an error of its own."""
+
+
+_closing = threading.Lock()
+"""Held while a call's callbacks are changed: rare, and never for longer than that."""
+
+
+def _ignore(_event: Any) -> None:
+    """Nothing depends on it."""
