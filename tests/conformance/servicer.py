@@ -71,6 +71,7 @@ class Servicer:
         Bound anew for each call, since the suite wants back what a compiled method does not see: headers, and whether there was
         a deadline. Its errors have details of their own and no more, so they are raised outside.
         """
+        start(call, self._messages("UnaryRequest").FromString(data).response_definition)
         method = cast(Method, SimpleNamespace(path=call.path))  # Of the contract's facts, this is the one that is asked for.
         answering = Answering(method, lambda received: self._one_response("UnaryRequest", [received], call))
         serve = bind_call(answering, authenticate=anybody, deadlines=self._deadlines, timings="off", observe=self._observe)
@@ -81,7 +82,12 @@ class Servicer:
 
     def client_stream(self, messages: Iterator[bytes], call: Call) -> bytes:
         """Many requests; the first says how to answer, once all are here."""
-        return self._one_response("ClientStreamRequest", list(messages), call)
+        received: list[bytes] = []
+        for message in messages:
+            if not received:
+                start(call, self._messages("ClientStreamRequest").FromString(message).response_definition)
+            received.append(message)
+        return self._one_response("ClientStreamRequest", received, call)
 
     def server_stream(self, data: bytes, call: Call) -> Iterator[bytes]:
         """One request, many responses."""
@@ -100,8 +106,8 @@ class Servicer:
         request = self._messages("BidiStreamRequest").FromString(first)
         wanted, received = request.response_definition, [first]
         responses = enumerate(wanted.response_data)
+        start(call, wanted)
         if request.full_duplex:
-            start(call, wanted)
             while (turn := next(responses, None)) is not None:
                 number, response = turn
                 yield self._response(wanted, response, self._info("BidiStreamRequest", received, None if number else call))
@@ -110,14 +116,12 @@ class Servicer:
                 received = [message]
         else:
             received.extend(messages)
-            start(call, wanted)
         for number, response in responses:
             yield self._response(wanted, response, None if number else self._info("BidiStreamRequest", received, call))
         refuse(wanted, None if wanted.response_data else self._info("BidiStreamRequest", received, call))
 
     def _one_response(self, kind: str, received: Sequence[bytes], call: Call) -> bytes:
         wanted = self._messages(kind).FromString(received[0] if received else b"").response_definition
-        start(call, wanted)
         info = self._info(kind, received, call)
         if wanted.HasField("error"):
             time.sleep(wanted.response_delay_ms / 1000)
