@@ -144,15 +144,13 @@ class Call:
         """Send the status, and a last message with it."""
         if self.ended:
             return
-        self.ended = True
-        operations = [cygrpc.SendStatusFromServerOperation(self.trailing_metadata, code, text.encode(), 0)]
+        operations = [cygrpc.SendStatusFromServerOperation(self.trailing_metadata, code, text.encode("utf-8", "replace"), 0)]
+        if response is not None:
+            operations.append(cygrpc.SendMessageOperation(response, 0))
+        self.ended = True  # Not before: what cannot be sent raises until here, and then it is that which is told.
         if not self._headed:
             operations.append(self._head(None))
-        if response is None:
-            self._batch(operations, _ignore)
-            return
-        operations.append(cygrpc.SendMessageOperation(response, 0))
-        if len(response) < UNSENT_BYTES_COUNTED:
+        if response is None or len(response) < UNSENT_BYTES_COUNTED:
             self._batch(operations, _ignore)
         else:
             self._wire.unsent.add(self, len(response))
