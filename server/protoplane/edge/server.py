@@ -132,9 +132,15 @@ class Listening:
 
 
 def listen(
-    handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]], *, address: str, threads: int, share_port: bool, observe: Observe
+    handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]],
+    *,
+    address: str,
+    threads: int,
+    share_port: bool,
+    observe: Observe,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> Listening:
-    """Start to serve. `share_port`: other processes may listen there too, for deployments without a gap.
+    """Start to serve. `share_port`: other processes may listen there too, for deployments without a gap. `credentials`: None for plaintext.
 
     AddressError when the address is taken or not ours.
     """
@@ -143,7 +149,7 @@ def listen(
     # The stubs ask for a ThreadPoolExecutor; grpcio only submits (`grpc._server._handle_unary_unary`).
     server = grpc.server(workers, handlers=[Dispatch(handlers, observe)], options=options)  # type: ignore[arg-type]
     try:
-        port = server.add_insecure_port(address)
+        port = server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise AddressError(
             f"cannot listen on {address}: another process does, or the address is not one of this machine. "
