@@ -18,8 +18,10 @@ from protoplane.contract.model import Access, Contract
 from protoplane.database import DatabaseProblem, connect
 from protoplane.edge import early
 from protoplane.edge.call import Served, bind_call
+from protoplane.edge.exposition import exposition
 from protoplane.edge.health import Health, Prober, health_handlers
 from protoplane.edge.reflection import reflection_handlers
+from protoplane.edge.scrape import Scrape, ScrapeAddressError
 from protoplane.edge.server import AddressError, Listening, listen
 from protoplane.identity import grants as granting
 from protoplane.identity.tokens import KeysError, Signer, VerificationKey, Verifier, read_jwks
@@ -31,6 +33,7 @@ from protoplane.store import migrate
 from protoplane.store.engine import Engine
 from protoplane.store.schema import TableShape
 from protoplane.work.housekeeping import Housekeeping
+from protoplane.work.watching import Watching, watch
 
 if TYPE_CHECKING:
     from protoplane.base.config import Problem
@@ -81,6 +84,8 @@ class App:
     prober: Prober
     database: Database
     housekeeping: Housekeeping | None = None
+    watching: Watching | None = None
+    scrape: Scrape | None = None
 
     @property
     def port(self) -> int:
@@ -95,6 +100,10 @@ class App:
         self.prober.stop()
         if self.housekeeping is not None:
             self.housekeeping.stop()
+        if self.watching is not None:
+            self.watching.stop()
+        if self.scrape is not None:
+            self.scrape.stop()
         self.database.close()
 
 
@@ -109,15 +118,41 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
         raise NotStartedError(project.findings)
     identity = identify(settings, contract)
     engine = open_database(settings, observe)
+    watching = watch(engine, observe, slow_seconds=settings.log.slow_seconds)
     try:
         compiled = compile_methods(contract, engine, PageTokens([key.reveal() for key in page_token_keys(settings)]), project.custom)
         make_fit(settings, engine, compiled.tables, observe, reset=reset)
-        running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=observe)
+        watching.metrics.serve(dict.fromkeys(compiled.served, "unary"))
+        running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=watching.observe)
         tasks = {"request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX)}
-        return replace(running, housekeeping=Housekeeping(tasks, observe))
+        scrape = open_scrape(settings, running, watching)
+        return replace(running, housekeeping=Housekeeping(tasks, watching.observe), watching=watching, scrape=scrape)
     except BaseException:
+        watching.stop()
         engine.close()
         raise
+
+
+def open_scrape(settings: Settings, running: App, watching: Watching) -> Scrape | None:
+    """Count what the edge knows; in development serve the metrics too, which in `serve` are those of all processes together.
+
+    Raises NotStartedError when the address cannot be had.
+    """
+    help_text = "Processes whose database answers: fewer than protoplane_processes is trouble."
+    watching.metrics.gauge("protoplane_database_answers", help_text, lambda: running.health.database_answered)
+    if settings.environment is not Environment.DEV or not settings.metrics.address:
+        return None
+    try:
+        return Scrape(
+            settings.metrics.address,
+            text=lambda: exposition(watching.metrics.snapshot()),
+            ready=lambda: running.health.serving,
+            observe=watching.observe,
+        )
+    except ScrapeAddressError as error:
+        running.prober.stop()
+        running.listening.stop(0)
+        raise NotStartedError([error]) from error
 
 
 def open_database(settings: Settings, observe: Observe) -> Engine:

@@ -147,5 +147,12 @@ def test_a_fact_of_several_texts_is_a_list_and_for_people_a_line_each() -> None:
     (pretty,) = lines(event, pretty=True)
     first, *plan = pretty.split("\n")
     assert "millis=answer:2.5,total:3.0" in first
-    assert plan[0] == "    scan book"
+    assert plan[0] == "    plan: scan book"
     assert all(part.isprintable() and len(part) < 1_100 for part in plan)
+
+
+def test_for_people_a_long_text_stands_below_its_line_in_full() -> None:
+    (pretty,) = lines(Event("call.slow", facts={"statement": "x" * 900, "method": "/a.v1.A/Get"}), pretty=True)
+    first, below = pretty.split("\n")
+    assert first.endswith("method=/a.v1.A/Get")
+    assert below == "    statement: " + "x" * 900

@@ -20,6 +20,9 @@ LINES_WAITING_MAX = 10_000
 TEXT_CHARACTERS_MAX = 1_024
 """Longest text from outside in a line."""
 
+BESIDE_MAX = 200
+"""Characters of a text that stands beside others on a line for people; a longer one has a line below."""
+
 CLOSE_SECONDS = 2.0
 
 
@@ -112,11 +115,13 @@ def _pretty(at_micros: int, observation: Observation, *, colour: bool) -> str:
             for key in ("reason", "cause", "subject", "request_id", "trace_id")
             if observation.code != "OK" or key == "subject"
         }
-    told = " ".join(f"{key}={_told_fact(value)}" for key, value in facts.items() if value != "" and not isinstance(value, tuple))
+    long = {key: value for key, value in facts.items() if isinstance(value, tuple) or (isinstance(value, str) and len(value) > BESIDE_MAX)}
+    told = " ".join(f"{key}={_told_fact(value)}" for key, value in facts.items() if value != "" and key not in long)
     line = f"{_moment(at_micros):%H:%M:%S.%f}"[:-3] + "  " + escaped(f"{name}  {told}".rstrip())
     if colour and (shade := _SHADES.get(level)):
         line = f"\x1b[{shade}m{line}\x1b[0m"
-    line += "".join("\n    " + escaped(part) for value in facts.values() if isinstance(value, tuple) for part in value)
+    for key, value in long.items():
+        line += "".join(f"\n    {escaped(f'{key}: {part}')}" for part in (value if isinstance(value, tuple) else (value,)))
     if observation.bug is not None:
         line += "".join("\n    " + escaped(part) for part in _trace(observation.bug).splitlines())
     return line
