@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -156,3 +158,26 @@ def test_for_people_a_long_text_stands_below_its_line_in_full() -> None:
     first, below = pretty.split("\n")
     assert first.endswith("method=/a.v1.A/Get")
     assert below == "    statement: " + "x" * 900
+
+
+FULL_PIPE = """
+from protoplane.base.log import Log
+from protoplane.base.observe import Event
+log = Log(calls="all", pretty=False)
+for number in range(20_000):
+    log.observe(Event("thing.happened", facts={"number": number}))
+print("served", flush=True)
+log.close()
+"""
+
+
+def test_f42_a_stderr_that_nobody_reads_holds_nobody_up_not_even_the_end() -> None:
+    """The pipe takes 64 KiB; the lines are a megabyte."""
+    process = subprocess.Popen([sys.executable, "-c", FULL_PIPE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "served\n"
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
