@@ -47,6 +47,14 @@ class Handler:
     inline: bool = False
     message_bytes_max: int = limits.VALUE_BYTES_MAX
 
+    @property
+    def type(self) -> str:
+        """The word of gRPC's metrics for its cardinality."""
+        return TYPES[self.request_streaming, self.response_streaming]
+
+
+TYPES = {(False, False): "unary", (True, False): "client_stream", (False, True): "server_stream", (True, True): "bidi_stream"}
+
 
 @final
 class Call:
