@@ -102,6 +102,15 @@ def grpcurl(request: pytest.FixtureRequest) -> Path:
         miss(request.config, "grpcurl", reason)
 
 
+@pytest.fixture(scope="session")
+def connectconformance(request: pytest.FixtureRequest) -> Path:
+    """The path of the gRPC conformance suite."""
+    try:
+        return tools.connectconformance()
+    except Unavailable as reason:
+        miss(request.config, "connectconformance", reason)
+
+
 def miss(config: pytest.Config, name: str, reason: Unavailable) -> NoReturn:
     """Skip a test for want of something and remember to say so, or fail where that thing is required."""
     if REQUIRED:

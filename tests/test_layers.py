@@ -28,7 +28,7 @@ LIBRARIES = {
     "changes": {"google.protobuf", "peewee"},
     "work": {"google.protobuf", "peewee"},
     "method": {"google.protobuf", "peewee"},
-    "edge": {"grpc", "grpc_health", "google.protobuf", "google.rpc"},
+    "edge": {"grpc", "grpc_health", "google.protobuf", "google.rpc", "cryptography"},
     "database": set(),
     "project": set(),
     "app": {"grpc"},

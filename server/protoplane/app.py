@@ -14,7 +14,7 @@ from protoplane.base.observe import Event, Level, Observe
 from protoplane.base.settings import Environment, Settings
 from protoplane.contract.model import Access, Contract, Method, MethodKind
 from protoplane.database import DatabaseProblem, connect
-from protoplane.edge import core
+from protoplane.edge import core, tls
 from protoplane.edge.call import Served, bind_call
 from protoplane.edge.health import Health, Prober, health_handlers
 from protoplane.edge.reflection import reflection_handlers
@@ -219,8 +219,12 @@ def open_edge(
     database: Database,
     observe: Observe,
 ) -> App:
-    """Listen for calls of the compiled methods. Raises NotStartedError when the address cannot be had."""
+    """Listen for calls of the compiled methods. Raises NotStartedError when the address cannot be had, or TLS not be spoken."""
     authenticate, server = identity.verifier.authenticate, settings.server
+    try:
+        credentials = tls.credentials(server, settings.folder, observe)
+    except tls.TlsError as error:
+        raise NotStartedError(error.problems) from error
     if unread := core.problem():
         if settings.environment is Environment.SERVE:
             raise NotStartedError([f"{unread}\n    mend: install a version that is, as the lock files have it"])
@@ -237,7 +241,9 @@ def open_edge(
     prober.start()
     share_port = settings.environment is Environment.SERVE
     try:
-        listening = listen(handlers, server, share_port=share_port, identify=identity.verifier.known, observe=observe)
+        listening = listen(
+            handlers, server, share_port=share_port, identify=identity.verifier.known, observe=observe, credentials=credentials
+        )
     except AddressError as error:
         prober.stop()
         raise NotStartedError([error]) from error

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from protoplane.store import engine
 from protoplane.store.engine import Engine
 from tests import tools
 from tests.cli.kit import make_project, run
+from tests.edge.authority import Authority
 
 
 @pytest.fixture
@@ -202,6 +204,20 @@ def looked_at(project: Path, *options: str) -> dict[str, list[tuple[str, str, st
     for check in json.loads(run("doctor", "--json", *options, "--project", project).stdout):
         found.setdefault(check["name"], []).append((check["state"], check["text"], check["todo"]))
     return found
+
+
+def test_the_doctor_looks_at_the_certificate(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ((state, text, _),) = looked_at(project)["tls"]
+    assert (state, text) == ("ok", "traffic is not encrypted: no server.tls_certificate")
+    monkeypatch.setenv("PROTOPLANE_SERVER_TLS_CERTIFICATE", "server.pem")
+    monkeypatch.setenv("PROTOPLANE_SERVER_TLS_KEY", "server.key")
+    assert [state for state, _, _ in looked_at(project)["tls"]] == ["fail", "fail"]
+    Authority().issue("library.example", ends=timedelta(days=3)).write(project)
+    (warned, told) = looked_at(project)["tls"]
+    assert warned[0] == "warn"
+    assert "ends in 2 days" in warned[1]
+    assert told[0] == "ok"
+    assert told[1].startswith("a certificate for library.example until ")
 
 
 def test_the_doctor_compares_the_tables_with_the_contract_and_changes_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,12 @@ class Process:
         with grpc.insecure_channel(self.target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
             grpc.channel_ready_future(channel).result(START_SECONDS_MAX)
 
+    @property
+    def pid(self) -> int:
+        """Of the server that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """As a crash: no goodbye."""
         assert self._process is not None

@@ -240,6 +240,25 @@ def _keys(patient: Patient) -> Iterator[Check]:
         )
 
 
+def _tls(patient: Patient) -> Iterator[Check]:
+    """What the server would show to its clients."""
+    from protoplane.edge import tls
+
+    settings = patient.settings
+    if (files := tls.files_of(settings.server, settings.folder)) is None:
+        reason = settings.server.plaintext_reason
+        yield Check("tls", State.OK, f"traffic is not encrypted: {reason or 'no server.tls_certificate'}")
+        return
+    try:
+        pair = tls.read(files)
+    except tls.TlsError as error:
+        yield from (Check("tls", State.FAIL, f"{problem.where}: {problem.what}", problem.mend) for problem in error.problems)
+        return
+    yield from (Check("tls", State.WARN, f"{problem.where}: {problem.what}", problem.mend) for problem in tls.warnings(files, pair))
+    clients = "" if files.client_ca is None else f"; clients need a certificate of {files.client_ca}"
+    yield Check("tls", State.OK, f"a certificate for {', '.join(pair.names) or 'nobody'} until {pair.facts()['ends']}{clients}")
+
+
 def _port(patient: Patient) -> Iterator[Check]:
     settings = patient.settings
     host, _, port = settings.server.address.rpartition(":")
@@ -276,6 +295,7 @@ LOOKS: dict[str, Look] = {
     "driver": _driver,
     "database": _database,
     "keys": _keys,
+    "tls": _tls,
     "port": _port,
 }
 COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
@@ -286,7 +306,7 @@ COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
 @click.option("--production", is_flag=True, help="Check what `serve` needs, not what `dev` does.")
 @project_option
 def command(*, as_data: bool, production: bool, project: Path) -> None:
-    """Check this machine and the project: versions, driver, contract, database and its tables, keys, port, tools.
+    """Check this machine and the project: versions, driver, contract, database and its tables, keys, certificate, port, tools.
 
     Exit code 1 when a check fails; warnings are about comfort and safety.
     """

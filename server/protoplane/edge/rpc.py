@@ -124,7 +124,7 @@ class Call:
             return True
 
     def send_initial_metadata(self, metadata: Metadata) -> None:
-        """Send metadata before the first message; once."""
+        """Send metadata before the first message; once, and before a stream of requests has been read to its end."""
         self._batch([self._head(metadata)], _ignore)
 
     def post(self, message: bytes, sent: Callable[[bool], None]) -> None:
@@ -265,13 +265,16 @@ class Call:
         if self._written is None:
             self._written = SimpleQueue()
         self.post(message, self._written.put)
+        self._await(self._written)
+
+    def _await(self, taken: SimpleQueue[bool]) -> None:
+        """Wait for the transport; raises Gone when it did not take what was sent."""
         try:
-            taken = self._written.get(timeout=SEND_SECONDS_MAX)
+            if taken.get(timeout=SEND_SECONDS_MAX):
+                return
         except Empty:
             self.cancel()
-            raise Gone from None
-        if not taken:
-            raise Gone
+        raise Gone
 
     def _messages(self) -> Iterator[bytes]:
         """The messages of the request; raises Refused when they pause for too long, and ends the method when the caller is gone."""
@@ -287,6 +290,19 @@ class Call:
                 message = self._next.get(timeout=max(0.0, min(PAUSE_SECONDS_MAX, self.remaining_seconds())))
             except Empty:
                 raise refused(Fault(Reason.MESSAGE_LATE), "") from None
+        self._confirm_end()
+
+    def _confirm_end(self) -> None:
+        """Raise Gone unless the caller ended its stream itself.
+
+        The core reports a stream that was cut off as one that is complete, and only in its next event that the call is over: a method
+        would act upon half of what was meant. Whether metadata can still be sent tells them apart. Where it has been sent before,
+        one more message is asked for, which takes about as long as that next event needs; more there is not.
+        """
+        probe = cygrpc.ReceiveMessageOperation(0) if self._headed else self._head(None)
+        answered: SimpleQueue[bool] = SimpleQueue()
+        if self.active and self._batch([probe], lambda event: answered.put(event.success)):
+            self._await(answered)
         if not self.active:
             raise Gone
 
