@@ -1,0 +1,1 @@
+"""What a hostile connection can do to a server, and what it must not do to the connections of others."""
