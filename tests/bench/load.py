@@ -1,65 +1,94 @@
-"""One client process of the benchmark: calls as quickly as its threads can, and says how long that took.
+"""One client process of the benchmark: so many calls at once, each on a connection of its own, as quickly as they are answered.
 
-`python -m tests.bench.load TARGET METHOD THREADS WARM` reads a header line of JSON metadata, then one request a line in base64; an
-empty line ends them. It makes the first WARM calls, prints `ready`, waits for a line, makes the rest, prints the seconds they took.
+It reads a line of JSON (see `Orders`), then one request a line in base64; an empty line ends them. It makes the first `warm` calls,
+prints `ready`, waits for a line, makes the rest, and prints how long that took and how much of the processor.
 """
 
 import base64
 import json
+import selectors
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
 
-import grpc
+from tests.bench.wire import OK, Connection, Grpc, Http
 
-CALL_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 30.0
 
 
-def main(target: str, method: str, threads: int, warm: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What to call, and how."""
+
+    protocol: Literal["grpc", "http"]
+    port: int
+    method: str
+    """`/package.Service/Method`; of no use for HTTP, whose requests say it themselves."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    connections: int = 8
+    warm: int = 0
+
+    def connect(self) -> Connection:
+        """One connection."""
+        return Grpc(self.port, self.method, self.metadata) if self.protocol == "grpc" else Http(self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What the calls took of the client."""
+
+    seconds: float
+    processor_seconds: float
+
+
+def given() -> tuple[dict[str, object], list[bytes]]:
+    """What stands on stdin: orders and requests."""
+    orders = json.loads(sys.stdin.readline())
+    return orders, [base64.b64decode(line) for line in iter(lambda: sys.stdin.readline().strip(), "")]
+
+
+def spread(selector: selectors.BaseSelector, connections: list[Connection], requests: Iterator[bytes]) -> None:
+    """Make the calls: each connection begins one when its last was answered. Exits when one fails."""
+    busy = 0
+    for connection, request in zip(connections, requests, strict=False):
+        connection.send(request)
+        busy += 1
+    while busy:
+        events = selector.select(WAIT_SECONDS_MAX)
+        if not events:
+            sys.exit(f"no answer in {WAIT_SECONDS_MAX} s")
+        for key, _ in events:
+            connection = key.data
+            for answered in connection.receive():
+                if answered.status != OK:
+                    sys.exit(f"a call failed: {answered.status}")
+                following = next(requests, None)
+                if following is None:
+                    busy -= 1
+                else:
+                    connection.send(following)
+
+
+def main() -> None:
     """See the module."""
-    metadata = tuple((key, value) for key, value in json.loads(sys.stdin.readline()).items())
-    requests = [base64.b64decode(line) for line in iter(lambda: sys.stdin.readline().strip(), "")]
-    channels = [
-        grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)])
-        for _ in range(threads)
-    ]
-    calls: list[Callable[..., bytes]] = [channel.unary_unary(method) for channel in channels]
-
-    def run(call: Callable[..., bytes], share: Sequence[bytes]) -> None:
-        for request in share:
-            call(request, metadata=metadata, timeout=CALL_SECONDS_MAX)
-
-    spread(run, calls, requests[:warm])
-    print("ready", flush=True)
-    sys.stdin.readline()
-    begun = time.perf_counter()
-    spread(run, calls, requests[warm:])
-    print(time.perf_counter() - begun, flush=True)
-    for channel in channels:
-        channel.close()
-
-
-def spread(
-    run: Callable[[Callable[..., bytes], Sequence[bytes]], None], calls: Sequence[Callable[..., bytes]], requests: Sequence[bytes]
-) -> None:
-    """Share the requests out among the threads; the first call that fails ends the process."""
-    failures: list[Exception] = []
-
-    def guarded(call: Callable[..., bytes], share: Sequence[bytes]) -> None:
-        try:
-            run(call, share)
-        except grpc.RpcError as error:
-            failures.append(error)
-
-    workers = [threading.Thread(target=guarded, args=(call, requests[number :: len(calls)])) for number, call in enumerate(calls)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if failures:
-        sys.exit(f"a call failed: {failures[0]}")
+    said, requests = given()
+    orders = Orders(**said)  # type: ignore[arg-type]  # Written by whoever started this, from the same class.
+    connections = [orders.connect() for _ in range(orders.connections)]
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+        spread(selector, connections, iter(requests[: orders.warm]))
+        print("ready", flush=True)
+        sys.stdin.readline()
+        begun, used = time.perf_counter(), time.process_time()
+        spread(selector, connections, iter(requests[orders.warm :]))
+        took = Took(time.perf_counter() - begun, time.process_time() - used)
+    print(json.dumps(asdict(took)), flush=True)
+    for connection in connections:
+        connection.socket.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main()

@@ -1,23 +1,22 @@
-"""The reference: a servicer for flights as a careful team writes it by hand with grpcio and mysqlclient.
+"""(a): a servicer for flights as a careful team writes it by hand with grpcio and mysqlclient.
 
 Stock thread pool, one connection per thread, plain SQL, messages filled field by field. No authentication, no filters, no masks
-beyond what the calls measured need. `python -m tests.bench.reference HOST PORT USER DATABASE` prints the port it listens on.
+beyond what the calls measured need. `python -m tests.bench.with_mysqlclient HOST PORT USER DATABASE` prints the port it listens on.
 """
 
 import base64
 import secrets
-import signal
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import MySQLdb
 
-from tests.bench.contract import SERVICE, message_class
+from tests.bench.contract import message_class
+from tests.bench.stock import Method, flight_id, serve, set_span, set_time
 
 THREADS = 16
 PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX = 50, 1_000
@@ -82,21 +81,6 @@ def execute(sql: str, values: tuple[Any, ...]) -> int:
         cursor.close()
 
 
-def set_time(message: Any, value: int) -> None:
-    """Set a Timestamp or Duration from microseconds."""
-    message.seconds, rest = divmod(value, 1_000_000)
-    message.nanos = rest * 1_000
-
-
-def set_span(message: Any, value: int) -> None:
-    """Set a Duration, whose parts have the same sign."""
-    if value < 0:
-        seconds, rest = divmod(-value, 1_000_000)
-        message.seconds, message.nanos = -seconds, -rest * 1_000
-    else:
-        set_time(message, value)
-
-
 def fill(flight: Any, row: Any) -> None:
     """A row as a message."""
     (key, version, airline, number, origin, destination, plane, tail, leaves, comes, left, came, *rest) = row
@@ -126,14 +110,6 @@ def fill(flight: Any, row: Any) -> None:
     flight.outcome = outcome
     set_time(flight.create_time, created)
     set_time(flight.update_time, updated)
-
-
-def flight_id(name: str, context: grpc.ServicerContext) -> str:
-    """The id in a flight's name."""
-    collection, _, key = name.partition("/")
-    if collection != "flights" or not key or len(key) > 63 or "/" in key:
-        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "name must be flights/{flight}")
-    return key
 
 
 def get_flight(request: Any, context: grpc.ServicerContext) -> Any:
@@ -234,7 +210,7 @@ def update_flight(request: Any, context: grpc.ServicerContext) -> Any:
     return flight
 
 
-METHODS: dict[str, tuple[Callable[[Any, grpc.ServicerContext], Any], str]] = {
+METHODS: Mapping[str, Method] = {
     "GetFlight": (get_flight, "GetFlightRequest"),
     "ListFlights": (list_flights, "ListFlightsRequest"),
     "CreateFlight": (create_flight, "CreateFlightRequest"),
@@ -242,25 +218,6 @@ METHODS: dict[str, tuple[Callable[[Any, grpc.ServicerContext], Any], str]] = {
 }
 
 
-def serve(host: str, port: int, user: str, database: str) -> None:
-    """Serve until SIGTERM."""
-    address.update(host=host, port=port, user=user, database=database)
-    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        name: grpc.unary_unary_rpc_method_handler(
-            behaviour,
-            request_deserializer=message_class(request).FromString,
-            response_serializer=lambda message: message.SerializeToString(),
-        )
-        for name, (behaviour, request) in METHODS.items()
-    }
-    server = grpc.server(ThreadPoolExecutor(max_workers=THREADS), options=[("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    bound = server.add_insecure_port("127.0.0.1:0")
-    signal.signal(signal.SIGTERM, lambda *_: server.stop(1))
-    server.start()
-    print(bound, flush=True)
-    server.wait_for_termination()
-
-
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    address.update(host=sys.argv[1], port=int(sys.argv[2]), user=sys.argv[3], database=sys.argv[4])
+    serve(METHODS, THREADS)
