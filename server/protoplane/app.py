@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from protoplane.base import clock, limits
+from protoplane.base import clock, limits, memory
 from protoplane.base.config import page_token_keys
 from protoplane.base.errors import Fault
 from protoplane.base.observe import Event, Level, Observe
@@ -111,6 +111,7 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
 
     In development the database is made fit for the contract where that only adds; `reset` empties it first.
     """
+    memory.give_back()
     project = read_project(settings)
     contract = project.contract
     if contract is None:
@@ -140,7 +141,7 @@ def count(running: App, watching: Watching) -> None:
     metrics.gauge("protoplane_database_answers", text, lambda: running.health.database_answered)
     metrics.gauge("protoplane_calls_running", "Calls that a thread works on.", lambda: wire.running)
     metrics.gauge("protoplane_calls_waiting", "Calls that wait for a thread.", lambda: wire.waiting)
-    metrics.gauge("protoplane_calls_awaited", "Calls whose first message has not come.", lambda: wire.awaited.total)
+    metrics.gauge("protoplane_calls_awaited", "Calls whose first message has not come.", lambda: len(wire.awaited))
     metrics.gauge("protoplane_streams_running", "Streaming calls under way.", lambda: wire.streaming)
     metrics.gauge("protoplane_unsent_bytes", "Of large answers that callers have not taken yet.", lambda: wire.unsent.total)
 

@@ -207,39 +207,65 @@ def test_a_caller_that_goes_ends_its_stream(serve: Serve) -> None:
     assert closed.wait(5)
 
 
-def test_answers_that_nobody_takes_are_dropped_oldest_first(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_reads_no_answers_gets_no_more_of_them_and_others_do(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     peer = serve({"/t/Large": Handler(lambda _message, _call: bytes(3_000_000)), **HANDLERS})
     unsent = peer.listening.wire.unsent
-    monkeypatch.setattr(unsent, "_total_max", 10_000_000)
-    # A client of its own whose window is small and who reads nothing of the answers.
+    monkeypatch.setattr(unsent, "_connection_bytes_max", 10_000_000)
+    # A client whose windows are small and who reads nothing of its answers.
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.lookahead_bytes", 65_535), ("grpc.http2.bdp_probe", 0)]
     with grpc.insecure_channel(f"127.0.0.1:{peer.listening.port}", options=options) as slow:
         method: Any = slow.unary_stream("/t/Large")
+        ended = threading.Semaphore(0)
         calls = [method(b"", timeout=30) for _ in range(20)]
-        until = time.monotonic() + 10
-        while sum(call.code() is not None for call in calls if call.done()) < 1 and time.monotonic() < until:
-            assert peer.channel.unary_unary("/t/UU")(b"x", timeout=5) == b"X"
-        assert unsent.total <= 10_000_000
+        for call in calls:
+            call.add_callback(ended.release)
+        assert all(ended.acquire(timeout=10) for _ in range(17))
+        codes = [call.code() for call in calls if call.done()]
+        assert codes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 17
+        assert unsent.total == 9_000_000
+        large: Any = peer.channel.unary_stream("/t/Large")
+        assert [len(message) for message in large(b"", timeout=5)] == [3_000_000]
+        for call in calls:
+            call.cancel()
     until = time.monotonic() + 10
     while unsent.total and time.monotonic() < until:
         time.sleep(0.05)
     assert unsent.total == 0
 
 
-def test_held_calls_go_by_age_and_by_weight() -> None:
+def test_awaited_calls_go_by_age_and_by_number() -> None:
     evicted: list[str] = []
-    holding: held.Held[str] = held.Held(0.2, 10, evicted.append)
-    holding.add("a", 4)
-    holding.add("b", 4)
-    holding.add("c", 4)
-    assert (evicted, holding.total) == (["a"], 8)
+    holding: held.Awaited[str] = held.Awaited(0.2, 2, evicted.append)
+    for call in "abc":
+        holding.add(call)
+    assert (evicted, len(holding)) == (["a"], 2)
     assert holding.discard("b")
     assert not holding.discard("a")
     holding.sweep()
     assert evicted == ["a"]
     time.sleep(0.25)
     holding.sweep()
-    assert (evicted, holding.total) == (["a", "c"], 0)
+    assert (evicted, len(holding)) == (["a", "c"], 0)
+
+
+def test_unsent_answers_are_bounded_by_connection_and_in_all_but_for_the_first_of_each() -> None:
+    evicted: list[str] = []
+    holding: held.Unsent[str] = held.Unsent(0.2, connection_bytes_max=10, bytes_max=15, evict=evicted.append)
+    assert holding.add("a1", b"a", 12)
+    assert not holding.add("a2", b"a", 1)
+    assert holding.add("b1", b"b", 8)
+    assert holding.add("c1", b"c", 8)
+    assert not holding.add("c2", b"c", 1)
+    assert holding.total == 28
+    holding.discard("a1")
+    holding.discard("a1")
+    holding.discard("c1")
+    assert holding.add("b2", b"b", 2)
+    assert not holding.add("b3", b"b", 1)
+    time.sleep(0.25)
+    holding.sweep()
+    assert evicted == ["b1", "b2"]
+    assert holding.total == 10, "it counts until the core lets go of it"
 
 
 def values(metadata: Any) -> dict[str, str | bytes]:

@@ -70,6 +70,7 @@ class Reason(StrEnum):
     MESSAGE_LATE = "MESSAGE_LATE"
     MESSAGE_MISSING = "MESSAGE_MISSING"
     MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
+    ANSWERS_UNREAD = "ANSWERS_UNREAD"
 
 
 REASONS: Mapping[Reason, tuple[Code, str]] = {
@@ -103,6 +104,10 @@ REASONS: Mapping[Reason, tuple[Code, str]] = {
     Reason.METHOD_UNKNOWN: (Code.UNIMPLEMENTED, "The service has no method '{method}'."),
     Reason.MESSAGE_LATE: (Code.DEADLINE_EXCEEDED, "The request message did not come in time."),
     Reason.MESSAGE_MISSING: (Code.UNIMPLEMENTED, "The method takes exactly one request message, and none came."),
+    Reason.ANSWERS_UNREAD: (
+        Code.RESOURCE_EXHAUSTED,
+        "The connection has not read its last answers; this one was dropped, the work was done.",
+    ),
     Reason.MESSAGE_TOO_LARGE: (Code.RESOURCE_EXHAUSTED, "The request message is larger than the {bytesMax} bytes that the method takes."),
 }
 """Code and text of each reason. The braces name metadata keys; both are part of the public contract."""

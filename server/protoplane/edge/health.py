@@ -130,7 +130,8 @@ class _Watcher:
         self._send()
 
     def _send(self) -> None:
-        status, draining = self._health.status_of(self._service), self._health.draining
+        # In this order: a drain that begins in between is told as NOT_SERVING before the stream ends.
+        draining, status = self._health.draining, self._health.status_of(self._service)
         if status != self._last:
             self._last = status
             self._call.post(health_pb2.HealthCheckResponse(status=status).SerializeToString(), lambda taken: self._sent(taken=taken))

@@ -1,8 +1,9 @@
-"""Calls that hold something of the server's while they wait for their callers: for how long at most, and how much together."""
+"""Calls that hold something of the server's while they wait for their callers: for how long at most, and how much."""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Generic, TypeVar, final
 
@@ -12,35 +13,35 @@ T = TypeVar("T")
 
 
 @final
-class Held(Generic[T]):
-    """Calls by age, each with a weight; the oldest is evicted when they are too old or together too heavy. Safe for threads."""
+class Awaited(Generic[T]):
+    """Calls whose first message has not come, by age; the oldest is evicted when it is too old, or when they are too many.
 
-    def __init__(self, seconds_max: float, total_max: int, evict: Callable[[T], None]) -> None:
-        self._seconds_max, self._total_max, self._evict = seconds_max, total_max, evict
-        self._held: dict[T, tuple[float, int]] = {}
+    Safe for threads, as is `Unsent`.
+    """
+
+    def __init__(self, seconds_max: float, calls_max: int, evict: Callable[[T], None]) -> None:
+        self._seconds_max, self._calls_max, self._evict = seconds_max, calls_max, evict
+        self._held: dict[T, float] = {}
         self._lock = threading.Lock()
-        self.total = 0
 
-    def add(self, call: T, weight: int = 1) -> None:
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, call: T) -> None:
         """Hold it from now on."""
-        now = clock.monotonic_seconds()
         evicted = None
         with self._lock:
-            self._held[call] = (now, weight)
-            self.total += weight
-            if self.total > self._total_max:
+            self._held[call] = clock.monotonic_seconds()
+            if len(self._held) > self._calls_max:
                 evicted = next(iter(self._held))
-                self.total -= self._held.pop(evicted)[1]
+                del self._held[evicted]
         if evicted is not None:
             self._evict(evicted)
 
     def discard(self, call: T) -> bool:
-        """Hold it no longer; False when it was not held."""
+        """Hold it no longer; False when it was evicted."""
         with self._lock:
-            held = self._held.pop(call, None)
-            if held is not None:
-                self.total -= held[1]
-        return held is not None
+            return self._held.pop(call, None) is not None
 
     def sweep(self) -> None:
         """Evict what is too old."""
@@ -48,7 +49,61 @@ class Held(Generic[T]):
         while True:
             with self._lock:
                 oldest = next(iter(self._held), None)
-                if oldest is None or self._held[oldest][0] > before:
+                if oldest is None or self._held[oldest] > before:
                     return
-                self.total -= self._held.pop(oldest)[1]
+                del self._held[oldest]
             self._evict(oldest)
+
+
+@final
+class Unsent(Generic[T]):
+    """Answers that the core has been given and that have not been taken, by connection.
+
+    Once given, an answer cannot be taken back: of a caller that reads nothing from its socket the core keeps it until keepalive ends the
+    connection. So there is a bound for each connection and one for all, before it is given. The first answer of a connection
+    may go beyond that of all: those who read are not to suffer from those who do not.
+    """
+
+    def __init__(self, seconds_max: float, *, connection_bytes_max: int, bytes_max: int, evict: Callable[[T], None]) -> None:
+        self._seconds_max, self._evict = seconds_max, evict
+        self._connection_bytes_max, self._bytes_max = connection_bytes_max, bytes_max
+        self._held: dict[T, tuple[float, bytes, int]] = {}
+        self._connections: Counter[bytes] = Counter()
+        self._lock = threading.Lock()
+        self.total = 0
+        """Bytes."""
+
+    def add(self, call: T, connection: bytes, size: int) -> bool:
+        """Hold it from now on; False when there is no room for it."""
+        with self._lock:
+            mine = self._connections[connection]
+            if mine and (mine + size > self._connection_bytes_max or self.total + size > self._bytes_max):
+                return False
+            self._held[call] = (clock.monotonic_seconds(), connection, size)
+            self._connections[connection] += size
+            self.total += size
+            return True
+
+    def discard(self, call: T) -> None:
+        """It was taken, or has nobody to go to any more."""
+        with self._lock:
+            held = self._held.pop(call, None)
+            if held is None:
+                return
+            _, connection, size = held
+            self.total -= size
+            self._connections[connection] -= size
+            if not self._connections[connection]:
+                del self._connections[connection]
+
+    def sweep(self) -> None:
+        """Evict what is too old; it counts until the core lets go of it."""
+        before = clock.monotonic_seconds() - self._seconds_max
+        with self._lock:
+            late = []
+            for call, (at_seconds, _, _) in self._held.items():
+                if at_seconds > before:
+                    break
+                late.append(call)
+        for call in late:
+            self._evict(call)

@@ -153,17 +153,19 @@ class Call:
         if self.ended:
             return
         operations = [cygrpc.SendStatusFromServerOperation(self.trailing_metadata, code, text.encode("utf-8", "replace"), 0)]
+        done = _ignore
         if response is not None:
             operations.append(cygrpc.SendMessageOperation(response, 0))
+            if len(response) >= UNSENT_BYTES_COUNTED:
+                if not self._wire.unsent.add(self, self._core.peer(), len(response)):
+                    self._wire.refuse(self, Fault(Reason.ANSWERS_UNREAD))
+                    return
+                done = self._on_taken
         self.ended = True  # Not before: what cannot be sent raises until here, and then it is that which is told.
         if not self._headed:
             operations.append(self._head(None))
-        if response is None or len(response) < UNSENT_BYTES_COUNTED:
-            self._batch(operations, _ignore)
-        else:
-            self._wire.unsent.add(self, len(response))
-            if not self._batch(operations, self._on_taken):
-                self._wire.unsent.discard(self)
+        if not self._batch(operations, done):
+            done(None)
 
     def end_refused(self, refusal: Refused) -> None:
         """Send a refusal."""

@@ -26,15 +26,17 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.absolute_max_metadata_size", 16_384),
     # One malformed header must not poison the compression table that later requests of the connection use.
     ("grpc.http2.hpack_table_size.decoder", 0),
-    # Memory of a connection; the default advertises 4 MiB.
+    # Memory of a connection, before anybody is authenticated. Probing raises both windows and frames to 4 MiB, whatever is set here;
+    # without it a stream has 64 KiB, and as much as the message needs that is being read.
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.max_frame_size", 65_536),
     # For calls of a connection that has come of age.
     ("grpc.max_connection_age_grace_ms", 60_000),
     ("grpc.max_connection_idle_ms", 300_000),
     # Connections that never say anything live 120 s by default.
     ("grpc.server_handshake_timeout_ms", 10_000),
-    # Dead peers: keepalive_timeout does nothing in grpcio, ping_timeout is what counts.
-    ("grpc.keepalive_time_ms", 60_000),
+    # Dead peers, and those that read nothing from their sockets: keepalive_timeout does nothing in grpcio, ping_timeout is what counts.
+    ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.ping_timeout_ms", 20_000),
     # Our clients ping every 30 s, also when idle; more than that is abuse.

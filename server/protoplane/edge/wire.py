@@ -24,7 +24,7 @@ from protoplane.base.errors import Fault, Reason
 from protoplane.base.observe import CallDone, Event, Level, Observe, Stages
 from protoplane.edge.admission import Waiting
 from protoplane.edge.core import cygrpc
-from protoplane.edge.held import Held
+from protoplane.edge.held import Awaited, Unsent
 from protoplane.edge.refusal import refused
 from protoplane.edge.rpc import SEND_SECONDS_MAX, Call, Handler
 
@@ -34,8 +34,11 @@ MESSAGE_SECONDS_MAX = 5.0
 AWAITED_MAX = 10_000
 """Calls whose first message is awaited. One more, and the oldest is ended: honest callers wait for milliseconds."""
 
+CONNECTION_BYTES_MAX = 32 * 1024 * 1024
+"""Of large answers that one connection has not taken: ten of the largest pages."""
+
 UNSENT_BYTES_MAX = 128 * 1024 * 1024
-"""Of answers that callers have not taken yet. Beyond it the oldest is cut off: a caller that reads takes its own in milliseconds."""
+"""Of large answers that have not been taken, of all connections; the core keeps a copy, so that the memory is twice that."""
 
 SWEEP_SECONDS = 0.5
 
@@ -72,8 +75,10 @@ class Wire:
         self._waiting = waiting
         self._free: deque[None] = deque([None] * threads)
         self._free_streams: deque[None] = deque([None] * streams)
-        self.awaited: Held[Call] = Held(MESSAGE_SECONDS_MAX, AWAITED_MAX, lambda call: self.refuse(call, Fault(Reason.MESSAGE_LATE)))
-        self.unsent: Held[Call] = Held(SEND_SECONDS_MAX, UNSENT_BYTES_MAX, Call.cancel)
+        self.awaited: Awaited[Call] = Awaited(MESSAGE_SECONDS_MAX, AWAITED_MAX, lambda call: self.refuse(call, Fault(Reason.MESSAGE_LATE)))
+        self.unsent: Unsent[Call] = Unsent(
+            SEND_SECONDS_MAX, connection_bytes_max=CONNECTION_BYTES_MAX, bytes_max=UNSENT_BYTES_MAX, evict=Call.cancel
+        )
         self._threads, self._streams = threads, streams
         self._stopping = threading.Event()
         self._down = threading.Event()
