@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc_tools  # type: ignore[import-untyped]
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
+
+from protoplane.contract.pool import open_pool
 
 PROTOS = Path(__file__).parent / "protos"
 PACKAGE = "connectrpc.conformance.v1"
@@ -24,8 +23,9 @@ def compile_protos(made: Path) -> None:
 
 
 def load_messages(made: Path) -> Callable[[str], Any]:
-    """The message class of a short name, from a pool that nothing else uses."""
-    pool = DescriptorPool()
-    for file in FileDescriptorSet.FromString(made.read_bytes()).file:
-        pool.Add(file)
-    return lambda name: GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
+    """The message class of a short name, from a pool that nothing else uses.
+
+    The classes are made once and kept: protobuf crashes sooner or later when a thread asks for one that is being collected.
+    """
+    messages = open_pool(made.read_bytes()).messages
+    return lambda name: messages[f"{PACKAGE}.{name}"]

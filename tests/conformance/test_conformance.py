@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conformance.messages import compile_protos
 
 HERE = Path(__file__).parent
@@ -17,10 +19,24 @@ CASES = 570
 FAILED = re.compile(r"^INFO: (.+) failed \(as expected\):\n((?:\t.*\n)+)", re.MULTILINE)
 
 
-def test_every_case_of_the_suite_passes_or_fails_for_a_reason_that_is_written_down(connectconformance: Path, tmp_path: Path) -> None:
-    descriptors = tmp_path / "conformance.binpb"
-    compile_protos(descriptors)
-    suite = [str(connectconformance), "--mode=server", f"--conf={HERE / 'config.yaml'}"]
+POISON = "gRPC Unexpected Requests/**/unexpected-compression"
+"""Run apart from the rest: until the server's settings have come the client keeps headers in the compression table of its connection,
+and one that cannot be parsed spoils later calls of the same connection. The suite has few connections; callers have their own."""
+
+
+@pytest.fixture(scope="module")
+def descriptors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The suite's contracts, compiled."""
+    made = tmp_path_factory.mktemp("conformance") / "files.binpb"
+    compile_protos(made)
+    return made
+
+
+@pytest.mark.parametrize(("chosen", "cases"), [(f"--skip={POISON}", CASES - 2), (f"--run={POISON}", 2)], ids=["all", "poison"])
+def test_every_case_passes_or_fails_for_a_reason_that_is_written_down(
+    connectconformance: Path, descriptors: Path, chosen: str, cases: int
+) -> None:
+    suite = [str(connectconformance), "--mode=server", f"--conf={HERE / 'config.yaml'}", chosen]
     # Of files named to it, the suite reads the first.
     known = [f"--known-failing={pattern}" for path in (KNOWN_FAILING, TELLING_MORE) for pattern in patterns(path)]
     server = [sys.executable, "-m", "tests.conformance.server", str(descriptors)]
@@ -28,11 +44,11 @@ def test_every_case_of_the_suite_passes_or_fails_for_a_reason_that_is_written_do
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, timeout=120, check=False)
     print(done.stdout)
     assert done.returncode == 0
-    assert f"Total cases: {CASES}\n" in done.stdout
+    assert f"Total cases: {cases}\n" in done.stdout
     for sign in ("Check failure", "Traceback"):  # The suite does not look at how a server ends, nor at what it prints.
         assert sign not in done.stdout
     differences = [found for name, found in FAILED.findall(done.stdout) if is_listed(name, TELLING_MORE)]
-    assert set(differences) == {"\tactual error contain 2 details; expecting 0\n"}
+    assert set(differences) <= {"\tactual error contain 2 details; expecting 0\n"}
 
 
 def patterns(path: Path) -> list[str]:
