@@ -40,7 +40,8 @@ SERVICE_CONFIG = {{
                 "initialBackoff": "0.1s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                # CANCELLED is what a gRPC server that stops gives to calls that come before the client knows; it has not begun them.
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             }},
         }}
     ],

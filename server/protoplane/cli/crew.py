@@ -145,7 +145,8 @@ class Crew:
             self.failure = code
         elif now_seconds - worker.since_seconds >= STEADY_SECONDS:
             place.again_seconds = AGAIN_SECONDS
-        self._observe(Event("worker.ended", Level.WARNING, {"pid": worker.pid, "code": code}))
+        facts = {"pid": worker.pid, "code": code, **({"again_seconds": place.again_seconds} if self.open else {})}
+        self._observe(Event("worker.ended", Level.WARNING, facts))
         place.worker = None
         place.postpone(now_seconds)
 
