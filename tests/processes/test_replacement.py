@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,6 +15,8 @@ from tests.processes.kit import children, everybody, load, until
 pytestmark = pytest.mark.engines("mariadb")
 
 REPLACEMENTS = 10
+CALLS = 15
+"""At once on one connection: what a process works on at once, all but one."""
 
 
 def test_calls_are_spread_over_all_processes(service: Service) -> None:
@@ -35,6 +38,18 @@ def test_a_process_that_is_killed_is_replaced_and_no_call_fails(service: Service
             until(lambda: len(everybody(service.client, process.target)) == 2)
     assert not going.failed
     assert len(process.seen('"worker.ended".*"code": -9')) >= 3
+
+
+def test_a_connection_that_is_lost_with_many_calls_on_it_fails_none_of_them(service: Service) -> None:
+    process, client = service.process, service.client
+    with client.stub(process.target) as stub, ThreadPoolExecutor(CALLS) as pool:
+        first = stub.Ask(client.pb.AskRequest(), **client.own).pid
+        calls = [pool.submit(stub.Ask, client.pb.AskRequest(id=f"many-{number}", seconds=0.5), **client.own) for number in range(CALLS)]
+        until(lambda: service.project.begun("many-0"))
+        os.kill(first, signal.SIGKILL)
+        pids = {call.result().pid for call in calls}
+    assert first not in pids
+    until(lambda: len(everybody(client, process.target)) == 2)
 
 
 def test_replacements_of_all_processes_fail_no_call(service: Service) -> None:

@@ -90,8 +90,9 @@ class _RequestIds(grpc.UnaryUnaryClientInterceptor):
         return continuation(client_call_details, request)
 '''
 
-TOKENS = 10
-"""Retries stop when failures have used up half of them; a success gives a tenth of one back."""
+TOKENS = 400
+"""Retries stop when failures have used up half of them; a success gives a tenth of one back. So many because a connection has up
+to 100 calls, which all fail when it is lost, and perhaps once more before there is another: with 10, six calls are too many."""
 
 
 def channel_modules(contract: Contract) -> Mapping[PurePosixPath, str]:
