@@ -12,6 +12,7 @@ from protoplane.base.config import page_token_keys
 from protoplane.base.errors import Fault
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.base.settings import Environment, Settings
+from protoplane.base.snapshot import Snapshot, merged
 from protoplane.contract.model import Access, Contract, Method, MethodKind
 from protoplane.database import DatabaseProblem, connect
 from protoplane.edge import core, tls
@@ -90,6 +91,10 @@ class App:
     def port(self) -> int:
         """The port it listens on."""
         return self.listening.port
+
+    def snapshot(self) -> Snapshot:
+        """What it has counted so far."""
+        return merged(()) if self.watching is None else self.watching.metrics.snapshot()
 
     def stop(self) -> None:
         """End without cutting a call off: tell health checks, wait for balancers, let running calls end."""

@@ -127,7 +127,7 @@ class Shelf:
     answered: dict[str, bytes] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
     failures: list[grpc.StatusCode] = field(default_factory=list)
-    """Codes to fail the next calls with; after the work is done, as when an answer is lost."""
+    """Codes of the next calls; a failure comes after the work is done, as when an answer is lost."""
     may_list: bool = True
     calls: int = 0
     lock: Lock = field(default_factory=Lock)
@@ -149,7 +149,7 @@ class Shelf:
                     answer = self._create(method, request, context)
                     self.answered[request.request_id] = answer or b"\n\0"
             failure = self.failures.pop(0) if self.failures else None
-        if failure is not None:
+        if failure not in {None, grpc.StatusCode.OK}:
             context.abort(failure, "try again")
         return answer
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grpc
 import pytest
 
 from protoplane.cli.stripping import stripped
@@ -13,9 +14,9 @@ from tests.cli.kit import Shelf, contract_of, make_project, run, serving
 
 CALL = """\
 import sys
-import grpc
 from library.v1 import library_pb2, library_pb2_grpc
-with grpc.insecure_channel(sys.argv[1]) as channel:
+from library.v1.channel import connect
+with connect(sys.argv[1]) as channel:
     library = library_pb2_grpc.LibraryStub(channel)
     made = library.CreatePublisher(library_pb2.CreatePublisherRequest(publisher_id="p", publisher={"title": "T"}), timeout=10)
     listed = library.ListPublishers(library_pb2.ListPublishersRequest(page_size=2), timeout=10)
@@ -63,7 +64,7 @@ def test_the_package_installs_and_calls_a_server(project: Path, tmp_path: Path) 
     assert files == {
         "pyproject.toml",
         "README.md",
-        *(f"src/library/v1/{name}" for name in ("library_pb2.py", "library_pb2.pyi", "library_pb2_grpc.py", "py.typed")),
+        *(f"src/library/v1/{name}" for name in ("library_pb2.py", "library_pb2.pyi", "library_pb2_grpc.py", "channel.py", "py.typed")),
     }
     site = tmp_path / "site"
     pip = [
@@ -87,6 +88,40 @@ def test_the_package_installs_and_calls_a_server(project: Path, tmp_path: Path) 
     assert called.returncode == 0, called.stderr
     assert '"veryOdd"' not in CALL
     assert b"veryOdd" in (site / "library/v1/library_pb2.py").read_bytes()
+
+
+LOST = """\
+import sys
+import grpc
+from library.v1 import library_pb2, library_pb2_grpc
+from library.v1.channel import connect
+request = library_pb2.CreatePublisherRequest(publisher={"title": "T"})
+with connect(sys.argv[1]) as channel:
+    library = library_pb2_grpc.LibraryStub(channel)
+    made = [library.CreatePublisher(request, timeout=10).name for _ in range(2)]
+    later = library.CreatePublisher.future(request, timeout=10).result().name
+    listed = library.ListPublishers(library_pb2.ListPublishersRequest(page_size=3), timeout=10).publishers
+    try:
+        library.ListPublishers(library_pb2.ListPublishersRequest(), timeout=10)
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.ABORTED, error
+    else:
+        raise AssertionError("only UNAVAILABLE is tried again")
+assert sorted(each.name for each in listed) == sorted({*made, later}), listed
+assert len({*made, later}) == 3, made
+assert not request.request_id
+"""
+
+
+def test_answers_that_are_lost_are_asked_for_again_without_a_second_effect(project: Path, tmp_path: Path) -> None:
+    out = tmp_path / "client"
+    assert run("generate", "--lang", "python", "--out", out, "--project", project).exit_code == 0
+    lost, answered = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.OK
+    shelf = Shelf(contract_of(project), failures=[lost, lost, answered, lost, answered, lost, answered, lost, answered])
+    shelf.failures.append(grpc.StatusCode.ABORTED)
+    with serving(shelf) as address:
+        called = subprocess.run([sys.executable, "-c", LOST, address], cwd=out / "src", capture_output=True, text=True, check=False)
+    assert called.returncode == 0, called.stderr
 
 
 def test_a_package_is_replaced_and_anything_else_is_not(project: Path, tmp_path: Path) -> None:

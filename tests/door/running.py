@@ -90,6 +90,11 @@ class Running:
         return "\n".join(self.lines)
 
     @property
+    def pid(self) -> int:
+        """Of the process that was started."""
+        return self._process.pid
+
+    @property
     def token(self) -> str:
         """The token that development prints."""
         self.seen("^Token of")

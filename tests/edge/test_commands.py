@@ -180,10 +180,14 @@ def test_the_serving_process_ends_when_the_watching_one_is_killed(dev: Process) 
     wait_until_closed(port)
 
 
-def test_a_port_in_use_is_told_and_the_exit_code_is_1(folder: Path, processes: list[Process]) -> None:
+def test_a_port_in_use_is_told_and_the_exit_code_is_1(
+    folder: Path, processes: list[Process], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    shutil.copytree(PROTOS, other / "protos")
     processes.append(Process(folder, "dev", "--once"))
     port = processes[-1].port()
-    processes.append(Process(folder, "dev", "--once", PROTOPLANE_SERVER_ADDRESS=f"127.0.0.1:{port}"))
+    processes.append(Process(other, "dev", "--once", PROTOPLANE_SERVER_ADDRESS=f"127.0.0.1:{port}"))
     assert processes[-1].process.wait(30) == 1
     processes[-1].seen("another process does")
 

@@ -17,6 +17,8 @@ PREFIX = "PROTOPLANE_"
 PRIVATE_FOLDER = ".protoplane"
 """Inside the project: what development makes and keeps for itself. Never committed, never used by `serve`."""
 
+PROCESSES_MAX = 256
+
 Value: TypeAlias = str | int | float | tuple[str, ...] | Secret[str]
 
 
@@ -71,7 +73,7 @@ class ServerSettings:
     address: str = setting("127.0.0.1:50051")
     """`host:port` to listen on; port 0 takes a free one."""
 
-    processes: int = setting(1, low=1, high=256)
+    processes: int = setting(1, low=1, high=PROCESSES_MAX)
     """Processes that share the address, one for each core to be used; `dev` has one whatever is said here."""
 
     threads: int = setting(16, low=1, high=512)

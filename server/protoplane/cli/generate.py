@@ -61,11 +61,10 @@ It needs protobuf ≥ {protobuf}, grpcio ≥ {grpc} and googleapis-common-protos
 A first call:
 
 ```python
-import grpc
-
 from {package} import {module}_pb2, {module}_pb2_grpc
+from {package}.channel import connect
 
-with grpc.insecure_channel("{target}") as channel:
+with connect("{target}") as channel:
     {variable} = {module}_pb2_grpc.{service}Stub(channel)
     response = {variable}.{method}(
         {module}_pb2.{request}(),
@@ -74,6 +73,9 @@ with grpc.insecure_channel("{target}") as channel:
     )
     print(response)
 ```
+
+`connect` makes calls again that fail with UNAVAILABLE, as they do while a server is replaced, where that has no second effect: reads, and writes
+with a `request_id`, which it fills in where it is empty. It takes `grpc.ssl_channel_credentials()` for an encrypted connection.
 """
 
 
@@ -94,6 +96,7 @@ def generate_python(contract: Contract, out: Path, *, name: str, version: str, t
 
     `generator` is a Python with grpcio-tools: an older one makes code that older runtimes accept too.
     """
+    from protoplane.cli.channel import channel_modules
     from protoplane.cli.stripping import stripped
 
     _check_folder(out)
@@ -104,6 +107,8 @@ def generate_python(contract: Contract, out: Path, *, name: str, version: str, t
         descriptors.write_bytes(stripped(contract).SerializeToString())
         _run_generator(generator, descriptors, source, contract.served)
         floors = _floors(source)
+        for place, text in channel_modules(contract).items():
+            (source / place).write_text(text, encoding="utf-8")
         for path in {file.parent for file in source.rglob("*.py")}:
             (path / "py.typed").touch()
         (Path(folder) / "pyproject.toml").write_text(_project_text(contract, name, version, floors), encoding="utf-8")
