@@ -6,10 +6,8 @@ that serve, which are this command again, with a hidden option.
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +15,13 @@ import click
 
 from protoplane.base import config
 from protoplane.base.log import Log
-from protoplane.base.observe import Event, Observe
+from protoplane.base.observe import Event
 from protoplane.base.settings import PROCESSES_MAX, Environment, Settings
 from protoplane.cli.instance import Instance, OccupiedError
 from protoplane.cli.project import failure, give_up, project_option, read_settings
 from protoplane.cli.reporting import Reporter, Reports
 from protoplane.cli.reservation import Reservation, ReservationError
+from protoplane.cli.scraping import UnusableAddressError, scraped
 from protoplane.cli.seed import Seed
 from protoplane.cli.signals import ENDING, Signals
 
@@ -95,31 +94,13 @@ def serve_command(project: Path, *, processes: int | None, worker: int | None) -
 
     log, reports = _open_log(settings), Reports()
     try:
-        with _scraped(settings, reports, log.observe):
+        with scraped(settings.metrics.address, reports, log.observe):
             code = Supervisor(settings, place, log.observe, reports, processes=processes).run()
+    except UnusableAddressError as problem:
+        give_up([problem])
     finally:
         log.close()
     sys.exit(code)
-
-
-@contextlib.contextmanager
-def _scraped(settings: Settings, reports: Reports, observe: Observe) -> Iterator[None]:
-    """Serve the metrics of all workers together, where the settings say so."""
-    if not settings.metrics.address:
-        yield
-        return
-    from protoplane.edge.exposition import exposition
-    from protoplane.edge.scrape import Scrape, ScrapeAddressError
-
-    try:
-        scrape = Scrape(settings.metrics.address, text=lambda: exposition(reports.metrics()), ready=reports.serving, observe=observe)
-    except ScrapeAddressError as problem:
-        give_up([problem])
-    observe(Event("metrics.served", facts={"port": scrape.port}))
-    try:
-        yield
-    finally:
-        scrape.stop()
 
 
 @click.command(name="token")
