@@ -28,7 +28,7 @@ LIBRARIES = {
     "changes": {"google.protobuf", "peewee"},
     "work": {"google.protobuf", "peewee"},
     "method": {"google.protobuf", "peewee"},
-    "edge": {"grpc", "grpc_health", "google.protobuf", "google.rpc", "cryptography"},
+    "edge": {"grpc", "grpc_health", "google.protobuf", "google.rpc", "cryptography", "prometheus_client"},
     "database": set(),
     "project": set(),
     "app": {"grpc"},
@@ -214,10 +214,10 @@ def test_only_one_module_imports_the_driver_that_must_be_compiled() -> None:
 REACHES = {
     "subprocess": {"contract/sources.py"},  # protoc.
     "tempfile": {"contract/sources.py", "store/engine.py"},
-    "socket": set[str](),
+    "socket": {"edge/scrape.py"},
     "multiprocessing": set[str](),
     "urllib.request": set[str](),
-    "http": set[str](),
+    "http": {"edge/scrape.py"},
     "asyncio": set[str](),
 }
 """Modules of the standard library that reach out of the process, and who needs them beside the commands."""

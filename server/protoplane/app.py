@@ -16,9 +16,11 @@ from protoplane.contract.model import Access, Contract, Method, MethodKind
 from protoplane.database import DatabaseProblem, connect
 from protoplane.edge import core, tls
 from protoplane.edge.call import Served, bind_call
+from protoplane.edge.exposition import exposition
 from protoplane.edge.health import Health, Prober, health_handlers
 from protoplane.edge.reflection import reflection_handlers
 from protoplane.edge.rpc import Handler
+from protoplane.edge.scrape import Scrape, ScrapeAddressError
 from protoplane.edge.server import AddressError, Listening, listen
 from protoplane.identity import grants as granting
 from protoplane.identity.tokens import KeysError, Signer, VerificationKey, Verifier, read_jwks
@@ -30,6 +32,7 @@ from protoplane.store import migrate
 from protoplane.store.engine import Engine
 from protoplane.store.schema import TableShape
 from protoplane.work.housekeeping import Housekeeping
+from protoplane.work.watching import Watching, watch
 
 if TYPE_CHECKING:
     from protoplane.base.config import Problem
@@ -80,6 +83,8 @@ class App:
     prober: Prober
     database: Database
     housekeeping: Housekeeping | None = None
+    watching: Watching | None = None
+    scrape: Scrape | None = None
 
     @property
     def port(self) -> int:
@@ -94,6 +99,10 @@ class App:
         self.prober.stop()
         if self.housekeeping is not None:
             self.housekeeping.stop()
+        if self.watching is not None:
+            self.watching.stop()
+        if self.scrape is not None:
+            self.scrape.stop()
         self.database.close()
 
 
@@ -108,15 +117,49 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
         raise NotStartedError(project.findings)
     identity = identify(settings, contract)
     engine = open_database(settings, observe)
+    watching = watch(engine, observe, slow_seconds=settings.log.slow_seconds)
     try:
         compiled = compile_methods(contract, engine, PageTokens([key.reveal() for key in page_token_keys(settings)]), project.custom)
         make_fit(settings, engine, compiled.tables, observe, reset=reset)
-        running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=observe)
+        running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=watching.observe)
+        count(running, watching)
         tasks = {"request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX)}
-        return replace(running, housekeeping=Housekeeping(tasks, observe))
+        scrape = open_scrape(settings, running, watching)
+        return replace(running, housekeeping=Housekeeping(tasks, watching.observe), watching=watching, scrape=scrape)
     except BaseException:
+        watching.stop()
         engine.close()
         raise
+
+
+def count(running: App, watching: Watching) -> None:
+    """Have the metrics know the methods, and read what the edge and its health know."""
+    metrics, wire = watching.metrics, running.listening.wire
+    metrics.serve(running.listening.types)
+    text = "Processes whose database answers: fewer than protoplane_processes is trouble."
+    metrics.gauge("protoplane_database_answers", text, lambda: running.health.database_answered)
+    metrics.gauge("protoplane_calls_running", "Calls that a thread works on.", lambda: wire.running)
+    metrics.gauge("protoplane_calls_waiting", "Calls that wait for a thread.", lambda: wire.waiting)
+    metrics.gauge("protoplane_calls_awaited", "Calls whose first message has not come.", lambda: wire.awaited.total)
+    metrics.gauge("protoplane_streams_running", "Streaming calls under way.", lambda: wire.streaming)
+    metrics.gauge("protoplane_unsent_bytes", "Of large answers that callers have not taken yet.", lambda: wire.unsent.total)
+
+
+def open_scrape(settings: Settings, running: App, watching: Watching) -> Scrape | None:
+    """Serve the metrics, in development; those of `serve` are of all processes together. Raises NotStartedError without the address."""
+    if settings.environment is not Environment.DEV or not settings.metrics.address:
+        return None
+    try:
+        return Scrape(
+            settings.metrics.address,
+            text=lambda: exposition(watching.metrics.snapshot()),
+            ready=lambda: running.health.serving,
+            observe=watching.observe,
+        )
+    except ScrapeAddressError as error:
+        running.prober.stop()
+        running.listening.stop(0)
+        raise NotStartedError([error]) from error
 
 
 def open_database(settings: Settings, observe: Observe) -> Engine:

@@ -1,133 +1,13 @@
-"""Log lines: one a happening, on one line, never in the way of a call."""
+"""What happened, as values: the stages of a call, and who is told."""
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable
 
 import pytest
 
 from protoplane.base import clock
-from protoplane.base import observe as module
-from protoplane.base.observe import CallDone, Event, Level, Log, Observation, Stages
-
-
-def call(code: str = "OK", bug: BaseException | None = None, method: str = "/a.v1.A/Get") -> CallDone:
-    stages = Stages()
-    stages.mark("authenticate")
-    stages.mark("answer")
-    return CallDone(method, "r-1", "alice", code, "" if code == "OK" else "A_REASON", stages, bug)
-
-
-def bug(text: str) -> BaseException:
-    with pytest.raises(RuntimeError) as caught:
-        raise RuntimeError(text)
-    return caught.value
-
-
-def lines(*seen: Observation, calls: str = "all", pretty: bool = False, colour: bool = False) -> list[str]:
-    written: list[str] = []
-    log = Log(calls=calls, pretty=pretty, colour=colour, write=written.append)
-    for observation in seen:
-        log.observe(observation)
-    log.close()
-    assert all(line.endswith("\n") for line in written)
-    return [line[:-1] for line in written]
-
-
-def test_a_call_is_one_json_object_with_its_stages() -> None:
-    (line,) = lines(call("NOT_FOUND"))
-    found = json.loads(line)
-    assert found.pop("time").endswith("Z")
-    assert list(found.pop("millis")) == ["authenticate", "answer", "total"]
-    assert found == {
-        "level": "info",
-        "event": "call",
-        "method": "/a.v1.A/Get",
-        "code": "NOT_FOUND",
-        "reason": "A_REASON",
-        "subject": "alice",
-        "request_id": "r-1",
-    }
-
-
-@pytest.mark.parametrize(
-    ("calls", "codes"), [("all", ["OK", "NOT_FOUND", "INTERNAL"]), ("failed", ["NOT_FOUND", "INTERNAL"]), ("none", ["INTERNAL"])]
-)
-def test_which_calls_have_a_line_is_a_setting_but_bugs_always_have_one(calls: str, codes: list[str]) -> None:
-    written = lines(call(), call("NOT_FOUND"), call("INTERNAL", bug("x")), calls=calls)
-    assert [json.loads(line)["code"] for line in written] == codes
-
-
-def test_a_bug_has_its_trace() -> None:
-    (line,) = lines(call("INTERNAL", bug("hunter2")))
-    found = json.loads(line)
-    assert found["level"] == "error"
-    assert "RuntimeError: hunter2" in found["trace"]
-    assert "test_observe.py" in found["trace"]
-
-
-@pytest.mark.parametrize("pretty", [True, False], ids=["pretty", "json"])
-@pytest.mark.parametrize("text", ["a\r\n2026 OK forged", "\x1b[2J", "\x00", "\u2028", "\x85", "\x9b31m", "\u202e"])
-def test_no_text_from_outside_can_forge_a_line_or_move_a_cursor(text: str, pretty: bool) -> None:
-    (line,) = lines(Event("x", facts={"text": text}), pretty=pretty)
-    assert line.isprintable()
-    assert len(line.splitlines()) == 1
-
-
-@pytest.mark.parametrize("pretty", [True, False], ids=["pretty", "json"])
-def test_a_line_is_bounded(pretty: bool) -> None:
-    (line,) = lines(Event("x", facts={"text": "y" * 1_000_000}), pretty=pretty)
-    assert len(line) < 2_000
-
-
-def test_a_pretty_trace_is_indented_and_cannot_forge_lines_either() -> None:
-    (line,) = lines(call("INTERNAL", bug("a\x1b[31m\rb")), pretty=True)
-    first, *trace = line.split("\n")
-    assert "INTERNAL" in first
-    assert trace
-    assert all(part.startswith("    ") and part.isprintable() for part in trace)
-
-
-def test_colours_are_sent_only_when_asked_for() -> None:
-    event = Event("database.silent", Level.ERROR)
-    assert lines(event, pretty=True, colour=True)[0].startswith("\x1b[31m")
-    assert "\x1b" not in lines(event, pretty=True)[0]
-
-
-def test_a_blocked_log_holds_nobody_up_and_tells_what_it_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LINES_WAITING_MAX", 5)
-    monkeypatch.setattr(module, "CLOSE_SECONDS", 10.0)
-    blocked, written = threading.Event(), list[str]()
-
-    def write(line: str) -> None:
-        assert blocked.wait(10)
-        written.append(line)
-
-    log = Log(calls="all", pretty=False, write=write)
-    for _ in range(50):
-        log.observe(call())
-    blocked.set()
-    log.close()
-    found = [json.loads(line) for line in written]
-    dropped = sum(line["lines"] for line in found if line["event"] == "log.dropped")
-    assert dropped >= 44
-    assert dropped + sum(line["event"] == "call" for line in found) == 50
-
-
-def test_a_log_that_cannot_be_written_goes_on() -> None:
-    tries: list[str] = []
-
-    def write(line: str) -> None:
-        tries.append(line)
-        raise OSError("gone")
-
-    log = Log(calls="all", pretty=False, write=write)
-    log.observe(call())
-    log.observe(call())
-    log.close()
-    assert len(tries) >= 2
+from protoplane.base.observe import Event, Observation, Stages, told_to
 
 
 def test_stages_last_from_one_mark_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,3 +18,16 @@ def test_stages_last_from_one_mark_to_the_next(monkeypatch: pytest.MonkeyPatch) 
     stages.mark("a")
     stages.mark("b")
     assert stages.millis() == {"a": 1.0, "b": 2.0, "total": 3.0}
+    assert stages.seconds() == pytest.approx(0.003)
+
+
+def test_a_call_that_passed_no_stage_took_no_time() -> None:
+    assert Stages().seconds() == 0.0
+    assert Stages().millis() == {"total": 0.0}
+
+
+def test_every_reader_is_told_in_order() -> None:
+    told = list[tuple[str, Observation]]()
+    event = Event("server.started")
+    told_to(lambda seen: told.append(("first", seen)), lambda seen: told.append(("second", seen)))(event)
+    assert told == [("first", event), ("second", event)]

@@ -6,16 +6,16 @@ It reads from stdin how it is wanted, says on stdout where it is, and ends on SI
 import signal
 import struct
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
 
-import grpc
-
 from protoplane.base.config import load
 from protoplane.base.observe import Observation
-from protoplane.base.settings import Environment, ServerSettings
-from protoplane.edge.server import Listening, listen
+from protoplane.base.settings import Environment, Settings
+from protoplane.edge import tls
+from protoplane.edge.server import listen
 from tests.conformance.messages import load_messages
 from tests.conformance.servicer import Servicer
 
@@ -32,9 +32,15 @@ def main() -> None:
     messages = load_messages(Path(sys.argv[1]))
     (size,) = struct.unpack(">I", sys.stdin.buffer.read(4))
     request = messages("ServerCompatRequest").FromString(sys.stdin.buffer.read(size))
-    variables = {"PROTOPLANE_SERVER_ADDRESS": "127.0.0.1:0", "PROTOPLANE_SERVER_STREAMS": str(STREAMS)}
-    settings = load(Path(sys.argv[1]).parent, Environment.DEV, variables)
-    listening = start(request, Servicer(messages, settings.deadlines, report), settings.server)
+    settings = configure(request, Path(tempfile.mkdtemp(dir=Path(sys.argv[1]).parent)))
+    listening = listen(
+        Servicer(messages, settings.deadlines, report).handlers(request.message_receive_limit),
+        settings.server,
+        share_port=False,
+        identify=lambda _metadata: None,
+        observe=report,
+        credentials=tls.credentials(settings.server, settings.folder, report),
+    )
     response = messages("ServerCompatResponse")(host="127.0.0.1", port=listening.port, pem_cert=request.server_creds.cert)
     data = response.SerializeToString()
     sys.stdout.buffer.write(struct.pack(">I", len(data)) + data)
@@ -43,20 +49,17 @@ def main() -> None:
     listening.stop(0)
 
 
-def start(request: Any, servicer: Servicer, settings: ServerSettings) -> Listening:
-    """The server as the request wants it."""
-    credentials = None
-    if request.use_tls:
-        own, client_ca = request.server_creds, request.client_tls_cert or None
-        credentials = grpc.ssl_server_credentials([(own.key, own.cert)], client_ca, require_client_auth=client_ca is not None)
-    return listen(
-        servicer.handlers(request.message_receive_limit),
-        settings,
-        share_port=False,
-        identify=lambda _metadata: None,
-        observe=report,
-        credentials=credentials,
-    )
+def configure(request: Any, folder: Path) -> Settings:
+    """The server as the request wants it: a project in an empty folder."""
+    variables = {"PROTOPLANE_SERVER_ADDRESS": "127.0.0.1:0", "PROTOPLANE_SERVER_STREAMS": str(STREAMS)}
+    files = {"CERTIFICATE": request.server_creds.cert, "KEY": request.server_creds.key, "CLIENT_CA": request.client_tls_cert}
+    for name, data in files.items():
+        if data:
+            file = folder / f"{name.lower()}.pem"
+            file.touch(mode=0o600)
+            file.write_bytes(data)
+            variables[f"PROTOPLANE_SERVER_TLS_{name}"] = file.name
+    return load(folder, Environment.DEV, variables)
 
 
 def report(observation: Observation) -> None:

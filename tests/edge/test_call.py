@@ -279,3 +279,49 @@ def test_each_call_is_observed_once_with_its_stages(running: Running) -> None:
     assert (seen.method, seen.request_id, seen.subject, seen.code, seen.reason, seen.bug) == (GET, "r-1", "alice", "OK", "", None)
     assert list(seen.stages.millis()) == ["queue", "authenticate", "handle", "total"]
     assert [o for o in running.seen if isinstance(o, CallDone)] == [seen]
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    ("sent", "logged"),
+    [
+        ([f"00-{TRACE}-00f067aa0ba902b7-01"], TRACE),
+        ([f"cc-{TRACE}-00f067aa0ba902b7-01-more"], TRACE),
+        ([f"00-{TRACE.upper()}-00f067aa0ba902b7-01"], ""),
+        (["nonsense"], ""),
+        ([], ""),
+    ],
+)
+def test_the_callers_trace_is_observed_with_the_call(running: Running, sent: list[str], logged: str) -> None:
+    running.channel.unary_unary(GET)(b"", timeout=5, metadata=[("traceparent", value) for value in sent])
+    seen = running.observed(GET)
+    assert isinstance(seen, CallDone)
+    assert (seen.code, seen.trace_id) == ("OK", logged)
+
+
+def trailing(call: Any) -> dict[str, Any]:
+    return dict(call.trailing_metadata())
+
+
+def timings(running: Running, *, token: str | None = None, asked: str = "on") -> list[str]:
+    """The stages that a call is told of, one that works and one that is refused."""
+    metadata = [("server-timing", asked)] + ([("authorization", f"Bearer {token}")] if token else [])
+    _, call = running.channel.unary_unary(GET).with_call(b"", timeout=5, metadata=metadata)
+    told = trailing(call)
+    with pytest.raises(grpc.RpcError) as caught:
+        running.channel.unary_unary(LIST)(b"", timeout=5, metadata=metadata)
+    assert ("server-timing" in told) == ("server-timing" in trailing(caught.value))
+    return [stage.split(";dur=")[0] for stage in str(told["server-timing"]).split(", ")] if "server-timing" in told else []
+
+
+@pytest.mark.parametrize(
+    ("setting", "known", "told"),
+    [("on", False, True), ("authenticated", False, False), ("authenticated", True, True), ("off", True, False)],
+)
+def test_the_times_of_the_stages_are_told_to_whom_they_may_be(start: Starter, setting: str, known: bool, told: bool) -> None:
+    running = start({LIST: raises(Fault(Reason.RESOURCE_NOT_FOUND, name="shelves/1"))}, timings=setting)
+    found = timings(running, token=running.token("alice") if known else None)
+    assert found == (["queue", "authenticate", "handle", "total"] if told else [])
+    assert timings(running, token=running.token("alice"), asked="please") == []

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import click
 
 from protoplane.base import config
-from protoplane.base.observe import Event, Log
+from protoplane.base.log import Log
+from protoplane.base.observe import Event
 from protoplane.base.settings import Environment, Settings
 from protoplane.cli.project import give_up, project_option, read_settings
 from protoplane.cli.seed import Seed

@@ -12,6 +12,7 @@ from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import CallDone, Observe, Stages
 from protoplane.base.settings import DeadlineSettings
+from protoplane.base.trace import parse
 from protoplane.contract.model import Method
 from protoplane.edge.refusal import Refused, refused
 from protoplane.edge.rpc import NO_DEADLINE_SECONDS, Call, Metadata
@@ -47,11 +48,19 @@ class Head(NamedTuple):
     """The call's id: its own if it is a usable one, else a new one."""
     authorization: str
     """Empty for none."""
+    traceparent: str
+    """Of W3C Trace Context, unread; empty for none."""
     timings: bool
     """Whether it asks for the times of its stages."""
 
+    @property
+    def trace_id(self) -> str:
+        """The trace that the call belongs to; empty for none."""
+        trace = parse(self.traceparent) if self.traceparent else None
+        return trace.trace_id if trace is not None else ""
 
-NO_HEAD = Head("", "", timings=False)
+
+NO_HEAD = Head("", "", "", timings=False)
 """Of a call whose metadata could not be read."""
 
 
@@ -87,11 +96,15 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
             if head.timings:
                 ending.refusal.trailing_metadata = (*ending.refusal.trailing_metadata, *times(timings, principal, stages))
             fault = ending.fault
-            observe(CallDone(path, request_id, principal.subject, fault.code.name, fault.reason, stages, ending.bug, ending.cause))
+            observe(
+                CallDone(
+                    path, request_id, principal.subject, fault.code.name, fault.reason, stages, ending.bug, ending.cause, head.trace_id
+                )
+            )
             raise ending.refusal from None
         if head.timings:
             call.trailing_metadata = times(timings, principal, stages)
-        observe(CallDone(path, head.request_id, principal.subject, "OK", "", stages))
+        observe(CallDone(path, head.request_id, principal.subject, "OK", "", stages, trace_id=head.trace_id))
         return response
 
     return serve
@@ -121,7 +134,7 @@ def read_metadata(metadata: Metadata) -> Head:
 
     Raises Fault CREDENTIALS_INVALID when there are two authorizations: whichever we took, a proxy may have checked the other.
     """
-    request_id = authorization = ""
+    request_id = authorization = traceparent = ""
     timings = False
     for key, value in metadata:
         if key == "authorization":
@@ -130,9 +143,11 @@ def read_metadata(metadata: Metadata) -> Head:
             authorization = str(value) or "none"  # An empty header is a wrong one, not an anonymous call.
         elif key == "x-request-id" and _REQUEST_ID.fullmatch(str(value)):
             request_id = str(value)
+        elif key == "traceparent":
+            traceparent = str(value)
         elif key == TIMINGS_KEY:
             timings = value == "on"
-    return Head(request_id or next(_made_ids), authorization, timings)
+    return Head(request_id or next(_made_ids), authorization, traceparent, timings)
 
 
 def times(timings: str, principal: Principal, stages: Stages) -> Metadata:

@@ -55,6 +55,11 @@ class Health:
         """Whether calls can be answered now."""
         return self._database_answers and not self._draining
 
+    @property
+    def database_answered(self) -> bool:
+        """Whether the database did when it was last asked."""
+        return self._database_answers
+
     def status_of(self, service: str) -> Status:
         """SERVING or NOT_SERVING; SERVICE_UNKNOWN for a name that is not served."""
         if service not in self._known:

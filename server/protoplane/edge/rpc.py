@@ -47,6 +47,14 @@ class Handler:
     inline: bool = False
     message_bytes_max: int = limits.VALUE_BYTES_MAX
 
+    @property
+    def type(self) -> str:
+        """The word of gRPC's metrics for its cardinality."""
+        return TYPES[self.request_streaming, self.response_streaming]
+
+
+TYPES = {(False, False): "unary", (True, False): "client_stream", (False, True): "server_stream", (True, True): "bidi_stream"}
+
 
 @final
 class Call:
@@ -144,15 +152,13 @@ class Call:
         """Send the status, and a last message with it."""
         if self.ended:
             return
-        self.ended = True
-        operations = [cygrpc.SendStatusFromServerOperation(self.trailing_metadata, code, text.encode(), 0)]
+        operations = [cygrpc.SendStatusFromServerOperation(self.trailing_metadata, code, text.encode("utf-8", "replace"), 0)]
+        if response is not None:
+            operations.append(cygrpc.SendMessageOperation(response, 0))
+        self.ended = True  # Not before: what cannot be sent raises until here, and then it is that which is told.
         if not self._headed:
             operations.append(self._head(None))
-        if response is None:
-            self._batch(operations, _ignore)
-            return
-        operations.append(cygrpc.SendMessageOperation(response, 0))
-        if len(response) < UNSENT_BYTES_COUNTED:
+        if response is None or len(response) < UNSENT_BYTES_COUNTED:
             self._batch(operations, _ignore)
         else:
             self._wire.unsent.add(self, len(response))

@@ -53,10 +53,14 @@ class AddressError(Exception):
 
 @final
 class Listening:
-    """A server that takes calls; `port` is the one it got."""
+    """A server that takes calls."""
 
-    def __init__(self, wire: Wire, port: int) -> None:
-        self.wire, self.port = wire, port
+    def __init__(self, wire: Wire, port: int, types: Mapping[str, str]) -> None:
+        self.wire = wire
+        self.port = port
+        """The one it got."""
+        self.types = types
+        """Path → `unary`, `client_stream`, `server_stream` or `bidi_stream`."""
 
     def stop(self, grace_seconds: float) -> None:
         """Take no more calls, let running ones end for `grace_seconds`, then cancel them; returns when all is still."""
@@ -88,4 +92,4 @@ def listen(
             f"Stop the other one, or choose another address: PROTOPLANE_SERVER_ADDRESS=127.0.0.1:0 takes a free port"
         )
     wire.start()
-    return Listening(wire, port)
+    return Listening(wire, port, {path: handler.type for path, handler in handlers.items()})

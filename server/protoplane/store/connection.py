@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from peewee import Database, PeeweeException
 
+from protoplane.base.clock import monotonic_seconds
 from protoplane.base.errors import Fault, Reason
 from protoplane.store.ddl import Row
 from protoplane.store.dialect import Dialect, cause
+from protoplane.store.slowest import Slowest
 from protoplane.store.trouble import (
     CONNECTION_ENDED,
     TRANSACTION_ENDED,
@@ -53,6 +55,8 @@ class Connection:
     caught: ClassVar[tuple[type[Exception], ...]]
     """What may come out of a session: the same, from Peewee too."""
     dialect: Dialect
+    slowest: Slowest
+    """The note of its thread."""
     lock: threading.Lock
     """Held while a session runs; whoever holds it may close the connection."""
     until_seconds: float = math.inf
@@ -174,6 +178,7 @@ class BoundDatabase(BaseDatabase):
         if connection.writing and not WRITE.match(sql):
             raise RuntimeError(BOUNDS)
         connection.admit(sql)
+        began_seconds = monotonic_seconds()
         try:
             return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]  # Peewee's stubs.
         except PeeweeException as error:
@@ -184,6 +189,8 @@ class BoundDatabase(BaseDatabase):
             if isinstance(refusal, RuntimeError):
                 raise refusal from error
             raise
+        finally:
+            connection.slowest.ran(sql, params or (), began_seconds)
 
     def start_session(self, *, writing: bool) -> Connection:
         """The thread's connection, locked for one session; in one that writes, `atomic()` makes savepoints."""

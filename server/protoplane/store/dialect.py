@@ -17,6 +17,7 @@ from peewee import SQL, Entity, Node, NodeList, PeeweeException, Select, fn
 
 from protoplane.base import limits
 from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
+from protoplane.store.plans import MARIADB, MYSQL, SQLITE, Plans
 from protoplane.store.schema import Storage
 from protoplane.store.trouble import MYSQL_ERRORS, SQLITE_ERRORS, Trouble
 
@@ -76,6 +77,8 @@ class Dialect(ABC):
     """How a bound value is written in SQL."""
     definitions: Definitions
     """Its DDL."""
+    plans: Plans
+    """How it explains a statement."""
     uint64_max: int
     """Largest value of Storage.UINT64."""
     merges_ranges: bool = True
@@ -159,6 +162,7 @@ class Sqlite(Dialect):
     """SQLite 3.37 and later, in WAL mode, with STRICT tables."""
 
     name = "sqlite"
+    plans = SQLITE
     placeholder = "?"
     uint64_max = 2**63 - 1
     merges_ranges = False
@@ -401,6 +405,7 @@ class MariaDB(MySQLFamily):
     """MariaDB 10.6 and later: the first with JSON_TABLE and SKIP LOCKED."""
 
     name = "mariadb"
+    plans = MARIADB
     product = "MariaDB"
     server_definitions = MariaDBDefinitions
     collation = "utf8mb4_nopad_bin"
@@ -429,6 +434,7 @@ class MySQL(MySQLFamily):
     """MySQL 8.0.31 and later: the first whose JSON_TABLE takes a collation."""
 
     name = "mysql"
+    plans = MYSQL
     product = "MySQL"
     server_definitions = MySQLDefinitions
     collation = "utf8mb4_0900_bin"

@@ -30,6 +30,7 @@ from protoplane.store.address import ServerAddress, SqliteAddress, parse_address
 from protoplane.store.connection import Connection
 from protoplane.store.ddl import Ask, Row
 from protoplane.store.dialect import Dialect, ServerFinding, Sqlite, cause
+from protoplane.store.slowest import Slowest, Statement
 from protoplane.store.trouble import (
     RECONNECTED,
     RETRIED,
@@ -111,11 +112,14 @@ class Session:
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> Sequence[Row]:
         """All rows of a query. Times are what the query makes of them (`Dialect.read`)."""
+        connection, began_seconds = self._connection, monotonic_seconds()
         try:
-            return self._connection.fetch(sql, params)
-        except self._connection.errors as error:
+            return connection.fetch(sql, params)
+        except connection.errors as error:
             self._refuse(error, sql)
             raise
+        finally:
+            connection.slowest.ran(sql, params, began_seconds)
 
     def row(self, sql: str, params: Sequence[object] = ()) -> Row | None:
         """The first row of a query."""
@@ -126,21 +130,27 @@ class Session:
         """Run a write; the number of rows it matched, whether or not their values changed."""
         if not self._connection.writing:
             raise RuntimeError("a write needs Engine.write")
+        connection, began_seconds = self._connection, monotonic_seconds()
         try:
-            return self._connection.change(sql, params)
-        except self._connection.errors as error:
+            return connection.change(sql, params)
+        except connection.errors as error:
             self._refuse(error, sql)
             raise
+        finally:
+            connection.slowest.ran(sql, params, began_seconds)
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
         """Run an INSERT of one row, whose text ends with `VALUES (…)`, for many rows in few statements; the number inserted."""
         if not self._connection.writing:
             raise RuntimeError("a write needs Engine.write")
+        connection, began_seconds = self._connection, monotonic_seconds()
         try:
-            return self._connection.change_many(sql, rows)
-        except self._connection.errors as error:
+            return connection.change_many(sql, rows)
+        except connection.errors as error:
             self._refuse(error, sql)
             raise
+        finally:
+            connection.slowest.ran(sql, (), began_seconds)
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -164,6 +174,15 @@ class Session:
             raise refusal from error
 
 
+class _Mine(threading.local):
+    """What each thread has for itself."""
+
+    def __init__(self) -> None:
+        self.deadline: Deadline | None = None
+        """Of the connection that it is making."""
+        self.slowest = Slowest()
+
+
 class Engine:
     """A database and this process's connections to it, one per thread that uses it."""
 
@@ -173,7 +192,8 @@ class Engine:
         `threads` is how many threads will use the engine at once: the server must have room for their connections.
         """
         self.threads = threads
-        self._local = threading.local()
+        self._mine = _Mine()
+        self._keeping = threading.Lock()  # Of the set that follows.
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._closed = False
         self._folder: str | None = None
@@ -292,10 +312,36 @@ class Engine:
             return False
         return not self._closed
 
+    def slowest(self) -> Slowest:
+        """The note of this thread's slowest statement."""
+        return self._mine.slowest
+
+    def explain(self, statement: Statement, deadline: Deadline) -> tuple[str, ...]:
+        """How the server would run it, a line a step; none for what has no plan. It is not run, and no value of it is told.
+
+        Asked on the connection of the calling thread, which should be none that a caller waits for.
+        """
+        plans = self.dialect.plans
+        question = plans.question(statement.sql)
+        if question is None:
+            return ()
+
+        def ask(session: Session) -> tuple[str, ...]:
+            session.roll_back()
+            return plans.lines(session.rows(question, statement.params))
+
+        return (self.write if plans.for_writers(statement.sql) else self.read)(ask, deadline)
+
+    def connections(self) -> tuple[int, int]:
+        """How many connections run a session now, and how many are idle."""
+        kept = [connection for connection in self._kept() if not connection.ended]
+        used = sum(connection.lock.locked() for connection in kept)
+        return used, len(kept) - used
+
     def close(self) -> None:
         """Close every connection that is idle now, the others when their work ends. Nothing can be run afterwards."""
         self._closed = True
-        for connection in list(self._connections):
+        for connection in self._kept():
             if connection.lock.acquire(blocking=False):
                 try:
                     connection.end()
@@ -318,10 +364,10 @@ class Engine:
                 self._folder = tempfile.mkdtemp(prefix="protoplane-")
                 atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
                 path = str(Path(self._folder) / "database.sqlite")
-            return sqlite.Database(path, dialect, self._connections.add), dialect
+            return sqlite.Database(path, dialect, self._keep), dialect
         from protoplane.store import mysqlclient
 
-        database = mysqlclient.Database(address, self._patience_seconds, self._connections.add)
+        database = mysqlclient.Database(address, self._patience_seconds, self._keep)
         try:
             database.connect()
         except (PeeweeException, StatementTimeout) as error:
@@ -330,8 +376,18 @@ class Engine:
         assert database.dialect is not None
         return database, database.dialect
 
+    def _keep(self, connection: Connection) -> None:
+        """A new connection of this thread."""
+        connection.slowest = self._mine.slowest
+        with self._keeping:
+            self._connections.add(connection)
+
+    def _kept(self) -> list[Connection]:
+        with self._keeping:
+            return list(self._connections)
+
     def _patience_seconds(self) -> float:
-        deadline: Deadline | None = getattr(self._local, "deadline", None)
+        deadline = self._mine.deadline
         return math.inf if deadline is None else deadline.remaining_seconds()
 
     def _enter(self, deadline: Deadline, *, writing: bool) -> Connection:
@@ -350,14 +406,14 @@ class Engine:
         return connection
 
     def _connect(self, deadline: Deadline) -> None:
-        self._local.deadline = deadline
+        self._mine.deadline = deadline
         try:
             self.database.connect()
         except (PeeweeException, StatementTimeout) as error:
             deadline.check()
             raise Fault(Reason.DATABASE_UNAVAILABLE, retry_delay_seconds=RETRY_SECONDS) from error
         finally:
-            self._local.deadline = None
+            self._mine.deadline = None
 
     def _leave(self, connection: Connection) -> None:
         """End a session: roll back what is open, drop the connection if it cannot be used again."""

@@ -1,0 +1,1 @@
+"""Tests of the base room: settings, secrets, log lines."""
