@@ -12,13 +12,13 @@ from tests.attacks.wire import message
 
 MESSAGE_BYTES_MAX = 4 * MEGABYTE
 """What the server takes (`limits.VALUE_BYTES_MAX`)."""
-BOMB_BYTES = 512 * MEGABYTE
+BOMB_BYTES = 256 * MEGABYTE
 ROUNDS = 10
 
 
 @cache
 def bomb() -> bytes:
-    """Half a megabyte of gzip that stands for BOMB_BYTES."""
+    """A quarter of a megabyte of gzip that stands for BOMB_BYTES."""
     packer = zlib.compressobj(9, wbits=31)
     zeros = bytes(MEGABYTE)
     return b"".join(packer.compress(zeros) for _ in range(BOMB_BYTES // MEGABYTE)) + packer.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from tests.attacks.wire import Wire, message
 from tests.door.client import Door, Refused
 from tests.door.conftest import Served
-from tests.door.custom import door_of, pb, project
+from tests.door.custom import door_of, pb, project, token_of
 from tests.door.running import Running, running
 from tests.engines import Database, Engine
 
@@ -133,6 +135,85 @@ def test_nothing_that_callers_send_is_logged_but_their_request_id(workshop: Work
     ):
         refused(call)
     assert canary not in workshop.log_after()
+
+
+HEADERS = ("x-canary", "user-agent", "x-forwarded-for", "cookie", "x-api-key", "traceparent", "tracestate", "grpc-accept-encoding", "host")
+UNPARSED = ("grpc-timeout", "grpc-encoding", "grpc-previous-rpc-attempts", "x-canary-bin", "grpc-trace-bin")
+"""Headers whose values gRPC reads itself: it refuses what it cannot read."""
+
+
+@dataclass
+class Calls:
+    """Every kind of call there is, with headers of our own making."""
+
+    workshop: Workshop
+    wire: Wire
+
+    def __call__(self, path: str, data: bytes, *headers: tuple[str, str], token: str | None = None) -> str:
+        """What comes back, all of it, as text; `token`: another one than is good."""
+        good = token_of(self.workshop.folder, "teller") if token is None else token
+        fields = {":method": "POST", ":scheme": "http", ":path": path, ":authority": self.workshop.process.target, "te": "trailers"}
+        fields |= {"content-type": "application/grpc", "authorization": f"Bearer {good}"} | dict(headers)
+        answer = self.wire.call(list(fields.items()), message(data))
+        assert answer.fields, "nothing comes back"
+        details = answer.fields.get("grpc-status-details-bin", "")
+        decoded = base64.b64decode(details + "=" * (-len(details) % 4)).decode(errors="replace")
+        return f"{answer.fields} {decoded} {answer.data!r}"
+
+
+CALLED = {
+    "unary": ("/workshop.v1.Workshop/GetAccount", b"\x0a\x0aaccounts/x"),
+    "unary, broken": ("/workshop.v1.Workshop/Fail", b"\x0a\x03sql"),
+    "unary, malformed": ("/workshop.v1.Workshop/GetAccount", b"\xff"),
+    "health": ("/grpc.health.v1.Health/Check", b""),
+    "health, malformed": ("/grpc.health.v1.Health/Check", b"\xff"),
+    "reflection": ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", b"\x3a\x01*"),
+    "reflection, malformed": ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", b"\xff"),
+    "unknown": ("/workshop.v1.Workshop/Nobody", b""),
+}
+
+
+@pytest.fixture
+def calls(workshop: Workshop) -> Iterator[Calls]:
+    with Wire(workshop.process.target) as wire:
+        yield Calls(workshop, wire)
+
+
+def measured() -> str:
+    """What the metrics say; nothing, as long as the development server has none."""
+    return ""
+
+
+@pytest.mark.parametrize(("path", "data"), CALLED.values(), ids=CALLED)
+def test_no_header_comes_back_or_is_logged_or_measured(workshop: Workshop, calls: Calls, canary: str, path: str, data: bytes) -> None:
+    told = [calls(path, data, (name, canary)) for name in (*HEADERS, *UNPARSED)]
+    told += [calls(path, data, token=token) for token in (canary, f"{canary}.{canary}.{canary}", "")]
+    told += [calls(path, data, ("authorization", f"Basic {canary}")), calls(path, data, ("x-request-id", f"{canary} ."))]
+    assert not [text for text in told if canary in text]
+    assert canary not in workshop.log_after()
+    assert canary not in measured()
+
+
+def test_a_sensitive_field_in_a_message_that_is_malformed_behind_it_is_told_to_nobody(
+    workshop: Workshop, calls: Calls, canary: str
+) -> None:
+    sensitive = pb.CreateAccountRequest(account=pb.Account(pin=canary, secret=canary)).SerializeToString()
+    assert canary not in calls("/workshop.v1.Workshop/CreateAccount", sensitive + b"\xff")
+    assert canary not in calls("/workshop.v1.Workshop/CreateAccount", sensitive[:-4])
+    assert canary not in calls("/workshop.v1.Workshop/Fail", pb.FailRequest(how="sql", canary=canary).SerializeToString() + b"\xff")
+    assert canary not in workshop.log_after()
+    assert canary not in measured()
+
+
+@pytest.mark.parametrize("fate", ["exception", "exit"])
+def test_whatever_a_servicer_raises_after_its_work_is_for_the_log_alone(workshop: Workshop, fate: str) -> None:
+    """SystemExit and a half-done transaction too."""
+    door = workshop.door
+    one, other = (door.CreateAccount(account=pb.Account(display_name="x")).name for _ in range(2))
+    refusal, text = refused(door.MergeAccounts, name=one, heir=other, fate=fate)
+    assert (refusal.code, refusal.reason, "a canary" in text) == ("INTERNAL", "INTERNAL_FAULT", False)
+    assert door.GetAccount(name=one).name == one
+    assert "a canary" in workshop.log_after()
 
 
 def test_a_log_line_is_one_line_whatever_callers_send(workshop: Workshop) -> None:
