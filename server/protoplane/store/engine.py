@@ -343,6 +343,7 @@ class Engine:
             self._connect(deadline)
         connection = database.start_session(writing=writing)
         connection.until_seconds = deadline.at_seconds
+        connection.deadline = deadline
         connection.statements = 0
         connection.broken = None
         connection.committed = False
@@ -363,6 +364,7 @@ class Engine:
         """End a session: roll back what is open, drop the connection if it cannot be used again."""
         database = self.database
         writing, connection.writing = connection.writing, False
+        connection.deadline = None
         if connection.open:
             self._roll_back(connection)
         connection.until_seconds = math.inf
@@ -385,6 +387,7 @@ class Engine:
 
     def _commit(self, connection: Connection, deadline: Deadline) -> None:
         connection.until_seconds = max(deadline.at_seconds, monotonic_seconds() + COMMIT_SECONDS_MIN)
+        connection.deadline = None
         connection.command("COMMIT")
         connection.open, connection.committed = False, True
 
