@@ -49,7 +49,7 @@ class Proxy:
         """Share of chunks that come that much later, as when a packet was lost and is sent again."""
         self.bytes_per_second = math.inf
         """Of each connection in each direction."""
-        self.cut_after_bytes = math.inf
+        self.cut_after_bytes: int | None = None
         """A connection is reset once so many bytes have come from its client; those before are passed on."""
         self.loses_reply_to = b""
         """What a client sends that is passed on, but whose answer is lost: the connection is reset in place of it. Empty for none."""
@@ -111,7 +111,7 @@ class Proxy:
                 elif line.doomed:
                     break
                 sink.sendall(data)
-                if line.up_bytes >= self.cut_after_bytes:
+                if self.cut_after_bytes is not None and line.up_bytes >= self.cut_after_bytes:
                     break
         line.reset()
         self._lines.discard(line)
@@ -123,7 +123,8 @@ class Proxy:
 
     def _outgoing(self, line: Line, data: bytes) -> bytes:
         line.doomed = line.doomed or bool(self.loses_reply_to and self.loses_reply_to in data)
-        data = data[: int(min(len(data), max(0, self.cut_after_bytes - line.up_bytes)))]
+        if self.cut_after_bytes is not None:
+            data = data[: max(0, self.cut_after_bytes - line.up_bytes)]
         line.up_bytes += len(data)
         self.up_bytes += len(data)
         return data
