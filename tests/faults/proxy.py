@@ -41,10 +41,8 @@ class Proxy:
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
-        self.latency_seconds = 0.0
-        """In each direction."""
-        self.jitter_seconds = 0.0
-        """Added to the latency or taken from it, at most."""
+        self.latency_seconds, self.jitter_seconds = 0.0, 0.0
+        """In each direction; and what is added to it or taken from it, at most."""
         self.stall_share, self.stall_seconds = 0.0, 0.0
         """Share of chunks that come that much later, as when a packet was lost and is sent again."""
         self.bytes_per_second = math.inf
@@ -64,11 +62,6 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def connections(self) -> int:
-        """How many are open."""
-        return len(self._lines)
 
     def reset(self) -> None:
         """End every connection."""

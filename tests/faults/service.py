@@ -49,6 +49,8 @@ class Service(Process):
         self.modules, self.lib = modules, modules[0]
         self.slow = folder / "slow"
         """While this file is there, a CreateBook goes on for ages after it has written its row."""
+        self.stderr: int | None = None
+        """Where its log goes instead of `server.log`."""
         self._before = tuple(before)
         self._environment = environment(PROTOPLANE_SERVER_ADDRESS=self.target, PROTOPLANE_SERVER_THREADS=str(THREADS), **variables)
 
@@ -56,7 +58,7 @@ class Service(Process):
         """Start, and wait until it takes calls."""
         command = [*self._before, sys.executable, "-m", "protoplane.cli.main", "dev", "--once", "--project", str(self.folder)]
         with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL, stderr=log)
+            self._process = subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL, stderr=self.stderr or log)
         with grpc.insecure_channel(self.target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
             grpc.channel_ready_future(channel).result(START_SECONDS_MAX)
 
