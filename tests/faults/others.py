@@ -2,12 +2,16 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
 from protoplane.store.engine import Engine, Session
 from tests.engines import Database
+from tests.engines import Engine as DatabaseEngine
+from tests.engines.server import Server
+from tests.engines.server import start as start_server
 from tests.store.conftest import read, soon, sql
 
 SERVERS = pytest.mark.engines("mariadb", "mysql")
@@ -71,3 +75,13 @@ def plain_user(database: Database) -> None:
     """A user without the connection that administrators have in reserve."""
     database.execute("CREATE USER IF NOT EXISTS plain@'127.0.0.1' IDENTIFIED BY 'word'")
     database.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {database.name}.* TO plain@'127.0.0.1'")
+
+
+@contextmanager
+def private(engine: DatabaseEngine, *options: str, without: str = "") -> Iterator[Server]:
+    """A server of the same software with other settings."""
+    assert isinstance(engine, Server)
+    installation = engine.installation
+    serve = tuple(option for option in installation.serve if option != without)
+    with closing(start_server(replace(installation, serve=(*serve, *options)))) as server:
+        yield server

@@ -52,7 +52,8 @@ class Service(Process):
         self.stderr: int | None = None
         """Where its log goes instead of `server.log`."""
         self._before = tuple(before)
-        self._environment = environment(PROTOPLANE_SERVER_ADDRESS=self.target, PROTOPLANE_SERVER_THREADS=str(THREADS), **variables)
+        defaults = {"PROTOPLANE_SERVER_ADDRESS": self.target, "PROTOPLANE_SERVER_THREADS": str(THREADS)}
+        self._environment = environment(**(defaults | variables))
 
     def start(self) -> None:
         """Start, and wait until it takes calls."""
@@ -122,10 +123,10 @@ def serving(folder: Path, database: Database, modules: Any, **options: Any) -> I
         service.kill()
 
 
-def until(true: Callable[[], object], seconds: float = 10.0) -> float:
+def until(true: Callable[[], object], seconds: float = 10.0, *, pause_seconds: float = POLL_SECONDS) -> float:
     """Wait for what nobody tells; the seconds that it took."""
     began = time.monotonic()
     while not true():
         assert time.monotonic() < began + seconds, f"it did not happen within {seconds} s"
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause_seconds)
     return time.monotonic() - began

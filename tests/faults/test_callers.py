@@ -140,7 +140,7 @@ def test_f18_a_request_id_with_another_body_is_refused_and_writes_nothing(servic
 def test_f22_a_frozen_server_is_noticed_by_a_client_that_pings_and_goes_on_when_it_can(start: Callable[..., Service]) -> None:
     service = start()
     with grpc.insecure_channel(service.target, options=KEEPALIVE) as channel, ThreadPoolExecutor(1) as pool:
-        ping = channel.unary_unary("/library.v1.Library/Ping")
+        ping: Any = channel.unary_unary("/library.v1.Library/Ping")
         ping(b"", timeout=10)
         service.pause()
         try:

@@ -35,7 +35,7 @@ def test_f19_a_partition_ends_calls_in_time_and_costs_the_server_nothing(
     gate: threading.Event = getattr(proxy, direction)
     far = [service.door(proxy.port) for _ in range(PARTITIONED)]
     with ThreadPoolExecutor(PARTITIONED) as pool, grpc.insecure_channel(f"127.0.0.1:{proxy.port}", options=KEEPALIVE) as pinging:
-        ping = pinging.unary_unary("/library.v1.Library/Ping")
+        ping: Any = pinging.unary_unary("/library.v1.Library/Ping")
         ping(b"", timeout=10)
         list(pool.map(lambda one: one.ListPublishers(), far))
         gate.clear()

@@ -1,13 +1,23 @@
 """F05, F09, F10: connections that are killed, may not write, or are not to be had."""
 
 import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from protoplane.base.errors import Fault
 from protoplane.store.engine import Engine, Session
+from tests.door.client import Refused
 from tests.engines import Database
+from tests.engines.server import Server, driver
 from tests.faults.others import LONG_SCAN, SERVERS, fill, own_id, plain_user
+from tests.faults.service import THREADS, Service
 from tests.store.conftest import read, soon
 from tests.store.test_engine import add_shelf
 
@@ -118,3 +128,71 @@ def test_f10_too_many_connections_are_unavailable_at_once(database: Database, li
         others.close()
         database.execute("ALTER USER plain@'127.0.0.1' WITH MAX_USER_CONNECTIONS 0")
     assert set(refused) == {"DATABASE_UNAVAILABLE"}
+
+
+@pytest.fixture
+def plain_service(database: Database, start: Callable[..., Service]) -> Service:
+    """A service whose account is an ordinary one."""
+    plain_user(database)
+    database.execute(f"GRANT ALL ON {database.name}.* TO plain@'127.0.0.1'")
+    return start(database=replace(database, url=database.url.replace("root@", "plain:word@")))
+
+
+@SERVERS
+def test_f09_while_the_database_is_read_only_calls_that_read_go_on_and_those_that_write_are_told(
+    server: Server, plain_service: Service
+) -> None:
+    lib = plain_service.lib
+    with closing(plain_service.door()) as door:
+        parent = plain_service.publisher(door, "p")
+        kept = {"parent": parent, "book_id": "b", "book": lib.Book(title="x"), "request_id": str(uuid.uuid4())}
+        server.execute("SET GLOBAL read_only = 1")
+        try:
+            began = time.monotonic()
+            for _ in range(3):
+                with pytest.raises(Refused) as caught:
+                    door.CreateBook(**kept)
+                assert (caught.value.code, caught.value.reason) == ("UNAVAILABLE", "DATABASE_UNAVAILABLE")
+                assert door.GetPublisher(name=parent).name == parent
+            assert time.monotonic() - began < 2
+        finally:
+            server.execute("SET GLOBAL read_only = 0")
+        assert door.CreateBook(**kept) == door.CreateBook(**kept), "the same request works once it can"
+
+
+@SERVERS
+def test_f10_when_the_database_takes_no_more_connections_calls_are_told_at_once_and_work_again_when_it_does(
+    server: Server, database: Database, plain_service: Service
+) -> None:
+    limit = server.execute("SELECT @@global.max_connections")[0][0]
+    with closing(plain_service.door()) as door, ThreadPoolExecutor(THREADS) as pool, ExitStack() as others:
+        plain_service.publisher(door, "p")
+        server.execute("SET GLOBAL max_connections = 12")
+        try:
+            while own := [row[0] for row in server.execute("SHOW PROCESSLIST") if row[3] == database.name]:
+                occupy(server, others)
+                for connection_id in own:
+                    server._cut(connection_id)
+                occupy(server, others)
+            began = time.monotonic()
+            calls = [pool.submit(door.ListPublishers) for _ in range(4 * THREADS)]
+            failures: list[Any] = [failure for call in calls if (failure := call.exception()) is not None]
+            assert {(failure.code, failure.reason) for failure in failures} == {("UNAVAILABLE", "DATABASE_UNAVAILABLE")}
+            assert time.monotonic() - began < 2
+        finally:
+            others.close()
+            server.execute(f"SET GLOBAL max_connections = {limit}")
+        for call in [pool.submit(door.ListPublishers) for _ in range(4 * THREADS)]:
+            assert len(call.result().publishers) == 1
+
+
+def occupy(server: Server, others: ExitStack) -> None:
+    """Take every connection that an ordinary account can have."""
+    while True:
+        try:
+            made = driver().connect(host="127.0.0.1", port=server.port, user="plain", password="word")
+        except driver().OperationalError as full:
+            if full.args[0] != 1040:
+                raise
+            return
+        others.enter_context(closing(made))

@@ -130,7 +130,8 @@ def test_f39_a_server_without_descriptors_does_not_spin_and_accepts_again_when_i
         assert service.cpu_seconds() - worked < 0.5 * (time.monotonic() - began)
         stack.close()
         with grpc.insecure_channel(service.target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-            channel.unary_unary("/library.v1.Library/Ping")(b"", timeout=20, wait_for_ready=True)
+            ping: Any = channel.unary_unary("/library.v1.Library/Ping")
+            ping(b"", timeout=20, wait_for_ready=True)
         assert door.GetPublisher(name=parent).name == parent
 
 

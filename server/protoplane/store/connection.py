@@ -190,7 +190,10 @@ class BoundDatabase(BaseDatabase):
                 connection.end()
                 self.dispose()
             if isinstance(refusal, RuntimeError):
-                raise refusal from error
+                try:
+                    raise refusal from error
+                finally:
+                    del refusal  # Its traceback has this frame: the cycle would keep the whole call until a garbage collection.
             raise
 
     def start_session(self, *, writing: bool) -> Connection:
