@@ -177,7 +177,7 @@ def open_database(settings: Settings, observe: Observe) -> Engine:
     except DatabaseProblem as problem:
         raise NotStartedError([problem]) from problem
     try:
-        findings = engine.findings()
+        findings = engine.findings(processes=settings.server.processes if settings.environment is Environment.SERVE else 1)
     except Fault as problem:
         engine.close()
         raise NotStartedError([problem]) from problem

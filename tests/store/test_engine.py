@@ -1,6 +1,9 @@
 """Sessions and transactions: all or nothing, run again when the database asks, one for our statements and Peewee's alike."""
 
+import contextlib
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +14,7 @@ from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault
 from protoplane.store.address import AddressError, parse_address
 from protoplane.store.dialect import UnsupportedServer, dialect_of
-from protoplane.store.engine import Duplicate, Engine, HasChildren, ParentMissing, Session
+from protoplane.store.engine import Duplicate, Engine, HasChildren, LockTimeout, ParentMissing, Session
 from tests.engines import Database
 from tests.store.conftest import read, soon, sql, write
 
@@ -424,6 +427,42 @@ def test_unsafe_server_settings_are_found(database: Database, store: Engine) -> 
         database.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
     store.threads = 1_000
     assert [finding.rule for finding in store.findings() if finding.fatal] == ["connections-too-few"]
+
+
+@pytest.mark.parametrize("refuse", ["duplicate", "deadline", "conflict", "work"])
+def test_a_refusal_keeps_nothing_of_its_call(library: Engine, monkeypatch: pytest.MonkeyPatch, refuse: str) -> None:
+    """A cycle through a traceback would keep the call, and its stream, until the next garbage collection; a connection until its next."""
+    monkeypatch.setattr("protoplane.base.limits.TRANSACTION_ATTEMPTS_MAX", 2)
+
+    class Canary:
+        """Something that only the call knows."""
+
+    def call() -> weakref.ref[Canary]:
+        canary = Canary()
+
+        def work(session: Session) -> object:
+            match refuse:
+                case "duplicate":
+                    add_shelf(library, "a")(session)
+                case "deadline":
+                    session.rows("SELECT COUNT(*) FROM shelf")
+                    deadline.at_seconds -= 60
+                    session.rows("SELECT 1")
+                case "conflict":
+                    raise LockTimeout("as the engine says it")
+            raise Rejected(canary)
+
+        deadline = soon()
+        with contextlib.suppress(Duplicate, Fault, Rejected):
+            library.write(work, deadline)
+        return weakref.ref(canary)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert call()() is None
+    finally:
+        gc.enable()
 
 
 def test_a_session_that_was_kept_is_of_no_use_to_later_calls(library: Engine) -> None:

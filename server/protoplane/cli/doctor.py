@@ -171,7 +171,7 @@ def _database(patient: Patient) -> Iterator[Check]:
     try:
         engine = connect(settings)
         try:
-            found = engine.findings()
+            found = engine.findings(processes=1 if settings.environment is Environment.DEV else settings.server.processes)
             yield from (
                 Check("database", State.FAIL if one.fatal else State.WARN, f"{one.problem} [{one.rule}]", one.mend) for one in found
             )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from peewee import Database, PeeweeException
 
 from protoplane.base.clock import monotonic_seconds
+from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
 from protoplane.store.ddl import Row
 from protoplane.store.dialect import Dialect, cause
@@ -61,6 +62,8 @@ class Connection:
     """Held while a session runs; whoever holds it may close the connection."""
     until_seconds: float = math.inf
     """Monotonic time at which a statement is given up."""
+    deadline: Deadline | None = None
+    """Of the call that waits for the statement; None while it must run to its end whether anybody waits or not, as COMMIT must."""
     writing: bool = False
     """Whether a session of `Engine.write` runs: elsewhere Peewee may only read."""
     open: bool = False
@@ -99,6 +102,11 @@ class Connection:
     @abstractmethod
     def end(self) -> None:
         """Close it for good; never raises."""
+
+    @property
+    def deserted(self) -> bool:
+        """Whether the caller has gone: what runs for it is of no use."""
+        return self.deadline is not None and self.deadline.cancelled
 
     def guard(self) -> None:
         """Have the engine refuse every write until the next transaction, where its sessions do not refuse them anyway."""
@@ -187,7 +195,10 @@ class BoundDatabase(BaseDatabase):
                 connection.end()
                 self.dispose()
             if isinstance(refusal, RuntimeError):
-                raise refusal from error
+                try:
+                    raise refusal from error
+                finally:
+                    del refusal  # Its traceback has this frame: the cycle would keep the whole call until a garbage collection.
             raise
         finally:
             connection.slowest.ran(sql, params or (), began_seconds)

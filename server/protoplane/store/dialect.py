@@ -94,7 +94,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def findings(self, ask: Ask, *, connections: int) -> list[ServerFinding]:
-        """What is unsafe or unwise about the server, for a process that keeps that many connections."""
+        """What is unsafe or unwise about the server, for one of ours that keeps that many connections."""
 
     @abstractmethod
     def classify(self, error: BaseException) -> Trouble:
@@ -326,8 +326,9 @@ class MySQLFamily(Dialect):
             found.append(ServerFinding("binlog-not-synced", problem, "set sync_binlog = 1 where replicas are promoted", fatal=False))
         room = int(variables.get("max_connections", 0))
         if room < connections + CONNECTIONS_RESERVED:
-            problem = f"max_connections is {room}; this process alone keeps {connections}, and {CONNECTIONS_RESERVED} are for others"
-            found.append(ServerFinding("connections-too-few", problem, "raise max_connections, or lower the number of threads", fatal=True))
+            problem = f"max_connections is {room}; this server alone keeps up to {connections}, and {CONNECTIONS_RESERVED} are for others"
+            mend = "raise max_connections, or lower the number of threads or processes"
+            found.append(ServerFinding("connections-too-few", problem, mend, fatal=True))
         packet = int(variables.get("max_allowed_packet", 0))
         if packet < PACKET_BYTES_MIN:
             problem = f"max_allowed_packet is {packet} bytes; a message of {limits.VALUE_BYTES_MAX} bytes needs {PACKET_BYTES_MIN}"

@@ -171,7 +171,10 @@ class Session:
     def _refuse(self, error: Exception, sql: str) -> None:
         refusal = self._connection.judge(error, sql)
         if refusal is not None:
-            raise refusal from error
+            try:
+                raise refusal from error
+            finally:
+                del refusal  # Its traceback has this frame: the cycle would keep the whole call until a garbage collection.
 
 
 class _Mine(threading.local):
@@ -226,7 +229,10 @@ class Engine:
             finally:
                 session.end()
                 self._leave(connection)
-            attempt = again(trouble, attempt, deadline, failure)
+            try:
+                attempt = again(trouble, attempt, deadline, failure)
+            finally:
+                del failure  # As above.
 
     def write(self, work: Callable[[Session], T], deadline: Deadline) -> T:
         """Run work as one transaction (READ COMMITTED), committed if it returns and rolled back if it raises or has asked for that.
@@ -262,7 +268,10 @@ class Engine:
             finally:
                 session.end()
                 self._leave(connection)
-            attempt = again(trouble, attempt, deadline, failure)
+            try:
+                attempt = again(trouble, attempt, deadline, failure)
+            finally:
+                del failure  # As above.
 
     def define(self, statement: str, deadline: Deadline) -> None:
         """Run one schema change, outside any transaction and without the limits of ordinary statements.
@@ -286,9 +295,9 @@ class Engine:
 
     # Keeping it -----------------------------------------------------------------------------------------------------------------------
 
-    def findings(self) -> list[ServerFinding]:
-        """What is unsafe or unwise about the server's settings."""
-        return self.inspect(lambda ask: self.dialect.findings(ask, connections=self.threads))
+    def findings(self, *, processes: int = 1) -> list[ServerFinding]:
+        """What is unsafe or unwise about the server's settings, for so many processes as this one."""
+        return self.inspect(lambda ask: self.dialect.findings(ask, connections=processes * self.threads))
 
     def inspect(self, work: Callable[[Ask], T]) -> T:
         """Run the dialect's own questions about the server and its tables. Raises Unusable when it does not answer them."""
@@ -399,6 +408,7 @@ class Engine:
             self._connect(deadline)
         connection = database.start_session(writing=writing)
         connection.until_seconds = deadline.at_seconds
+        connection.deadline = deadline
         connection.statements = 0
         connection.broken = None
         connection.committed = False
@@ -419,6 +429,7 @@ class Engine:
         """End a session: roll back what is open, drop the connection if it cannot be used again."""
         database = self.database
         writing, connection.writing = connection.writing, False
+        connection.deadline = connection.broken = None
         if connection.open:
             self._roll_back(connection)
         connection.until_seconds = math.inf
@@ -441,6 +452,7 @@ class Engine:
 
     def _commit(self, connection: Connection, deadline: Deadline) -> None:
         connection.until_seconds = max(deadline.at_seconds, monotonic_seconds() + COMMIT_SECONDS_MIN)
+        connection.deadline = None
         connection.command("COMMIT")
         connection.open, connection.committed = False, True
 
@@ -453,7 +465,10 @@ def judge(connection: Connection, error: Exception, *, committing: bool = False)
         connection.ended = True
         raise Fault(Reason.OUTCOME_UNKNOWN, retry_delay_seconds=RETRY_SECONDS) from error
     if refusal is not None and trouble not in RETRIED:
-        raise refusal from error
+        try:
+            raise refusal from error
+        finally:
+            del refusal  # As above.
     return trouble
 
 

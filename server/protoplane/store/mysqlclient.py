@@ -43,11 +43,14 @@ KILLS_WAITING_MAX = 64
 INSERT_BYTES_MAX = 512 * 1024
 """Size at which a multi-row INSERT is cut: far below max_allowed_packet, and past the point where larger ones are faster."""
 
+LOOK_SECONDS = 0.25
+"""Between two looks at whether the caller still waits: a statement that nobody waits for holds a thread and locks no longer than this."""
+
 MILLISECONDS = 1_000
 
 
 class Connection(connection.Connection, driver.Connection):
-    """A connection whose statements end at `until_seconds`, at the price of the connection."""
+    """A connection whose statements end at `until_seconds`, or when their caller has gone, at the price of the connection."""
 
     errors = (MySQLdb.MySQLError, StatementTimeout)
     caught = connection.caught(errors)
@@ -66,10 +69,12 @@ class Connection(connection.Connection, driver.Connection):
         if left <= 0:
             raise StatementTimeout(sent=False)
         self.send_query(bytes(query) if isinstance(query, bytearray) else query)
-        if self._poll is not None and not self._poll.poll(None if left == math.inf else math.ceil(left * MILLISECONDS)):
-            self._abandon(self.thread_id())  # The statement still runs, and holds its locks.
-            self.end()
-            raise StatementTimeout(sent=True)
+        while self._poll is not None and not self._poll.poll(math.ceil(min(left, LOOK_SECONDS) * MILLISECONDS)):
+            left = self.until_seconds - monotonic_seconds()
+            if left <= 0 or self.deserted:
+                self._abandon(self.thread_id())  # The statement still runs, and holds its locks.
+                self.end()
+                raise StatementTimeout(sent=True)
         self.read_query_result()
 
     def fetch(self, sql: str, params: Sequence[object]) -> Sequence[Row]:

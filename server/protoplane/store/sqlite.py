@@ -17,7 +17,7 @@ from protoplane.store.dialect import LOCK_WAIT_SECONDS, Sqlite, cause
 from protoplane.store.trouble import StatementTimeout, Trouble
 
 PROGRESS_INSTRUCTIONS = 20_000
-"""Instructions of SQLite's virtual machine between two looks at the clock: some 0.2 ms, well under 1 % of the time."""
+"""Instructions of SQLite's virtual machine between two looks at the clock and the caller: some 0.2 ms, well under 1 % of the time."""
 
 
 class Busy(sqlite3.OperationalError):
@@ -61,7 +61,7 @@ class Connection(connection.Connection, sqlite3.Connection):
         return Trouble.OUTSIDE if refused else super().trouble(error)
 
     def _is_late(self) -> int:
-        return int(monotonic_seconds() >= self.until_seconds)
+        return int(monotonic_seconds() >= self.until_seconds or self.deserted)
 
     def _admit_in_time(self, sql: str) -> None:
         self.admit(sql)

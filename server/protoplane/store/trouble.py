@@ -1,7 +1,7 @@
 """What can go wrong in a database, named once for all engines, and the exceptions that other rooms may catch.
 
 The numbers are those of the status map (see the reliability checklist): provoked on MariaDB 10.11, MySQL 9.7 and SQLite 3.40
-by `tests/store/test_faults.py` where that is possible on one machine, else from the engines' manuals.
+by `tests/faults` where that is possible on one machine, else from the engines' manuals.
 """
 
 from __future__ import annotations
