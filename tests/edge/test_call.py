@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import threading
 import time
@@ -16,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from protoplane.base.errors import REASONS, Code, Fault, Reason, Refusal, Violation, invalid_fields
 from protoplane.base.observe import CallDone
 from protoplane.edge.refusal import DETAILS_BYTES_MAX
+from protoplane.edge.rpc import Call
 from tests.edge.conftest import GET, LIST, Asked, Notes, Pause, Running, Starter
 
 CANARY = "SELECT hunter2 FROM secrets"
@@ -325,3 +327,34 @@ def test_the_times_of_the_stages_are_told_to_whom_they_may_be(start: Starter, se
     found = timings(running, token=running.token("alice") if known else None)
     assert found == (["queue", "authenticate", "handle", "total"] if told else [])
     assert timings(running, token=running.token("alice"), asked="please") == []
+
+
+def test_nothing_of_a_refused_call_waits_for_a_garbage_collection(start: Starter) -> None:
+    """A cycle through a traceback keeps the request; a thousand large ones before the next collection fill the memory."""
+
+    def refuse(_asked: Asked) -> NoReturn:
+        raise Fault(Reason.RESOURCE_NOT_FOUND, name="shelves/1")
+
+    def fail(_asked: Asked) -> NoReturn:
+        raise RuntimeError("no")
+
+    running = start({GET: refuse, LIST: fail})
+    metadata = [None, [("authorization", "Bearer x")], [("authorization", "a"), ("authorization", "b")]]
+
+    def calls() -> int:
+        return sum(isinstance(thing, Call) for thing in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = calls()
+        for number in range(60):
+            with pytest.raises(grpc.RpcError):
+                running.channel.unary_unary((GET, LIST)[number % 2])(b"", timeout=5, metadata=metadata[number % 3])
+        running.seen.clear()  # It has the bugs.
+        until = time.monotonic() + 5
+        while calls() > before + 2 and time.monotonic() < until:  # The last one is let go of when its thread next waits.
+            time.sleep(0.02)
+        assert calls() <= before + 2
+    finally:
+        gc.enable()

@@ -90,22 +90,22 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
                 deadline.check()
             response = answer(data, principal, deadline, head.request_id, stages.mark)
         except BaseException as problem:  # noqa: BLE001 - also SystemExit of a servicer: without a status the caller would wait for ever.
-            request_id = head.request_id or next(_made_ids)
-            ending = ending_of(problem, request_id)
-            stages.mark("refuse")
-            if head.timings:
-                ending.refusal.trailing_metadata = (*ending.refusal.trailing_metadata, *times(timings, principal, stages))
-            fault = ending.fault
-            observe(
-                CallDone(
-                    path, request_id, principal.subject, fault.code.name, fault.reason, stages, ending.bug, ending.cause, head.trace_id
-                )
-            )
-            raise ending.refusal from None
+            # Nothing of it is kept in this frame, which its traceback has: the cycle would keep the request until a garbage collection.
+            raise refuse(problem, head, principal, stages) from None
         if head.timings:
             call.trailing_metadata = times(timings, principal, stages)
         observe(CallDone(path, head.request_id, principal.subject, "OK", "", stages, trace_id=head.trace_id))
         return response
+
+    def refuse(problem: BaseException, head: Head, principal: Principal, stages: Stages) -> Refused:
+        """What the caller is told; the observers are told more."""
+        request_id = head.request_id or next(_made_ids)
+        fault, refusal, bug, cause = ending_of(problem, request_id)
+        stages.mark("refuse")
+        if head.timings:
+            refusal.trailing_metadata = (*refusal.trailing_metadata, *times(timings, principal, stages))
+        observe(CallDone(path, request_id, principal.subject, fault.code.name, fault.reason, stages, bug, cause, head.trace_id))
+        return refusal
 
     return serve
 

@@ -27,6 +27,9 @@ SEND_SECONDS_MAX = 10.0
 UNSENT_BYTES_COUNTED = 32_768
 """Smaller answers are not tracked: the number of calls bounds them."""
 
+WRITE_THROUGH = 4
+"""The core's flag (GRPC_WRITE_THROUGH): a message is sent when the system has taken it, not when the windows would let it go."""
+
 NO_DEADLINE_SECONDS = 1e9
 """The core gives some 292 years for a call without a deadline."""
 
@@ -137,7 +140,7 @@ class Call:
 
     def post(self, message: bytes, sent: Callable[[bool], None]) -> None:
         """Send a message of a stream without waiting; `sent` is told, on a thread that must not wait, whether it was taken."""
-        operations = [cygrpc.SendMessageOperation(message, 0)]
+        operations = [cygrpc.SendMessageOperation(message, WRITE_THROUGH)]
         if not self._headed:
             operations.insert(0, self._head(None))
         if not self._batch(operations, lambda event: sent(event.success)):
@@ -155,8 +158,9 @@ class Call:
         operations = [cygrpc.SendStatusFromServerOperation(self.trailing_metadata, code, text.encode("utf-8", "replace"), 0)]
         done = _ignore
         if response is not None:
-            operations.append(cygrpc.SendMessageOperation(response, 0))
-            if len(response) >= UNSENT_BYTES_COUNTED:
+            large = len(response) >= UNSENT_BYTES_COUNTED
+            operations.append(cygrpc.SendMessageOperation(response, WRITE_THROUGH if large else 0))
+            if large:
                 if not self._wire.unsent.add(self, self._core.peer(), len(response)):
                     self._wire.refuse(self, Fault(Reason.ANSWERS_UNREAD))
                     return

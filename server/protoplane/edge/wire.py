@@ -34,8 +34,8 @@ MESSAGE_SECONDS_MAX = 5.0
 AWAITED_MAX = 10_000
 """Calls whose first message is awaited. One more, and the oldest is ended: honest callers wait for milliseconds."""
 
-CONNECTION_BYTES_MAX = 32 * 1024 * 1024
-"""Of large answers that one connection has not taken: ten of the largest pages."""
+CONNECTION_BYTES_MAX = 16 * 1024 * 1024
+"""Of large answers that one connection has not taken: five of the largest pages."""
 
 UNSENT_BYTES_MAX = 128 * 1024 * 1024
 """Of large answers that have not been taken, of all connections; the core keeps a copy, so that the memory is twice that."""
