@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import grpc
 import pytest
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # The core, whose binary holds the names.
 
+from protoplane.edge.server import OPTIONS
 from tests.attacks import floods, messages, streams
 from tests.attacks.bystander import Bystander
 from tests.attacks.siege import GIVEN_BACK_SECONDS_MAX, Attack, Attacker
@@ -27,6 +30,12 @@ def test_the_server_says_how_much_it_takes(wire: Wire) -> None:
     assert said[Setting.MAX_CONCURRENT_STREAMS] == streams.STREAMS
     assert said[Setting.HEADER_TABLE_SIZE] == 0
     assert said[Setting.MAX_HEADER_LIST_SIZE] == 16_384
+
+
+def test_every_option_has_a_name_that_the_core_reads() -> None:
+    """It says nothing about a name that it does not know."""
+    core = Path(cygrpc.__file__).read_bytes()
+    assert not [name for name, _ in OPTIONS if name.encode() + b"\0" not in core]
 
 
 def test_a_frame_may_not_fill_the_memory(wire: Wire) -> None:
