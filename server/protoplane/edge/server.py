@@ -40,8 +40,12 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.ping_timeout_ms", 20_000),
     # Our clients ping every 30 s, also when idle; more than that is abuse.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # Calls that no thread has looked at yet. Between the two numbers, 1,000 and 3,000 by default, the core ends calls at random with
+    # CANCELLED, whosever they are: 20 connections of header-only calls would do. Streams and connections bound them; we refuse by principal.
+    ("grpc.server.max_pending_requests", 20_000),
+    ("grpc.server.max_pending_requests_hard_limit", 30_000),
     # Calls that no thread picked up in time: their callers have given up.
     ("grpc.server_max_unrequested_time_in_server", 10),
     # It would show every connection and call to whoever can ask, and nobody here asks.

@@ -21,6 +21,7 @@ import grpc
 
 from protoplane.base import clock
 from protoplane.base.errors import Fault, Reason
+from protoplane.base.metrics import UNKNOWN
 from protoplane.base.observe import CallDone, Event, Level, Observe, Stages
 from protoplane.edge.admission import Waiting
 from protoplane.edge.core import cygrpc
@@ -252,7 +253,9 @@ class Wire:
     def _tell(self, call: Call, fault: Fault, bug: BaseException | None = None) -> None:
         stages = Stages()
         stages.mark("refuse")
-        self._observe(CallDone(call.path, "", "", fault.code.name, fault.reason, stages, bug))
+        # What a caller calls a method that nobody serves is its own affair: it may be anything, a secret that went astray too.
+        path = UNKNOWN if fault.reason == Reason.METHOD_UNKNOWN else call.path
+        self._observe(CallDone(path, "", "", fault.code.name, fault.reason, stages, bug))
 
 
 _NOBODY = Handler(lambda _request, _call: b"")
