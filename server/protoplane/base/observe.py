@@ -24,11 +24,13 @@ class Level(StrEnum):
 class Stages:
     """The times at which one call passed each stage; made for every call, so it only notes them."""
 
-    __slots__ = ("marks", "started_seconds")
+    __slots__ = ("marks", "sql_seconds", "started_seconds")
 
     def __init__(self) -> None:
         self.started_seconds = clock.monotonic_seconds()
         self.marks: list[tuple[str, float]] = []
+        self.sql_seconds = 0.0
+        """Of them, the time in which the database worked, or was waited for."""
 
     def mark(self, stage: str) -> None:
         """The stage is done now."""
@@ -40,11 +42,13 @@ class Stages:
         return marks[-1][1] - self.started_seconds if marks else 0.0
 
     def millis(self) -> dict[str, float]:
-        """Milliseconds of each stage, and of all in `total`."""
+        """Milliseconds of each stage; of all in `total`, and of the statements among them in `sql`."""
         spent, before = {}, self.started_seconds
         for stage, at in self.marks:
             spent[stage] = _millis(at - before)
             before = at
+        if self.sql_seconds:
+            spent["sql"] = _millis(self.sql_seconds)
         return {**spent, "total": _millis(before - self.started_seconds)}
 
 

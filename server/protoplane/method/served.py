@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from protoplane.base import clock
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
+from protoplane.base.observe import Stages
 from protoplane.contract.model import Access, Method
 from protoplane.identity.principal import Principal
 from protoplane.method.call import Call, Stored
@@ -48,11 +49,12 @@ class Served:
     code: str = ""
     """Place of the team's own Python: `servicers.py:12`."""
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Callable[[str], None]) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, stages: Stages) -> bytes:
         """Decode, authorise, check, act, encode: AIP-211 puts permission before validation. Raises Fault.
 
-        `mark` is told when each stage is done.
+        `stages` is told when each is done.
         """
+        mark = stages.mark
         request = self.decode(data)
         mark("decode")
         self.authorise(principal, request)
@@ -67,12 +69,18 @@ class Served:
             call = Call(self.method, principal, session, deadline, request_id, clock.now_micros(), self.resources)
             if rehearsal:
                 session.roll_back()
-            if self.replay is None or rehearsal:
-                answer = self.handler(call, asked).SerializeToString()
-            else:
-                answer = self.replay.once(call, asked, self.handler)
-            mark("handle")
-            return answer
+            try:
+                if self.replay is not None and not rehearsal:
+                    answer = self.replay.once(call, asked, self.handler)
+                    mark("handle")
+                    return answer
+                response = self.handler(call, asked)
+                mark("handle")
+                answer = response.SerializeToString()
+                mark("encode")
+                return answer
+            finally:
+                stages.sql_seconds += session.sql_seconds
 
         answer = (self.engine.write if self.writes else self.engine.read)(work, deadline)
         mark("commit")
