@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Code, Fault, Reason
-from protoplane.base.observe import CallDone, Observe, Stages
+from protoplane.base.observe import CallDone, Mark, Observe, Stages
 from protoplane.base.settings import DeadlineSettings
 from protoplane.base.trace import parse
 from protoplane.contract.model import Method
@@ -37,7 +37,7 @@ class Served(Protocol):
     def method(self) -> Method:
         """What the contract says about it."""
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Callable[[str], None]) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark) -> bytes:
         """Decode, authorise, check, act, encode; `mark` is told of each. Raises Fault for every refusal."""
 
 
