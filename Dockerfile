@@ -25,5 +25,8 @@ ENV PATH=/opt/protoplane/bin:$PATH PYTHONUNBUFFERED=1
 # A number, so that Kubernetes can prove that it is not root (runAsNonRoot).
 USER 65532:65532
 WORKDIR /project
+# Calls, and metrics with /readyz and /livez; both listen on loopback until their addresses say otherwise. No HEALTHCHECK: it
+# would have to know the address. Whoever stops it should wait for server.drain_seconds and server.grace_seconds.
+EXPOSE 50051 9464
 ENTRYPOINT ["protoplane"]
 CMD ["serve"]

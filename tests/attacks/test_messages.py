@@ -9,8 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.attacks.messages import MALFORMED, ODD, bomb
-from tests.attacks.target import GET, HOSTILE, MEGABYTE, Target
+from protoplane.base import limits
+from tests.attacks.messages import MALFORMED, ODD, bomb, length_delimited
+from tests.attacks.target import CREATE, GET, HOSTILE, LIST, MEGABYTE, SERVICE, UPDATE, Target
 from tests.attacks.wire import Wire, message
 
 OK, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL = 0, 3, 8, 12, 13
@@ -50,6 +51,24 @@ def test_what_is_framed_badly_is_refused(
     target: Target, wire: Wire, make: Callable[[bytes], bytes], encoding: str, codes: set[int]
 ) -> None:
     assert wire.call(target.fields(GET, ("grpc-encoding", encoding)), make(target.get)).status in codes
+    assert target.works_on(wire)
+
+
+OVERHEAD_BYTES = 4
+"""Of a field around so many bytes: one for its number, three for its length."""
+
+
+@pytest.mark.parametrize("path", [GET, LIST, f"{SERVICE}/DeleteAccount"])
+def test_what_only_asks_may_be_less_large_than_what_holds_a_resource(target: Target, wire: Wire, path: str) -> None:
+    """A name, a filter and a page token have room; whoever sends more wants something else."""
+    largest = length_delimited(15, bytes(limits.QUESTION_BYTES_MAX - OVERHEAD_BYTES))
+    assert len(largest) == limits.QUESTION_BYTES_MAX
+    assert wire.call(target.fields(path), message(largest)).status != RESOURCE_EXHAUSTED
+    refused = wire.call(target.fields(path), message(largest + b"\x78\x01"))
+    assert refused.status == RESOURCE_EXHAUSTED
+    assert f"larger than the {limits.QUESTION_BYTES_MAX} bytes" in refused.fields["grpc-message"]
+    for holding in (CREATE, UPDATE):
+        assert wire.call(target.fields(holding), message(largest * 15)).status in {OK, INVALID_ARGUMENT}
     assert target.works_on(wire)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -218,6 +219,35 @@ def test_the_doctor_looks_at_the_certificate(project: Path, monkeypatch: pytest.
     assert "ends in 2 days" in warned[1]
     assert told[0] == "ok"
     assert told[1].startswith("a certificate for library.example until ")
+
+
+def test_the_doctor_looks_at_processes_addresses_and_what_is_not_encrypted(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "page.keys").write_text(base64.b64encode(bytes(32)).decode())
+    for name, value in (PRODUCTION | {"PROTOPLANE_DATABASE_URL": "sqlite:///library.db"}).items():
+        monkeypatch.setenv(name, value)
+    cores = len(os.sched_getaffinity(0))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("PROTOPLANE_METRICS_ADDRESS", f"127.0.0.1:{other.getsockname()[1]}")
+        monkeypatch.setenv("PROTOPLANE_SERVER_PROCESSES", str(cores + 1))
+        found = looked_at(project, "--production")
+    assert found["grpcio"][0][0] == "ok"
+    assert found["processes"][0][:2] == ("warn", f"{cores + 1}, with 16 calls at once each; this machine has {cores} cores for them")
+    assert found["metrics"][0][0] == "warn"
+    assert "set metrics.address" in found["metrics"][0][2]
+    monkeypatch.setenv("PROTOPLANE_METRICS_ADDRESS", "")
+    monkeypatch.setenv("PROTOPLANE_SERVER_ADDRESS", "unix:/tmp/none.sock")
+    found = looked_at(project, "--production")
+    assert [found[name][0][0] for name in ("metrics", "processes")] == ["warn", "fail"]
+    monkeypatch.setenv("PROTOPLANE_METRICS_ADDRESS", "0.0.0.0:0")
+    monkeypatch.setenv("PROTOPLANE_SERVER_PROCESSES", "1")
+    monkeypatch.setenv("PROTOPLANE_SERVER_ADDRESS", "0.0.0.0:0")
+    ((state, text, _),) = looked_at(project, "--production")["settings"]
+    assert (state, "unencrypted" in text) == ("fail", True)
+    monkeypatch.setenv("PROTOPLANE_SERVER_PLAINTEXT_REASON", "behind a mesh")
+    found = looked_at(project, "--production")
+    assert found["tls"] == [("ok", "traffic is not encrypted: behind a mesh", "")]
+    assert [found[name][0][0] for name in ("metrics", "processes")] == ["ok", "ok"]
+    assert "without credentials" in found["metrics"][0][1]
 
 
 def test_the_doctor_compares_the_tables_with_the_contract_and_changes_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

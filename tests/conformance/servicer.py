@@ -10,7 +10,7 @@ from typing import Any, cast
 from google.rpc import status_pb2
 
 from protoplane.base.deadline import Deadline
-from protoplane.base.observe import Observe, Stages
+from protoplane.base.observe import Mark, Observe
 from protoplane.base.settings import DeadlineSettings
 from protoplane.contract.model import Method
 from protoplane.edge.call import bind_call
@@ -34,7 +34,7 @@ class Answering:
     answers: Callable[[bytes], bytes]
     refusal: Refused | None = None
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, stages: Stages) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark) -> bytes:
         """What the call asks for."""
         try:
             return self.answers(data)

@@ -15,7 +15,7 @@ import pytest
 from protoplane.app import App, identify, open_edge
 from protoplane.base.config import load
 from protoplane.base.deadline import Deadline
-from protoplane.base.observe import CallDone, Observation, Stages
+from protoplane.base.observe import CallDone, Mark, Observation
 from protoplane.base.settings import Environment, Settings
 from protoplane.contract.load import load as load_contract
 from protoplane.contract.model import Contract, Method
@@ -64,10 +64,10 @@ class Answering:
     method: Method
     answers: Callable[[Asked], bytes]
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, stages: Stages) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark) -> bytes:
         """What the test answers."""
         answer = self.answers(Asked(data, principal, deadline, request_id, lambda: deadline.cancelled))
-        stages.mark("handle")
+        mark("handle")
         return answer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import re
 import threading
@@ -16,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from protoplane.base.errors import REASONS, Code, Fault, Reason, Refusal, Violation, invalid_fields
 from protoplane.base.observe import CallDone
+from protoplane.base.settings import DeadlineSettings
 from protoplane.edge.refusal import DETAILS_BYTES_MAX
 from protoplane.edge.rpc import Call
 from tests.edge.conftest import GET, LIST, Asked, Notes, Pause, Running, Starter
@@ -190,6 +192,21 @@ def test_a_method_is_told_the_callers_deadline_within_bounds(start: Starter, ask
 
     running = start({GET: answer})
     running.call(GET, timeout=asked)
+    assert low < left[0] <= high
+
+
+@pytest.mark.parametrize(("asked", "low", "high"), [(None, 1, 2.1), (2.5, 1, 2.6), (60.0, 2, 3.1)])
+def test_the_deadline_of_a_call_without_one_and_the_longest_are_settings(
+    start: Starter, asked: float | None, low: float, high: float
+) -> None:
+    left: list[float] = []
+
+    def answer(call: Asked) -> bytes:
+        left.append(call.deadline.remaining_seconds())
+        return b""
+
+    start.settings = dataclasses.replace(start.settings, deadlines=DeadlineSettings(default_seconds=2.0, max_seconds=3.0))
+    start({GET: answer}).call(GET, timeout=asked)
     assert low < left[0] <= high
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import re
 import threading
@@ -11,8 +13,12 @@ import pytest
 
 from protoplane.app import NotStartedError
 from protoplane.base import config
+from protoplane.base.settings import Environment
+from protoplane.edge import core
 from protoplane.edge.server import OPTIONS
-from tests.edge.conftest import LIST, Running, Starter
+from protoplane.identity.tokens import Signer
+from tests.attacks.wire import Wire, block, headers, message
+from tests.edge.conftest import LIST, Pause, Running, Starter
 
 
 def test_an_address_in_use_is_told_clearly(start: Starter, running: Running) -> None:
@@ -68,3 +74,46 @@ def test_grpc_is_silenced_unless_somebody_wants_to_hear_it(monkeypatch: pytest.M
     monkeypatch.setenv("GRPC_VERBOSITY", "DEBUG")
     config.silence_grpc()
     assert os.environ["GRPC_VERBOSITY"] == "DEBUG"
+
+
+def test_a_connection_that_has_come_of_age_is_asked_to_end_and_its_calls_are_answered(start: Starter) -> None:
+    pause = Pause(b"late")
+    running = start({LIST: pause}, connection_age_seconds=1.0)
+    fields = {":method": "POST", ":scheme": "http", ":path": LIST, ":authority": "x", "te": "trailers", "content-type": "application/grpc"}
+    with Wire(f"127.0.0.1:{running.app.port}") as wire:
+        (stream,) = wire.streams(1)
+        wire.send(headers(stream, block(list(fields.items()))))
+        wire.data(stream, message(b""), end_stream=True)
+        assert pause.entered.wait(10)
+        assert wire.wait(lambda: wire.goaway is not None)
+        assert not wire.closed
+        pause.release.set()
+        answer = wire.answered(stream)
+        assert (answer.status, answer.data) == (0, message(b"late"))
+        assert wire.ended()
+    assert wire.goaway is not None
+    assert wire.goaway[0] == 0, "it is no error"
+
+
+@pytest.mark.parametrize("what", ["version", "name"])
+def test_a_grpcio_that_was_not_read_is_told_in_development_and_refused_in_production(
+    start: Starter, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    if what == "version":
+        monkeypatch.setattr(grpc, "__version__", "1.999.0")
+    else:
+        monkeypatch.setitem(core.NAMES, core.cygrpc.CompletionQueue, ("poll", "gone"))
+    running = start()
+    assert running.observed("grpcio.unknown")
+    assert running.call(LIST, b"x") == b"x"
+    start.settings = dataclasses.replace(start.settings, environment=Environment.SERVE, jwks=json.dumps(Signer.new().jwks()))
+    with pytest.raises(NotStartedError, match="1.999.0; this server needs" if what == "version" else "gone"):
+        start()
+
+
+def test_what_grpc_knows_of_other_connections_is_shown_to_nobody(running: Running) -> None:
+    assert ("grpc.enable_channelz", 0) in OPTIONS
+    for version in ("v1", "v1alpha"):
+        with pytest.raises(grpc.RpcError) as caught:
+            running.call(f"/grpc.channelz.{version}.Channelz/GetServers", token=running.token())
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -55,8 +55,8 @@ class Loaded:
         line = next(line for line in Path("/proc", str(self.pid), "status").read_text().splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) * 1_024
 
-    def handling_millis(self) -> float:
-        """What the server says that one call took it to answer, when nothing else goes on: the median of some."""
+    def database_millis(self) -> float:
+        """What the server says that the database took of one call, when nothing else goes on: the median of some."""
         metadata = [("authorization", f"Bearer {self.token}"), ("server-timing", "on")]
         found = []
         with grpc.insecure_channel(self.process.target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
@@ -64,7 +64,7 @@ class Loaded:
             for _ in range(21):
                 _, call = method.with_call(self.request, metadata=metadata, timeout=10)
                 stages = dict(call.trailing_metadata())["server-timing"].split(", ")
-                found.append(float(dict(stage.split(";dur=") for stage in stages)["total"]))
+                found.append(float(dict(stage.split(";dur=") for stage in stages)["sql"]))
         return sorted(found)[10]
 
 
@@ -88,7 +88,7 @@ def loaded(database: Database, tmp_path: Path, client_modules: Any) -> Iterator[
 
 @pytest.mark.engines("mariadb")
 def test_twice_the_load_it_can_carry_is_carried_as_far_as_it_can_be(loaded: Loaded) -> None:
-    assert loaded.handling_millis() > 1, "the method is to cost its database something"
+    assert loaded.database_millis() > 1, "the method is to cost its database something"
     loaded.load(0, 2.0)  # Every thread has its connection, and the memory it needs.
     peak = loaded.load(0, PEAK_SECONDS)
     assert set(peak) == {"OK"}

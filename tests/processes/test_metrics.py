@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -62,6 +63,19 @@ def test_calls_are_counted_over_all_processes_and_stay_counted_when_one_dies(pro
         process.started(times=4)
         until(lambda: sample(port, "protoplane_processes") == 2)
         assert sample(port, "grpc_server_handled_total", **labels) == before
+
+
+def test_readiness_ends_before_calls_do_and_being_alive_does_not(project: Project, client: Client) -> None:
+    variables = {"PROTOPLANE_METRICS_ADDRESS": "127.0.0.1:0", "PROTOPLANE_SERVER_DRAIN_SECONDS": "4"}
+    with project.serving(**variables) as process, client.once(process.target) as stub:
+        port = port_of(process)
+        until(lambda: fetched(port, "/readyz")[0] == 200)
+        stopping = threading.Thread(target=process.stop)
+        stopping.start()
+        until(lambda: fetched(port, "/readyz")[0] == 503)
+        assert fetched(port, "/livez")[0] == 200
+        assert stub.Ask(client.pb.AskRequest(), **client.own).pid
+        stopping.join()
 
 
 def test_callers_cannot_make_series_and_their_secrets_are_in_none(project: Project) -> None:

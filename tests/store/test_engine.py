@@ -427,6 +427,10 @@ def test_unsafe_server_settings_are_found(database: Database, store: Engine) -> 
         database.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
     store.threads = 1_000
     assert [finding.rule for finding in store.findings() if finding.fatal] == ["connections-too-few"]
+    store.threads = 1
+    room = int(str(database.execute("SELECT @@max_connections")[0][0]))
+    found = [finding for finding in store.findings(processes=room // 2) if finding.rule.startswith("connections")]
+    assert [(finding.rule, finding.fatal) for finding in found] == [("connections-too-few-to-replace", False)]
 
 
 @pytest.mark.parametrize("refuse", ["duplicate", "deadline", "conflict", "work"])

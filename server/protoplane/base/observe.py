@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from protoplane.base import clock
 
@@ -24,17 +24,18 @@ class Level(StrEnum):
 class Stages:
     """The times at which one call passed each stage; made for every call, so it only notes them."""
 
-    __slots__ = ("marks", "sql_seconds", "started_seconds")
+    __slots__ = ("marks", "started_seconds")
 
     def __init__(self) -> None:
         self.started_seconds = clock.monotonic_seconds()
         self.marks: list[tuple[str, float]] = []
-        self.sql_seconds = 0.0
-        """Of them, the time in which the database worked, or was waited for."""
 
-    def mark(self, stage: str) -> None:
-        """The stage is done now."""
-        self.marks.append((stage, clock.monotonic_seconds()))
+    def mark(self, stage: str, sql_seconds: float = 0.0) -> None:
+        """The stage is done now. What of it the database took is a stage of its own before it, `sql`."""
+        marks = self.marks
+        if sql_seconds:
+            marks.append(("sql", (marks[-1][1] if marks else self.started_seconds) + sql_seconds))
+        marks.append((stage, clock.monotonic_seconds()))
 
     def seconds(self) -> float:
         """From the start to the last mark."""
@@ -42,14 +43,13 @@ class Stages:
         return marks[-1][1] - self.started_seconds if marks else 0.0
 
     def millis(self) -> dict[str, float]:
-        """Milliseconds of each stage; of all in `total`, and of the statements among them in `sql`."""
-        spent, before = {}, self.started_seconds
+        """Milliseconds of each stage, of all its times where a transaction was run again, and of all in `total`."""
+        spent: dict[str, float] = {}
+        before = self.started_seconds
         for stage, at in self.marks:
-            spent[stage] = _millis(at - before)
+            spent[stage] = spent.get(stage, 0.0) + at - before
             before = at
-        if self.sql_seconds:
-            spent["sql"] = _millis(self.sql_seconds)
-        return {**spent, "total": _millis(before - self.started_seconds)}
+        return {stage: _millis(seconds) for stage, seconds in spent.items()} | {"total": _millis(before - self.started_seconds)}
 
 
 class CallDone(NamedTuple):
@@ -88,6 +88,13 @@ class Event:
 Observation: TypeAlias = CallDone | Event
 Observe: TypeAlias = Callable[[Observation], None]
 """Told of each on the thread where it happened; must neither wait nor fail."""
+
+
+class Mark(Protocol):
+    """`Stages.mark`, as it is handed to those who pass the stages."""
+
+    def __call__(self, stage: str, sql_seconds: float = 0.0) -> None:
+        """The stage is done now."""
 
 
 def told_to(*readers: Observe) -> Observe:

@@ -5,29 +5,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import socket
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import cached_property
+from collections.abc import Iterator
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
 from protoplane.base import config
 from protoplane.base.settings import Environment
+from protoplane.cli import outside
+from protoplane.cli.checking import Check, Look, Patient, State
 from protoplane.cli.project import project_option
 from protoplane.database import DRIVER_LINE
 
 if TYPE_CHECKING:
     from protoplane.base.settings import Settings
     from protoplane.contract.model import Contract
-    from protoplane.project import Project
     from protoplane.store.engine import Engine
 
 PYTHON_MIN = (3, 11)
@@ -49,41 +46,6 @@ TOOLS = {
 }
 INSTALL = "in the checkout of Protoplane: pip install ."
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-
-
-class State(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at; `todo` says what to do unless it is OK."""
-
-    name: str
-    state: State
-    text: str
-    todo: str = ""
-
-
-class Patient:
-    """The project that is looked at; its contract and code are read once."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    @cached_property
-    def project(self) -> Project:
-        """Contract and code, with what is wrong about them."""
-        from protoplane.project import read_project
-
-        return read_project(self.settings)
-
-
-Look: TypeAlias = Callable[[Patient], Iterator[Check]]
 
 
 def checks(folder: Path, environment: Environment) -> Iterator[Check]:
@@ -240,47 +202,6 @@ def _keys(patient: Patient) -> Iterator[Check]:
         )
 
 
-def _tls(patient: Patient) -> Iterator[Check]:
-    """What the server would show to its clients."""
-    from protoplane.edge import tls
-
-    settings = patient.settings
-    if (files := tls.files_of(settings.server, settings.folder)) is None:
-        reason = settings.server.plaintext_reason
-        yield Check("tls", State.OK, f"traffic is not encrypted: {reason or 'no server.tls_certificate'}")
-        return
-    try:
-        pair = tls.read(files)
-    except tls.TlsError as error:
-        yield from (Check("tls", State.FAIL, f"{problem.where}: {problem.what}", problem.mend) for problem in error.problems)
-        return
-    yield from (Check("tls", State.WARN, f"{problem.where}: {problem.what}", problem.mend) for problem in tls.warnings(files, pair))
-    clients = "" if files.client_ca is None else f"; clients need a certificate of {files.client_ca}"
-    yield Check("tls", State.OK, f"a certificate for {', '.join(pair.names) or 'nobody'} until {pair.facts()['ends']}{clients}")
-
-
-def _port(patient: Patient) -> Iterator[Check]:
-    settings = patient.settings
-    host, _, port = settings.server.address.rpartition(":")
-    if settings.server.address.startswith("unix") or not port.isdigit() or port == "0":
-        yield Check("port", State.OK, settings.server.address)
-        return
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As the server does: a port in TIME_WAIT is free.
-        try:
-            probe.bind((host.strip("[]"), int(port)))
-        except OSError as error:
-            yield Check(
-                "port",
-                State.WARN,
-                f"{settings.server.address}: {error.strerror}",
-                "stop what listens there (perhaps this project's server), or set server.address",
-            )
-            return
-    yield Check("port", State.OK, f"{settings.server.address} is free")
-
-
 def _tools() -> Iterator[Check]:
     for name, (purpose, line) in TOOLS.items():
         found = shutil.which(name)
@@ -295,8 +216,7 @@ LOOKS: dict[str, Look] = {
     "driver": _driver,
     "database": _database,
     "keys": _keys,
-    "tls": _tls,
-    "port": _port,
+    **outside.LOOKS,
 }
 COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
 
@@ -306,7 +226,7 @@ COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
 @click.option("--production", is_flag=True, help="Check what `serve` needs, not what `dev` does.")
 @project_option
 def command(*, as_data: bool, production: bool, project: Path) -> None:
-    """Check this machine and the project: versions, driver, contract, database and its tables, keys, certificate, port, tools.
+    """Check this machine and the project: versions, driver, contract, database and its tables, keys, processes, certificate, addresses, tools.
 
     Exit code 1 when a check fails; warnings are about comfort and safety.
     """

@@ -21,6 +21,8 @@ from protoplane.base.errors import REASONS, Code, Reason
 from protoplane.base.settings import SECTIONS, reference
 from protoplane.cli.main import COMMANDS, main
 from protoplane.contract import report
+from protoplane.edge import health, rpc, wire
+from protoplane.edge.server import OPTIONS
 from protoplane.method import custom
 
 MARK = "<!-- Made by `make generate` from {source}; changes here are lost. -->\n\n"
@@ -155,11 +157,48 @@ def limits_page() -> str:
     """Every bound with its reason."""
     head = (
         "# Limits\n\n"
-        "Every bound on what callers send and a call may take. They are constants; only the deadlines can be [set](configuration.md#deadlines).\n\n"
+        "Every bound on what callers send and a call may take. They are constants, but for [deadlines](configuration.md#deadlines), and for how many\n"
+        "calls run and wait and how long connections live ([server](configuration.md#server)).\n\n"
         "| limit | value | what it bounds |\n| --- | --- | --- |\n"
     )
     lines = (f"| `{name}` | {value:,} | {_cell(text)} |\n" for name, value, text in _limits())
-    return MARK.format(source="server/protoplane/base/limits.py") + head + "".join(lines)
+    return MARK.format(source="server/protoplane/base/limits.py") + head + "".join(lines) + _connection_limits()
+
+
+def _connection_limits() -> str:
+    """What the server bounds before any method is called: read from where it is used."""
+    option = dict(OPTIONS)
+    rows = (
+        ("Calls at once on one connection", option["grpc.max_concurrent_streams"], "more wait at the client"),
+        (
+            "Bytes of metadata of a call, names and values",
+            option["grpc.max_metadata_size"],
+            "`RESOURCE_EXHAUSTED`, from gRPC itself",
+        ),
+        ("Seconds from the headers of a call to its first message", wire.MESSAGE_SECONDS_MAX, "`MESSAGE_LATE`"),
+        ("Calls of a process whose first message is awaited", wire.AWAITED_MAX, "the oldest gets `MESSAGE_LATE`"),
+        ("Seconds between two messages of a request stream", rpc.PAUSE_SECONDS_MAX, "`MESSAGE_LATE`"),
+        ("Seconds for a caller to take an answer, or a message of a stream", rpc.SEND_SECONDS_MAX, "the call is cut off"),
+        ("Bytes of large answers that a connection has not taken", wire.CONNECTION_BYTES_MAX, "`ANSWERS_UNREAD`"),
+        ("The same of a process", wire.UNSENT_BYTES_MAX, "`ANSWERS_UNREAD` for all but the first of each connection"),
+        ("Watchers of health in a process", health.WATCHERS_MAX, "`OVERLOADED`"),
+        ("Seconds for a new connection to begin HTTP/2, TLS included", option["grpc.server_handshake_timeout_ms"] / 1_000, "it is closed"),
+        ("Seconds that a connection may be without calls", option["grpc.max_connection_idle_ms"] / 1_000, "it is asked to end"),
+        ("Seconds for the calls of a connection that was asked to end", option["grpc.max_connection_age_grace_ms"] / 1_000, "it is closed"),
+        (
+            "Seconds between pings of a client",
+            option["grpc.http2.min_ping_interval_without_data_ms"] / 1_000,
+            "the third too early ends it",
+        ),
+        ("Seconds without a sign of life until the server pings", option["grpc.keepalive_time_ms"] / 1_000, ""),
+        ("Seconds for the answer to that ping", option["grpc.http2.ping_timeout_ms"] / 1_000, "the connection is closed"),
+    )
+    head = "\n## Connections\n\n| bound | value | beyond it |\n| --- | --- | --- |\n"
+    return head + "".join(f"| {what} | {_number(value)} | {beyond} |\n" for what, value, beyond in rows)
+
+
+def _number(value: float) -> str:
+    return f"{int(value) if value == int(value) else value:,}"
 
 
 def _limits() -> Iterator[tuple[str, int | float, str]]:

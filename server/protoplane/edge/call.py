@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Code, Fault, Reason
-from protoplane.base.observe import CallDone, Observe, Stages
+from protoplane.base.observe import CallDone, Mark, Observe, Stages
 from protoplane.base.settings import DeadlineSettings
 from protoplane.base.trace import parse
 from protoplane.contract.model import Method
@@ -37,8 +37,8 @@ class Served(Protocol):
     def method(self) -> Method:
         """What the contract says about it."""
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, stages: Stages) -> bytes:
-        """Decode, authorise, check, act, encode; `stages` is told of each. Raises Fault for every refusal."""
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark) -> bytes:
+        """Decode, authorise, check, act, encode; `mark` is told of each. Raises Fault for every refusal."""
 
 
 class Head(NamedTuple):
@@ -88,7 +88,7 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
             deadline = Deadline.after(min(seconds, max_seconds), cancelled)
             if seconds <= 0:
                 deadline.check()
-            response = answer(data, principal, deadline, head.request_id, stages)
+            response = answer(data, principal, deadline, head.request_id, stages.mark)
         except BaseException as problem:  # noqa: BLE001 - also SystemExit of a servicer: without a status the caller would wait for ever.
             # Nothing of it is kept in this frame, which its traceback has: the cycle would keep the request until a garbage collection.
             raise refuse(problem, head, principal, stages) from None

@@ -40,14 +40,14 @@ class Replay:
         self._look = select_by_key(REQUEST_TABLE, ("digest", "response"), database)
         self.keep = update_by_key(REQUEST_TABLE, ("response",), database)
 
-    def once(self, call: Call, request: Any, handler: Callable[[Call, Message], Message]) -> bytes:
-        """The encoded answer: the handler's, or the first one given to the same request_id.
+    def once(self, call: Call, request: Any, act: Callable[[Call, Message], bytes]) -> bytes:
+        """The encoded answer: what `act` gives, or the first one given to the same request_id.
 
         Raises Fault REQUEST_ID_REUSED for another body, REQUEST_IN_PROGRESS while the first call runs.
         """
         request_id: str = request.request_id
         if not request_id:
-            return handler(call, request).SerializeToString()
+            return act(call, request)
         key = (_owner(call.principal), self.method, request_id.lower())
         request.request_id = key[2]  # A UUID is the same in capitals, and so is the request.
         digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
@@ -57,7 +57,7 @@ class Replay:
             return self._again(call, key, digest)
         except LockTimeout:
             raise Fault(Reason.REQUEST_IN_PROGRESS, requestId=request_id, retry_delay_seconds=1.0) from None
-        answer = handler(call, request).SerializeToString()
+        answer = act(call, request)
         call.session.execute(self.keep, (zlib.compress(answer, 1), *key))
         return answer
 

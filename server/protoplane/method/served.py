@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from protoplane.base import clock
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
-from protoplane.base.observe import Stages
+from protoplane.base.observe import Mark
 from protoplane.contract.model import Access, Method
 from protoplane.identity.principal import Principal
 from protoplane.method.call import Call, Stored
@@ -49,38 +49,37 @@ class Served:
     code: str = ""
     """Place of the team's own Python: `servicers.py:12`."""
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, stages: Stages) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark) -> bytes:
         """Decode, authorise, check, act, encode: AIP-211 puts permission before validation. Raises Fault.
 
-        `stages` is told when each is done.
+        `mark` is told when each stage is done.
         """
-        mark = stages.mark
         request = self.decode(data)
         mark("decode")
         self.authorise(principal, request)
         mark("authorise")
         self.prepare(request)
         mark("check")
-        rehearsal = self.validate_only(request)
+        rehearsal, note = self.validate_only(request), self.engine.slowest()
 
         def work(session: Session) -> bytes:
             # A transaction that is run again starts from the bytes: the handler may have changed its request.
             asked = request if session.attempt == 1 else self._fresh(data)
             call = Call(self.method, principal, session, deadline, request_id, clock.now_micros(), self.resources)
+            before_seconds = note.all_seconds
+
+            def act(call: Call, asked: Message) -> bytes:
+                try:
+                    answer = self.handler(call, asked)
+                finally:
+                    mark("handle", note.all_seconds - before_seconds)
+                encoded = answer.SerializeToString()
+                mark("encode")
+                return encoded
+
             if rehearsal:
                 session.roll_back()
-            try:
-                if self.replay is not None and not rehearsal:
-                    answer = self.replay.once(call, asked, self.handler)
-                    mark("handle")
-                    return answer
-                response = self.handler(call, asked)
-                mark("handle")
-                answer = response.SerializeToString()
-                mark("encode")
-                return answer
-            finally:
-                stages.sql_seconds += session.sql_seconds
+            return act(call, asked) if self.replay is None or rehearsal else self.replay.once(call, asked, act)
 
         answer = (self.engine.write if self.writes else self.engine.read)(work, deadline)
         mark("commit")

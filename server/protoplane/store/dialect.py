@@ -329,6 +329,10 @@ class MySQLFamily(Dialect):
             problem = f"max_connections is {room}; this server alone keeps up to {connections}, and {CONNECTIONS_RESERVED} are for others"
             mend = "raise max_connections, or lower the number of threads or processes"
             found.append(ServerFinding("connections-too-few", problem, mend, fatal=True))
+        elif room < 2 * connections + CONNECTIONS_RESERVED:
+            problem = f"max_connections is {room}; while processes are replaced there are two of each, with up to {2 * connections}"
+            mend = "raise max_connections, or lower the number of threads or processes"
+            found.append(ServerFinding("connections-too-few-to-replace", problem, mend, fatal=False))
         packet = int(variables.get("max_allowed_packet", 0))
         if packet < PACKET_BYTES_MIN:
             problem = f"max_allowed_packet is {packet} bytes; a message of {limits.VALUE_BYTES_MAX} bytes needs {PACKET_BYTES_MIN}"

@@ -98,19 +98,13 @@ ENDED = _Ended()
 class Session:
     """The statements of one piece of work. Errors about data are `Duplicate`, `ParentMissing`, `HasChildren` or a Fault."""
 
-    __slots__ = ("_before_seconds", "_connection", "attempt", "rolled_back")
+    __slots__ = ("_connection", "attempt", "rolled_back")
 
     def __init__(self, connection: Connection, attempt: int) -> None:
         self._connection = connection
         self.attempt = attempt
         """1 at first; more when the transaction is run again."""
         self.rolled_back = False
-        self._before_seconds = connection.slowest.total_seconds
-
-    @property
-    def sql_seconds(self) -> float:
-        """In which its statements ran so far."""
-        return self._connection.slowest.total_seconds - self._before_seconds
 
     def end(self) -> None:
         """Its work is done: whoever kept it would write in the name of another call."""

@@ -23,19 +23,19 @@ class Statement:
 class Slowest:
     """The note of one thread."""
 
-    __slots__ = ("_params", "_seconds", "_sql", "total_seconds")
+    __slots__ = ("_params", "_seconds", "_sql", "all_seconds")
 
     def __init__(self) -> None:
         self._sql = ""
         self._params: Sequence[object] = ()
         self._seconds = 0.0
-        self.total_seconds = 0.0
-        """In which statements ran, from the beginning of the thread."""
+        self.all_seconds = 0.0
+        """Of all statements of the thread, ever."""
 
     def ran(self, sql: str, params: Sequence[object], began_seconds: float) -> None:
         """A statement that began then has ended now. It costs every statement 0.2 µs."""
         seconds = monotonic_seconds() - began_seconds
-        self.total_seconds += seconds
+        self.all_seconds += seconds
         if seconds > self._seconds:
             self._sql, self._params, self._seconds = sql, params, seconds
 
