@@ -202,9 +202,11 @@ def test_a_caller_that_goes_ends_its_stream(serve: Serve) -> None:
     stream = peer.channel.unary_stream("/t/Tick")(b"", timeout=20)
     next(stream)
     stream.cancel()
-    for _ in range(5):
+    for _ in range(100):  # Some may be sent before the server hears of it.
         more.release()
-    assert closed.wait(5)
+        if closed.wait(0.05):
+            return
+    raise AssertionError("the stream goes on")
 
 
 def test_a_connection_that_reads_no_answers_gets_no_more_of_them_and_others_do(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

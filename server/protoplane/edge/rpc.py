@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, final
 
 from protoplane.base import clock, limits
 from protoplane.base.errors import Fault, Reason
 from protoplane.edge.core import cygrpc
-from protoplane.edge.refusal import Refused, refused
+from protoplane.edge.refusal import Refused
 
 if TYPE_CHECKING:
     from protoplane.edge.wire import Wire
@@ -69,7 +69,6 @@ class Call:
         "_details",
         "_handler",
         "_headed",
-        "_next",
         "_request",
         "_wire",
         "_written",
@@ -94,7 +93,6 @@ class Call:
         """Whether a status was sent."""
         self._headed = False
         self._request: bytes | None = None
-        self._next: SimpleQueue[bytes | None] | None = None
         self._written: SimpleQueue[bool] | None = None
         self._callbacks: list[Callable[[], None]] | None = []
 
@@ -135,15 +133,15 @@ class Call:
             return True
 
     def send_initial_metadata(self, metadata: Metadata) -> None:
-        """Send metadata before the first message; once, and before a stream of requests has been read to its end."""
-        self._batch([self._head(metadata)], _ignore)
+        """Send metadata before the first message; once, and before a stream of requests has been read to its end, else ValueError."""
+        if self._headed:
+            raise ValueError("initial metadata has been sent before")  # The core would refuse it, and never let go of the call.
+        self._send_batch((), _ignore, head=metadata)
 
     def post(self, message: bytes, sent: Callable[[bool], None]) -> None:
         """Send a message of a stream without waiting; `sent` is told, on a thread that must not wait, whether it was taken."""
-        operations = [cygrpc.SendMessageOperation(message, WRITE_THROUGH)]
-        if not self._headed:
-            operations.insert(0, self._head(None))
-        if not self._batch(operations, lambda event: sent(event.success)):
+        operations = (cygrpc.SendMessageOperation(message, WRITE_THROUGH),)
+        if self.ended or not self._send_batch(operations, lambda event: sent(event.success)):
             sent(False)  # noqa: FBT003 - the one thing it is told.
 
     def cancel(self) -> None:
@@ -152,11 +150,11 @@ class Call:
         self._core.cancel()
 
     def end(self, code: int = 0, text: str = "", response: bytes | None = None) -> None:
-        """Send the status, and a last message with it."""
+        """Send the status, and a last message with it. Raises what the core says of values that it cannot send; then nothing was sent."""
         if self.ended:
             return
         operations = [cygrpc.SendStatusFromServerOperation(self.trailing_metadata, code, text.encode("utf-8", "replace"), 0)]
-        done = _ignore
+        done, taken = _ignore, False
         if response is not None:
             large = len(response) >= UNSENT_BYTES_COUNTED
             operations.append(cygrpc.SendMessageOperation(response, WRITE_THROUGH if large else 0))
@@ -165,11 +163,12 @@ class Call:
                     self._wire.refuse(self, Fault(Reason.ANSWERS_UNREAD))
                     return
                 done = self._on_taken
-        self.ended = True  # Not before: what cannot be sent raises until here, and then it is that which is told.
-        if not self._headed:
-            operations.append(self._head(None))
-        if not self._batch(operations, done):
-            done(None)
+        try:
+            taken = self._send_batch(operations, done)
+        finally:
+            if not taken:
+                done(None)
+        self.ended = True  # Not before: what cannot be sent raises, and then it is that which is told.
 
     def end_refused(self, refusal: Refused) -> None:
         """Send a refusal."""
@@ -188,11 +187,10 @@ class Call:
         """Refuse it before anything of it is received."""
         self.ended = True
         status = cygrpc.SendStatusFromServerOperation(refusal.trailing_metadata, refusal.code, refusal.text.encode(), 0)
-        operations = (self._head(None), cygrpc.ReceiveCloseOnServerOperation(0), status)
-        self._core.start_server_batch(operations, self._on_turned_away)
+        self._send_batch((cygrpc.ReceiveCloseOnServerOperation(0), status), self._on_turned_away)
 
     def _on_first(self, event: Any) -> None:
-        data: bytes | None = event.batch_operations[0].message()
+        data = _message_of(event)
         if not self._wire.awaited.discard(self):
             return  # It came too late.
         self.arrived_seconds = clock.monotonic_seconds()
@@ -201,7 +199,7 @@ class Call:
             if not self.cancelled:
                 self._wire.refuse(self, Fault(Reason.MESSAGE_MISSING))
         elif data is not None and len(data) > handler.message_bytes_max:
-            self._wire.refuse(self, Fault(Reason.MESSAGE_TOO_LARGE, bytesMax=str(handler.message_bytes_max)))
+            self._wire.refuse(self, self._too_large())
         else:
             self._request = data
             self._wire.take(self, handler)
@@ -223,46 +221,31 @@ class Call:
     # How it is answered.
 
     def run(self) -> None:
-        """Answer one message with one message."""
-        if self.cancelled:
-            return
-        request, self._request = self._request, None
+        """Answer it. Whatever happens, it is ended: without a status the caller would wait for ever."""
         try:
-            self.end(0, "", self._handler.serve(request, self))
-        except Refused as refusal:
-            self.end_refused(refusal)
-        except BaseException as bug:  # noqa: BLE001 - the last resort: without a status the caller would wait for ever.
-            self._wire.broke(self, bug)
-
-    def run_inline(self) -> None:
-        """Answer on the thread that heard of it."""
-        if not self._handler.response_streaming:
-            self.run()
-            return
-        try:
-            self._handler.serve(self._request, self)
-        except Refused as refusal:
-            self.end_refused(refusal)
-        except BaseException as bug:  # noqa: BLE001 - as above.
-            self._wire.broke(self, bug)
-
-    def run_stream(self) -> None:
-        """Answer a stream, or with one; holds its thread until the end."""
-        handler = self._handler
-        try:
-            request = self._messages() if handler.request_streaming else self._request
-            answer = handler.serve(request, self)
-            if handler.response_streaming:
-                self._send_all(answer)
-                self.end()
-            else:
-                self.end(0, "", answer)
-        except Refused as refusal:
-            self.end_refused(refusal)
+            try:
+                self._answer()
+            except Refused as refusal:
+                self.end_refused(refusal)
         except Gone:
             return
-        except BaseException as bug:  # noqa: BLE001 - as above.
+        except BaseException as bug:  # noqa: BLE001 - the last resort.
             self._wire.broke(self, bug)
+
+    def _answer(self) -> None:
+        if self.cancelled:
+            return
+        handler = self._handler
+        request: Any
+        request, self._request = self._request, None
+        if handler.request_streaming:
+            request = self._messages(request)
+        answer = handler.serve(request, self)
+        if not handler.response_streaming:
+            self.end(0, "", answer)
+        elif not handler.inline:
+            self._send_all(answer)
+            self.end()
 
     def _send_all(self, messages: Iterator[bytes]) -> None:
         try:
@@ -288,21 +271,28 @@ class Call:
             self.cancel()
         raise Gone
 
-    def _messages(self) -> Iterator[bytes]:
-        """The messages of the request; raises Refused when they pause for too long, and ends the method when the caller is gone."""
-        message, self._request = self._request, None
-        self._next = SimpleQueue()
+    def _messages(self, message: bytes | None) -> Iterator[bytes]:
+        """The messages of the request, `message` first; ends the method when they pause for too long, or the caller is gone."""
+        received: SimpleQueue[bytes | None] = SimpleQueue()
         while message is not None:
             yield message
-            if not self.active:
-                raise Gone
-            if not self._batch([cygrpc.ReceiveMessageOperation(0)], self._on_next):
+            if not (self.active and self._batch((cygrpc.ReceiveMessageOperation(0),), lambda event: received.put(_message_of(event)))):
                 raise Gone
             try:
-                message = self._next.get(timeout=max(0.0, min(PAUSE_SECONDS_MAX, self.remaining_seconds())))
+                message = received.get(timeout=max(0.0, min(PAUSE_SECONDS_MAX, self.remaining_seconds())))
             except Empty:
-                raise refused(Fault(Reason.MESSAGE_LATE), "") from None
+                self._give_up(Fault(Reason.MESSAGE_LATE))
+            if message is not None and len(message) > self._handler.message_bytes_max:
+                self._give_up(self._too_large())
         self._confirm_end()
+
+    def _give_up(self, fault: Fault) -> NoReturn:
+        """Refuse a call whose method is under way, and end the method."""
+        self._wire.refuse(self, fault)
+        raise Gone
+
+    def _too_large(self) -> Fault:
+        return Fault(Reason.MESSAGE_TOO_LARGE, bytesMax=str(self._handler.message_bytes_max))
 
     def _confirm_end(self) -> None:
         """Raise Gone unless the caller ended its stream itself.
@@ -311,27 +301,31 @@ class Call:
         would act upon half of what was meant. Whether metadata can still be sent tells them apart. Where it has been sent before,
         one more message is asked for, which takes about as long as that next event needs; more there is not.
         """
-        probe = cygrpc.ReceiveMessageOperation(0) if self._headed else self._head(None)
         answered: SimpleQueue[bool] = SimpleQueue()
-        if self.active and self._batch([probe], lambda event: answered.put(event.success)):
-            self._await(answered)
+
+        def answer(event: Any) -> None:
+            answered.put(event.success)
+
+        if self.active:
+            probing = self._batch((cygrpc.ReceiveMessageOperation(0),), answer) if self._headed else self._send_batch((), answer)
+            if probing:
+                self._await(answered)
         if not self.active:
             raise Gone
 
-    def _on_next(self, event: Any) -> None:
-        message: bytes | None = event.batch_operations[0].message()
-        if message is not None and len(message) > self._handler.message_bytes_max:
-            self._wire.refuse(self, Fault(Reason.MESSAGE_TOO_LARGE, bytesMax=str(self._handler.message_bytes_max)))
-            message = None
-        assert self._next is not None
-        self._next.put(message)
-
-    def _head(self, metadata: Metadata | None) -> Any:
-        self._headed = True
-        return cygrpc.SendInitialMetadataOperation(metadata, 0)
+    def _send_batch(self, operations: Sequence[Any], done: Callable[[Any], None], head: Metadata | None = None) -> bool:
+        """Start operations that send, the initial metadata first unless it has been sent; otherwise as `_batch`."""
+        if self._headed:
+            return self._batch(operations, done)
+        self._headed = True  # Before: `done` may be told, and send more, before this goes on.
+        try:
+            return self._batch((cygrpc.SendInitialMetadataOperation(head, 0), *operations), done)
+        except BaseException:
+            self._headed = False
+            raise
 
     def _batch(self, operations: Sequence[Any], done: Callable[[Any], None]) -> bool:
-        """Start operations; False when the core does not take them, and `done` will not be told."""
+        """Start operations; False when the core does not take them, and `done` will not be told. What raises has started nothing."""
         return not self._core.start_server_batch(operations, done)
 
 
@@ -341,6 +335,12 @@ class Gone(BaseException):
 
 _closing = threading.Lock()
 """Held while a call's callbacks are changed: rare, and never for longer than that."""
+
+
+def _message_of(event: Any) -> bytes | None:
+    """What a ReceiveMessageOperation received; None at the end of the caller's messages."""
+    message: bytes | None = event.batch_operations[0].message()
+    return message
 
 
 def _ignore(_event: Any) -> None:

@@ -184,7 +184,7 @@ class Wire:
     def take(self, call: Call, handler: Handler) -> None:
         """Run it now, or have it wait, or refuse it."""
         if handler.inline:
-            call.run_inline()
+            call.run()
         elif handler.request_streaming or handler.response_streaming:
             self._take_stream(call)
         elif not self._waiting and self._occupy(self._free):
@@ -214,7 +214,7 @@ class Wire:
 
         def run() -> None:
             try:
-                call.run_stream()
+                call.run()
             finally:
                 self._free_streams.append(None)
 
