@@ -19,11 +19,11 @@ from tests.edge.conftest import GET, LIST, Asked, Pause, Running, Starter
 
 def owned(places: int) -> Waiting[str]:
     """Calls are texts such as `a1`, and their first letter is whose they are."""
-    return Waiting(places, lambda metadata: next(iter(metadata))[0])
+    return Waiting(places)
 
 
 def put(waiting: Waiting[str], call: str) -> str | None:
-    return waiting.put(call, [(call[0], "")])
+    return waiting.put(call, call[0])
 
 
 def drained(waiting: Waiting[str]) -> list[str]:
@@ -46,8 +46,8 @@ def test_when_it_is_full_the_newest_of_the_longest_queue_gives_way_to_others_and
     assert put(waiting, "b1") == "a4"
     assert put(waiting, "b2") == "a3"
     assert put(waiting, "b3") == "b3"
-    assert not waiting.admits([("b", "")])
-    assert waiting.admits([("c", "")])
+    assert not waiting.admits("b")
+    assert waiting.admits("c")
     assert drained(waiting) == ["a1", "b1", "a2", "b2"]
 
 
@@ -67,7 +67,7 @@ def test_shares_are_fair_and_nothing_is_lost_or_invented(places: int, steps: lis
         call = f"{step}{number}"
         counts = Counter(one[0] for one in there)
         admitted = len(there) < places or counts[step] + 1 < max(counts.values())
-        assert waiting.admits([(step, "")]) == admitted
+        assert waiting.admits(step) == admitted
         away = put(waiting, call)
         there.append(call)
         assert (away is None) == (len(there) <= places)

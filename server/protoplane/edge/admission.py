@@ -29,8 +29,8 @@ Identify: TypeAlias = Callable[[Metadata], Hashable]
 class Waiting(Generic[T]):
     """Queues by principal, `places` in all. Safe for threads; cheap while nothing waits."""
 
-    def __init__(self, places: int, identify: Identify) -> None:
-        self._places, self._identify = places, identify
+    def __init__(self, places: int) -> None:
+        self._places = places
         self._lock = threading.Lock()
         self._queues: dict[Hashable, deque[T]] = {}
         """In the order of their turns; none is empty."""
@@ -47,15 +47,13 @@ class Waiting(Generic[T]):
         """Whether a call that comes now can only take another's place."""
         return self._count >= self._places
 
-    def admits(self, metadata: Metadata) -> bool:
-        """Whether a call would get a place now; asked before its message is received."""
-        mine = self._identify(metadata)
+    def admits(self, mine: Hashable) -> bool:
+        """Whether a call of that principal would get a place now; asked before its message is received."""
         with self._lock:
             return self._count < self._places or len(self._queues.get(mine, ())) + 1 < len(self._longest())
 
-    def put(self, call: T, metadata: Metadata) -> T | None:
-        """Have it wait; the call that is turned away for it, which may be itself."""
-        mine = self._identify(metadata)
+    def put(self, call: T, mine: Hashable) -> T | None:
+        """Have a call of that principal wait; the call that is turned away for it, which may be itself."""
         with self._lock:
             queue = self._queues.get(mine)
             turned_away: T | None = None

@@ -10,8 +10,8 @@ import grpc
 from protoplane.base import limits
 from protoplane.base.observe import Observe
 from protoplane.base.settings import ServerSettings
-from protoplane.edge.admission import Identify, Waiting
-from protoplane.edge.rpc import Call, Handler
+from protoplane.edge.admission import Identify
+from protoplane.edge.rpc import Handler
 from protoplane.edge.wire import Wire
 
 OPTIONS: Sequence[tuple[str, int]] = (
@@ -89,8 +89,7 @@ def listen(
     # Ten per cent around it are random, so that connections made together do not end together.
     age = ("grpc.max_connection_age_ms", round(server.connection_age_seconds * 1_000))
     options = [*OPTIONS, age, ("grpc.so_reuseport", int(share_port))]
-    waiting: Waiting[Call] = Waiting(server.waiting_calls_max, identify)
-    wire = Wire(handlers, options, threads=server.threads, streams=server.streams, waiting=waiting, observe=observe)
+    wire = Wire(handlers, options, server, identify=identify, observe=observe)
     port = wire.listen(server.address, credentials)
     if not port:
         raise AddressError(

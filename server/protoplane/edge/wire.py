@@ -23,7 +23,8 @@ from protoplane.base import clock
 from protoplane.base.errors import Fault, Reason
 from protoplane.base.metrics import UNKNOWN
 from protoplane.base.observe import CallDone, Event, Level, Observe, Stages
-from protoplane.edge.admission import Waiting
+from protoplane.base.settings import ServerSettings
+from protoplane.edge.admission import Identify, Waiting
 from protoplane.edge.core import cygrpc
 from protoplane.edge.held import Awaited, Unsent
 from protoplane.edge.refusal import refused
@@ -64,23 +65,23 @@ class Wire:
         self,
         handlers: Mapping[str, Handler],
         options: Sequence[tuple[str, Any]],
+        settings: ServerSettings,
         *,
-        threads: int,
-        streams: int,
-        waiting: Waiting[Call],
+        identify: Identify,
         observe: Observe,
     ) -> None:
-        """`threads` calls run at once, and `streams` streaming ones besides."""
+        """Of the settings it is the numbers of threads, streams and waiting calls that count here."""
+        self._threads, self._streams = settings.threads, settings.streams
         self._handlers = {path.encode(): handler for path, handler in handlers.items()}
         self._observe = observe
-        self._waiting = waiting
-        self._free: deque[None] = deque([None] * threads)
-        self._free_streams: deque[None] = deque([None] * streams)
+        self._identify = identify
+        self._waiting: Waiting[Call] = Waiting(settings.waiting_calls_max)
+        self._free: deque[None] = deque([None] * self._threads)
+        self._free_streams: deque[None] = deque([None] * self._streams)
         self.awaited: Awaited[Call] = Awaited(MESSAGE_SECONDS_MAX, AWAITED_MAX, lambda call: self.refuse(call, Fault(Reason.MESSAGE_LATE)))
         self.unsent: Unsent[Call] = Unsent(
             SEND_SECONDS_MAX, connection_bytes_max=CONNECTION_BYTES_MAX, bytes_max=UNSENT_BYTES_MAX, evict=Call.cancel
         )
-        self._threads, self._streams = threads, streams
         self._stopping = threading.Event()
         self._down = threading.Event()
         self._queue = cygrpc.CompletionQueue()
@@ -162,14 +163,13 @@ class Wire:
         if handler is None:
             call = Call(self, _NOBODY, event)
             self._turn_away(call, Fault(Reason.METHOD_UNKNOWN, method=call.path))
-        elif self._waiting.full and not (handler.inline or handler.request_streaming or handler.response_streaming):
-            call = Call(self, handler, event)
-            if self._waiting.admits(call.metadata):
-                call.start()
-            else:
-                self._turn_away(call, self._waiting.fault())
+            return
+        call = Call(self, handler, event)
+        waits = not (handler.inline or handler.request_streaming or handler.response_streaming)
+        if waits and self._waiting.full and not self._waiting.admits(self._identify(call.metadata)):
+            self._turn_away(call, self._waiting.fault())
         else:
-            Call(self, handler, event).start()
+            call.start()
 
     def _on_down(self, _event: Any) -> None:
         self._down.set()
@@ -190,7 +190,7 @@ class Wire:
         elif not self._waiting and self._occupy(self._free):
             self._work(call)
         else:
-            turned_away = self._waiting.put(call, call.metadata)
+            turned_away = self._waiting.put(call, self._identify(call.metadata))
             if turned_away is not None:
                 self.refuse(turned_away, self._waiting.fault())
             if self._occupy(self._free):  # A thread that found nothing waiting may have become free since.
