@@ -118,6 +118,7 @@ def windows_filled(attacker: Attacker) -> None:
 ATTACKS: dict[str, Attack] = {
     **{f"header-only streams, {name}": partial(headers_only, path) for name, path in CARDINALITIES.items()},
     "half a message": half_a_message,
+    "all of large messages but their end": lambda attacker: nearly_a_message(attacker.target, attacker.connect()),
     "windows filled": windows_filled,
     **{f"rapid reset, {name}": partial(rapid_reset, path) for name, path in CARDINALITIES.items()},
     "whole calls, cancelled": rapid_cancel,
