@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from protoplane.base import clock, limits, memory
 from protoplane.base.config import page_token_keys
 from protoplane.base.errors import Fault
+from protoplane.base.metrics import resident_bytes
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.base.settings import Environment, Settings
 from protoplane.base.snapshot import Snapshot, merged
@@ -43,6 +44,10 @@ HOUSEKEEPING_SECONDS_MAX = 60.0
 
 DEVELOPER = "developer"
 """Subject of the token that development prints; there it may do everything."""
+
+
+TRIM_SECONDS = 4.0
+"""Between two looks at the memory that is free."""
 
 
 class NotStartedError(Exception):
@@ -83,7 +88,7 @@ class App:
     health: Health
     prober: Prober
     database: Database
-    housekeeping: Housekeeping | None = None
+    housekeeping: tuple[Housekeeping, ...] = ()
     watching: Watching | None = None
     scrape: Scrape | None = None
 
@@ -102,8 +107,8 @@ class App:
         clock.sleep(self.settings.server.drain_seconds)
         self.listening.stop(self.settings.server.grace_seconds)
         self.prober.stop()
-        if self.housekeeping is not None:
-            self.housekeeping.stop()
+        for housekeeping in self.housekeeping:
+            housekeeping.stop()
         if self.watching is not None:
             self.watching.stop()
         if self.scrape is not None:
@@ -131,7 +136,8 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
         count(running, watching)
         tasks = {"request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX)}
         scrape = open_scrape(settings, running, watching)
-        return replace(running, housekeeping=Housekeeping(tasks, watching.observe), watching=watching, scrape=scrape)
+        trimming = Housekeeping({"memory": memory.Trim(resident_bytes)}, watching.observe, pause_seconds=TRIM_SECONDS)
+        return replace(running, housekeeping=(Housekeeping(tasks, watching.observe), trimming), watching=watching, scrape=scrape)
     except BaseException:
         watching.stop()
         engine.close()

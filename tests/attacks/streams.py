@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 
 from tests.attacks.siege import Attack, Attacker
-from tests.attacks.target import CARDINALITIES, GET, LIST, MEGABYTE, WATCH
+from tests.attacks.target import CARDINALITIES, CREATE, GET, LIST, MEGABYTE, WATCH, Target
 from tests.attacks.wire import Flag, Kind, Wire, block, frame, headers, message, monotonic_seconds, reset, window_update
 
 CONNECTIONS = 20
@@ -34,6 +34,16 @@ def half_a_message(attacker: Attacker) -> None:
         wire = attacker.connect()
         part = message(attacker.target.get, length=1_000_000)
         wire.flood(headers(stream, encoded) + frame(Kind.DATA, stream=stream, payload=part) for stream in wire.streams(STREAMS))
+
+
+def nearly_a_message(target: Target, wire: Wire) -> None:
+    """Calls on one connection, each with all of a large message but its end."""
+    encoded = block([field for field in target.fields(CREATE) if field[0] != "authorization"])
+    nearly = message(bytes(4 * MEGABYTE - 100_000), length=4 * MEGABYTE)
+    opened = wire.streams(STREAMS)
+    wire.flood(headers(stream, encoded) for stream in opened)
+    for stream in opened:
+        wire.data(stream, nearly)
 
 
 def rapid_reset(path: str, attacker: Attacker) -> None:
@@ -108,6 +118,7 @@ def windows_filled(attacker: Attacker) -> None:
 ATTACKS: dict[str, Attack] = {
     **{f"header-only streams, {name}": partial(headers_only, path) for name, path in CARDINALITIES.items()},
     "half a message": half_a_message,
+    "all of large messages but their end": lambda attacker: nearly_a_message(attacker.target, attacker.connect()),
     "windows filled": windows_filled,
     **{f"rapid reset, {name}": partial(rapid_reset, path) for name, path in CARDINALITIES.items()},
     "whole calls, cancelled": rapid_cancel,

@@ -141,7 +141,9 @@ def test_too_many_watchers_are_refused_and_those_that_go_make_room(start: Starte
     next(first)
     with pytest.raises(grpc.RpcError) as caught:
         next(watch(running))
-    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert int(dict(error.trailing_metadata())["grpc-retry-pushback-ms"]) >= 100
     first.cancel()
 
     def there_is_room() -> bool:

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2
 
 from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import Event, Level, Observe
+from protoplane.edge.admission import Waiting
 from protoplane.edge.refusal import Refused, refused
 from protoplane.edge.rpc import Call, Handler
 
@@ -222,7 +223,7 @@ def health_handlers(health: Health) -> dict[str, Handler]:
     def watch(data: bytes, call: Call) -> None:
         watcher = _Watcher(health, _service(data), call)
         if not health.watch(watcher):
-            raise refused(Fault(Reason.OVERLOADED), "")
+            raise refused(Waiting.fault(), "")
         if call.when_over(lambda: health.forget(watcher)):
             watcher.tell()
         else:
