@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-import secrets
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -12,22 +9,15 @@ from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import CallDone, Mark, Observe, Stages
 from protoplane.base.settings import DeadlineSettings
-from protoplane.base.trace import parse
 from protoplane.contract.model import Method
+from protoplane.edge.head import TIMINGS_KEY, Head, Metadata, read_metadata
 from protoplane.edge.refusal import Refused, refused
-from protoplane.edge.rpc import NO_DEADLINE_SECONDS, Call, Metadata
+from protoplane.edge.rpc import NO_DEADLINE_SECONDS, Call
 from protoplane.identity.principal import ANONYMOUS, Principal
 
 Authenticate: TypeAlias = Callable[[str], Principal]
 """The value of the `authorization` header → its Principal; raises Fault CREDENTIALS_INVALID."""
 Serve: TypeAlias = Callable[[bytes, Call], bytes]
-
-TIMINGS_KEY = "server-timing"
-"""Asked for with the value `on`, answered in the trailing metadata in the form of the HTTP header of that name: `stage;dur=millis`."""
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
-_made_ids = map((secrets.token_hex(6) + "-{:x}").format, itertools.count(1))
-"""Ids for calls without one: unique and cheap, not secret."""
 
 
 class Served(Protocol):
@@ -41,36 +31,13 @@ class Served(Protocol):
         """Decode, authorise, check, act, encode; `mark` is told of each. Raises Fault for every refusal."""
 
 
-class Head(NamedTuple):
-    """What a call says about itself in its metadata."""
-
-    request_id: str
-    """The call's id: its own if it is a usable one, else a new one."""
-    authorization: str
-    """Empty for none."""
-    traceparent: str
-    """Of W3C Trace Context, unread; empty for none."""
-    timings: bool
-    """Whether it asks for the times of its stages."""
-
-    @property
-    def trace_id(self) -> str:
-        """The trace that the call belongs to; empty for none."""
-        trace = parse(self.traceparent) if self.traceparent else None
-        return trace.trace_id if trace is not None else ""
-
-
-NO_HEAD = Head("", "", "", timings=False)
-"""Of a call whose metadata could not be read."""
-
-
 def bind_call(served: Served, *, authenticate: Authenticate, deadlines: DeadlineSettings, timings: str, observe: Observe) -> Serve:
     """Bind one unary RPC: what happens to it between the wire and its compiled method. `timings` is the setting."""
     path, answer = served.method.path, served.answer
     default_seconds, max_seconds = deadlines.default_seconds, deadlines.max_seconds
 
     def serve(data: bytes, call: Call) -> bytes:
-        stages, principal, head = Stages(), ANONYMOUS, NO_HEAD
+        stages, principal, head = Stages(), ANONYMOUS, read_metadata(call.metadata)
         stages.started_seconds = call.arrived_seconds
         stages.mark("queue")
 
@@ -78,9 +45,8 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
             return call.cancelled
 
         try:
-            head = read_metadata(call.metadata)
             if head.authorization:
-                principal = authenticate(head.authorization)
+                principal = principal_of(head, authenticate)
             stages.mark("authenticate")
             seconds = call.remaining_seconds()
             if seconds > NO_DEADLINE_SECONDS:
@@ -99,15 +65,21 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
 
     def refuse(problem: BaseException, head: Head, principal: Principal, stages: Stages) -> Refused:
         """What the caller is told; the observers are told more."""
-        request_id = head.request_id or next(_made_ids)
-        fault, refusal, bug, cause = ending_of(problem, request_id)
+        fault, refusal, bug, cause = ending_of(problem, head.request_id)
         stages.mark("refuse")
         if head.timings:
             refusal.trailing_metadata = (*refusal.trailing_metadata, *times(timings, principal, stages))
-        observe(CallDone(path, request_id, principal.subject, fault.code.name, fault.reason, stages, bug, cause, head.trace_id))
+        observe(CallDone(path, head.request_id, principal.subject, fault.code.name, fault.reason, stages, bug, cause, head.trace_id))
         return refusal
 
     return serve
+
+
+def principal_of(head: Head, authenticate: Authenticate) -> Principal:
+    """Who calls, by its credentials. Raises Fault CREDENTIALS_INVALID."""
+    if head.doubled:
+        raise Fault(Reason.CREDENTIALS_INVALID, problem="there are two authorizations.")
+    return authenticate(head.authorization)
 
 
 class Ending(NamedTuple):
@@ -127,27 +99,6 @@ def ending_of(problem: BaseException, request_id: str) -> Ending:
     except Exception as broken:  # noqa: BLE001 - a servicer's refusal that cannot be put into a message is a bug, too.
         return ending_of(broken, request_id)
     return Ending(fault, refusal, bug, fault.__cause__ if fault.code is Code.UNAVAILABLE else None)
-
-
-def read_metadata(metadata: Metadata) -> Head:
-    """What a call says about itself.
-
-    Raises Fault CREDENTIALS_INVALID when there are two authorizations: whichever we took, a proxy may have checked the other.
-    """
-    request_id = authorization = traceparent = ""
-    timings = False
-    for key, value in metadata:
-        if key == "authorization":
-            if authorization:
-                raise Fault(Reason.CREDENTIALS_INVALID, problem="there are two authorizations.")
-            authorization = str(value) or "none"  # An empty header is a wrong one, not an anonymous call.
-        elif key == "x-request-id" and _REQUEST_ID.fullmatch(str(value)):
-            request_id = str(value)
-        elif key == "traceparent":
-            traceparent = str(value)
-        elif key == TIMINGS_KEY:
-            timings = value == "on"
-    return Head(request_id or next(_made_ids), authorization, traceparent, timings)
 
 
 def times(timings: str, principal: Principal, stages: Stages) -> Metadata:

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2
 from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.edge.admission import Waiting
+from protoplane.edge.head import read_metadata
 from protoplane.edge.refusal import Refused, refused
 from protoplane.edge.rpc import Call, Handler
 
@@ -207,8 +208,8 @@ def health_handlers(health: Health) -> dict[str, Handler]:
     All of them are inline: a server whose threads all wait for the database can still say so.
     """
 
-    def check(data: bytes, _call: Call) -> bytes:
-        status = health.status_of(_service(data))
+    def check(data: bytes, call: Call) -> bytes:
+        status = health.status_of(_service(data, call))
         if status == SERVICE_UNKNOWN:
             raise Refused(Code.NOT_FOUND, "the service is not served here")  # As the protocol wants it.
         return health_pb2.HealthCheckResponse(status=status).SerializeToString()
@@ -221,9 +222,9 @@ def health_handlers(health: Health) -> dict[str, Handler]:
         return listed
 
     def watch(data: bytes, call: Call) -> None:
-        watcher = _Watcher(health, _service(data), call)
+        watcher = _Watcher(health, _service(data, call), call)
         if not health.watch(watcher):
-            raise refused(Waiting.fault(), "")
+            raise refused(Waiting.fault(), read_metadata(call.metadata).request_id)
         if call.when_over(lambda: health.forget(watcher)):
             watcher.tell()
         else:
@@ -237,8 +238,10 @@ def health_handlers(health: Health) -> dict[str, Handler]:
     }
 
 
-def _service(data: bytes) -> str:
+def _service(data: bytes, call: Call) -> str:
     try:
         return health_pb2.HealthCheckRequest.FromString(data).service
     except DecodeError:
-        raise refused(Fault(Reason.MALFORMED_MESSAGE, message="grpc.health.v1.HealthCheckRequest"), "") from None
+        raise refused(
+            Fault(Reason.MALFORMED_MESSAGE, message="grpc.health.v1.HealthCheckRequest"), read_metadata(call.metadata).request_id
+        ) from None

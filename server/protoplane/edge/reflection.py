@@ -17,7 +17,8 @@ from grpc_health.v1 import health_pb2
 
 from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import Event, Level, Observe
-from protoplane.edge.call import Authenticate, read_metadata
+from protoplane.edge.call import Authenticate, principal_of
+from protoplane.edge.head import read_metadata
 from protoplane.edge.refusal import Refused, refused
 from protoplane.edge.rpc import Call, Handler
 
@@ -102,13 +103,12 @@ def _bind_stream(
     answers: _Answers, *, authenticate: Authenticate, anyone: bool, observe: Observe
 ) -> Callable[[Iterator[bytes], Call], Iterator[bytes]]:
     def serve(requests: Iterator[bytes], call: Call) -> Iterator[bytes]:
-        request_id = ""
+        head = read_metadata(call.metadata)
+        request_id = head.request_id
         sent: set[str] = set()
         try:
-            head = read_metadata(call.metadata)
-            request_id = head.request_id
             if head.authorization:
-                authenticate(head.authorization)
+                principal_of(head, authenticate)
             elif not anyone:
                 raise Fault(Reason.CREDENTIALS_INVALID, problem="none were given.")  # noqa: TRY301 - one place refuses.
             for data in requests:

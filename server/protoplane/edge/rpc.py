@@ -6,17 +6,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, final
+from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from protoplane.base import clock, limits
 from protoplane.base.errors import Fault, Reason
 from protoplane.edge.core import cygrpc
+from protoplane.edge.head import Metadata
 from protoplane.edge.refusal import Refused
 
 if TYPE_CHECKING:
     from protoplane.edge.wire import Wire
-
-Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 
 PAUSE_SECONDS_MAX = 30.0
 """Between two messages of a request stream: it holds a thread."""

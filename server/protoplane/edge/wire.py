@@ -26,8 +26,9 @@ from protoplane.base.observe import CallDone, Event, Level, Observe, Stages
 from protoplane.base.settings import ServerSettings
 from protoplane.edge.admission import Identify, Waiting
 from protoplane.edge.core import cygrpc
+from protoplane.edge.head import read_metadata
 from protoplane.edge.held import Awaited, Unsent
-from protoplane.edge.refusal import refused
+from protoplane.edge.refusal import Refused, refused
 from protoplane.edge.rpc import SEND_SECONDS_MAX, Call, Handler
 
 MESSAGE_SECONDS_MAX = 5.0
@@ -233,29 +234,29 @@ class Wire:
             return False
         return True
 
-    # Refusals before any method.
+    # Refusals besides those of methods.
 
     def refuse(self, call: Call, fault: Fault) -> None:
         """End a call that no method has seen."""
-        self._tell(call, fault)
-        call.end_refused(refused(fault, ""))
+        call.end_refused(self._refused(call, fault))
 
     def broke(self, call: Call, bug: BaseException) -> None:
         """End a call whose method failed without saying so: the caller learns nothing but that."""
-        fault = Fault(Reason.INTERNAL_FAULT, requestId="")
-        self._tell(call, fault, bug)
-        call.end_refused(refused(fault, ""))
+        call.end_refused(self._refused(call, None, bug))
 
     def _turn_away(self, call: Call, fault: Fault) -> None:
-        self._tell(call, fault)
-        call.turn_away(refused(fault, ""))
+        call.turn_away(self._refused(call, fault))
 
-    def _tell(self, call: Call, fault: Fault, bug: BaseException | None = None) -> None:
-        stages = Stages()
+    def _refused(self, call: Call, fault: Fault | None, bug: BaseException | None = None) -> Refused:
+        """What the caller is told, after the observers were told."""
+        stages, head = Stages(), read_metadata(call.metadata)
+        fault = fault or Fault(Reason.INTERNAL_FAULT, requestId=head.request_id)
+        refusal = refused(fault, head.request_id)
         stages.mark("refuse")
         # What a caller calls a method that nobody serves is its own affair: it may be anything, a secret that went astray too.
         path = UNKNOWN if fault.reason == Reason.METHOD_UNKNOWN else call.path
-        self._observe(CallDone(path, "", "", fault.code.name, fault.reason, stages, bug))
+        self._observe(CallDone(path, head.request_id, "", fault.code.name, fault.reason, stages, bug, trace_id=head.trace_id))
+        return refusal
 
 
 _NOBODY = Handler(lambda _request, _call: b"")
