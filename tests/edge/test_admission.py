@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protoplane.edge.admission import Waiting
+from protoplane.edge.admission import PLACE_BYTES, Waiting
 from tests.edge.conftest import GET, LIST, Asked, Pause, Running, Starter
 
 
@@ -23,7 +23,9 @@ def owned(places: int) -> Waiting[str]:
 
 
 def put(waiting: Waiting[str], call: str) -> str | None:
-    return waiting.put(call, call[0])
+    away = waiting.put(call, call[0], 0)
+    assert len(away) <= 1
+    return next(iter(away), None)
 
 
 def drained(waiting: Waiting[str]) -> list[str]:
@@ -49,6 +51,24 @@ def test_when_it_is_full_the_newest_of_the_longest_queue_gives_way_to_others_and
     assert not waiting.admits("b")
     assert waiting.admits("c")
     assert drained(waiting) == ["a1", "b1", "a2", "b2"]
+
+
+def test_large_requests_take_more_places_so_that_places_bound_the_memory() -> None:
+    waiting = owned(10)
+
+    def put_large(call: str, places: int) -> list[str]:
+        return list(waiting.put(call, call[0], (places - 1) * PLACE_BYTES))
+
+    assert put_large("a1", 20) == []  # Alone it waits, whatever its size: a small server takes large requests too.
+    assert put_large("b1", 1) == ["a1"]
+    assert [put_large(call, 4) for call in ("a2", "a3")] == [[], []]
+    assert put_large("a4", 2) == ["a4"]
+    assert put_large("c1", 6) == ["c1"]  # It would be the longest even if a3 made way.
+    assert put_large("c1", 5) == ["a3"]
+    assert put_large("d1", 1) == ["c1"]
+    assert put_large("e1", 10) == ["e1"]
+    assert drained(waiting) == ["b1", "a2", "d1"]
+    assert not waiting.full
 
 
 @given(st.integers(1, 8), st.lists(st.one_of(st.sampled_from("abcd"), st.none()), max_size=60))

@@ -1,7 +1,8 @@
 """Calls that wait for a thread: how many, whose turn it is, and who is turned away when there are too many.
 
 Each principal has a queue of its own, and threads take from them in turn: one that sends ten times as much waits ten times as
-long, and the others do not notice. When all places are taken the longest queue gives up its last call; only when that is the caller's own is the caller refused.
+long, and the others do not notice. A call takes one place, and more if its request is large, so that places bound the memory too.
+When they do not suffice the longest queue, counted in places, gives up its last call; only when that is the caller's own is the caller refused.
 Callers whose credentials have not been verified yet, or are none, share one queue: they cannot make themselves many.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar, final
 
 from protoplane.base.errors import Fault, Reason
@@ -20,9 +21,23 @@ T = TypeVar("T")
 RETRY_SECONDS = (0.1, 0.5)
 """When a caller that was turned away should come again, at random between the two: all at once would be the next overload."""
 
+PLACE_BYTES = 256 * 1024
+"""Of a request in one place: 200 places are 50 MiB at most, and a request of 4 MiB takes 17."""
+
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 Identify: TypeAlias = Callable[[Metadata], Hashable]
 """Whose a call is, as far as it is known without verifying anything; None for unknown callers."""
+
+
+@final
+class _Queue(Generic[T]):
+    """The calls of one principal, with the places that each takes."""
+
+    __slots__ = ("calls", "places")
+
+    def __init__(self) -> None:
+        self.calls: deque[tuple[T, int]] = deque()
+        self.places = 0
 
 
 @final
@@ -32,9 +47,9 @@ class Waiting(Generic[T]):
     def __init__(self, places: int) -> None:
         self._places = places
         self._lock = threading.Lock()
-        self._queues: dict[Hashable, deque[T]] = {}
+        self._queues: dict[Hashable, _Queue[T]] = {}
         """In the order of their turns; none is empty."""
-        self._count = 0
+        self._count = self._taken = 0
 
     def __len__(self) -> int:
         return self._count
@@ -45,29 +60,27 @@ class Waiting(Generic[T]):
     @property
     def full(self) -> bool:
         """Whether a call that comes now can only take another's place."""
-        return self._count >= self._places
+        return self._taken >= self._places
 
     def admits(self, mine: Hashable) -> bool:
         """Whether a call of that principal would get a place now; asked before its message is received."""
         with self._lock:
-            return self._count < self._places or len(self._queues.get(mine, ())) + 1 < len(self._longest())
+            return not self.full or self._places_of(mine) + 1 < self._places_of(self._longest())
 
-    def put(self, call: T, mine: Hashable) -> T | None:
-        """Have a call of that principal wait; the call that is turned away for it, which may be itself."""
+    def put(self, call: T, mine: Hashable, size: int) -> Sequence[T]:
+        """Have a call of that principal wait, with a request of `size` bytes; the calls that are turned away for it, which may be itself."""
+        places = 1 + size // PLACE_BYTES
+        making_way: list[tuple[Hashable, T, int]] = []
         with self._lock:
-            queue = self._queues.get(mine)
-            turned_away: T | None = None
-            if self._count >= self._places:
+            while self._taken and self._taken + places > self._places:
                 longest = self._longest()
-                if (0 if queue is None else len(queue)) + 1 >= len(longest):
-                    return call
-                turned_away = longest.pop()  # Two are left at least: it is no shorter than ours is now.
-                self._count -= 1
-            if queue is None:
-                queue = self._queues[mine] = deque()
-            queue.append(call)
-            self._count += 1
-        return turned_away
+                if self._places_of(mine) + places >= self._places_of(longest):
+                    for spared in reversed(making_way):  # Not in vain.
+                        self._append(*spared)
+                    return [call]
+                making_way.append((longest, *self._drop_last(longest)))
+            self._append(mine, call, places)
+        return [turned_away for _, turned_away, _ in making_way]
 
     def take(self) -> T | None:
         """The next call by turns; None when nothing waits."""
@@ -78,14 +91,38 @@ class Waiting(Generic[T]):
                 return None
             mine = next(iter(self._queues))
             queue = self._queues.pop(mine)
-            call = queue.popleft()
-            self._count -= 1
-            if queue:
+            call, places = queue.calls.popleft()
+            self._leave(queue, places)
+            if queue.calls:
                 self._queues[mine] = queue  # Behind the others.
         return call
 
-    def _longest(self) -> deque[T]:
-        return max(self._queues.values(), key=len)
+    def _append(self, principal: Hashable, call: T, places: int) -> None:
+        queue = self._queues.setdefault(principal, _Queue())
+        queue.calls.append((call, places))
+        queue.places += places
+        self._taken += places
+        self._count += 1
+
+    def _drop_last(self, principal: Hashable) -> tuple[T, int]:
+        queue = self._queues[principal]
+        call, places = queue.calls.pop()
+        self._leave(queue, places)
+        if not queue.calls:
+            del self._queues[principal]
+        return call, places
+
+    def _leave(self, queue: _Queue[T], places: int) -> None:
+        queue.places -= places
+        self._taken -= places
+        self._count -= 1
+
+    def _places_of(self, principal: Hashable) -> int:
+        queue = self._queues.get(principal)
+        return 0 if queue is None else queue.places
+
+    def _longest(self) -> Hashable:
+        return max(self._queues, key=self._places_of)
 
     @staticmethod
     def fault() -> Fault:

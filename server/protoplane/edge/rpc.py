@@ -108,6 +108,11 @@ class Call:
         name: bytes = self._details.method
         return name.decode("utf-8", "replace")
 
+    @property
+    def request_bytes(self) -> int:
+        """The size of the request that is kept until the call is answered."""
+        return 0 if self._request is None else len(self._request)
+
     def remaining_seconds(self) -> float:
         """Until the caller's deadline; above NO_DEADLINE_SECONDS without one, zero or less when it has passed."""
         at_seconds: float = self._details.deadline

@@ -191,8 +191,7 @@ class Wire:
         elif not self._waiting and self._occupy(self._free):
             self._work(call)
         else:
-            turned_away = self._waiting.put(call, self._identify(call.metadata))
-            if turned_away is not None:
+            for turned_away in self._waiting.put(call, self._identify(call.metadata), call.request_bytes):
                 self.refuse(turned_away, self._waiting.fault())
             if self._occupy(self._free):  # A thread that found nothing waiting may have become free since.
                 self._work(self._waiting.take())
