@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.engines.cache import CACHE, locked
 from tests.engines.engine import Unavailable
-from tests.engines.fetch import run
+from tests.engines.fetch import install, run
 
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 GO_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "go.txt"
@@ -44,14 +44,36 @@ def go() -> Path:
     return program
 
 
-def main() -> int:
-    """Fetch every tool: `python -m tests.tools`."""
+def libfaketime() -> Path:
+    """Return the library that makes the clock of a process jump; raises `Unavailable`."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not found:
+        raise Unavailable("libfaketime is not installed; run `make engines`")
+    return found[0]
+
+
+def fetch_libfaketime() -> None:
+    """Make sure that it is there."""
     try:
-        grpcurl()
-    except Unavailable as reason:
-        print(f"grpcurl: {reason}", file=sys.stderr)
-        return 1
-    return 0
+        libfaketime()
+    except Unavailable:
+        install(["libfaketime"])
+        libfaketime()
+
+
+STEPS = {"grpcurl": grpcurl, "libfaketime": fetch_libfaketime}
+
+
+def main() -> int:
+    """Fetch every tool: `python -m tests.tools`; says what cannot be had and goes on."""
+    failures = 0
+    for name, step in STEPS.items():
+        try:
+            step()
+        except Unavailable as reason:
+            print(f"{name}: {reason}", file=sys.stderr)
+            failures += 1
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -123,10 +123,10 @@ def serving(folder: Path, database: Database, modules: Any, **options: Any) -> I
         service.kill()
 
 
-def until(true: Callable[[], object], seconds: float = 10.0, *, pause_seconds: float = POLL_SECONDS) -> float:
+def until(true: Callable[[], object], seconds: float = 10.0) -> float:
     """Wait for what nobody tells; the seconds that it took."""
     began = time.monotonic()
     while not true():
         assert time.monotonic() < began + seconds, f"it did not happen within {seconds} s"
-        time.sleep(pause_seconds)
+        time.sleep(POLL_SECONDS)
     return time.monotonic() - began
