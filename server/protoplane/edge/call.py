@@ -76,6 +76,7 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
         stages.mark("refuse")
         cause = fault.__cause__ if fault.code is Code.UNAVAILABLE else None
         observe(CallDone(path, request_id, principal.subject, fault.code.name, fault.reason, stages, bug, cause))
+        del fault, bug, cause  # Their tracebacks have this frame.
         return end(context, status)
 
     return serve
