@@ -116,8 +116,8 @@ class Service(Process):
 def serving(folder: Path, database: Database, modules: Any, **options: Any) -> Iterator[Service]:
     """A service that is killed with the block."""
     service = Service(folder, database, modules, **options)
-    service.start()
     try:
+        service.start()
         yield service
     finally:
         service.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from tests.faults.service import Service, until
 
 HOUR_SECONDS = 3_600
 JUMPS = [HOUR_SECONDS, -HOUR_SECONDS, 400 * 24 * HOUR_SECONDS]
+SLEEP = "import select, time; time.sleep = lambda seconds: select.select([], [], [], seconds) and None"
 TOKEN_SECONDS = 500 * 24 * HOUR_SECONDS
 """Of the caller's token: longer than any jump."""
 
@@ -58,10 +60,15 @@ def libfaketime(request: pytest.FixtureRequest) -> Path:
 def jumping(libfaketime: Path, start: Callable[..., Service], tmp_path: Path) -> Iterator[Jumping]:
     file = tmp_path / "clock"
     file.write_text("+0\n")
-    # The clock of deadlines does not jump with the other. Without this libfaketime would have it jump, too; with it time.sleep fails,
-    # which the server asks for between two attempts of a transaction only.
-    steady = {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    service = start(LD_PRELOAD=str(libfaketime), FAKETIME_NO_CACHE="1", FAKETIME_TIMESTAMP_FILE=str(file), **steady)
+    # The clock of deadlines does not jump with the other; libfaketime would have it jump, too. Told not to, it breaks time.sleep.
+    (tmp_path / "sitecustomize.py").write_text(SLEEP)
+    service = start(
+        LD_PRELOAD=str(libfaketime),
+        FAKETIME_NO_CACHE="1",
+        FAKETIME_TIMESTAMP_FILE=str(file),
+        FAKETIME_DONT_FAKE_MONOTONIC="1",
+        PYTHONPATH=os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    )
     yield Jumping(service, file)
     assert '"trace"' not in service.log, "the server took something for a bug"
 
