@@ -33,30 +33,24 @@ def copy(source: Database, target: Database) -> None:
         with closing(sqlite3.connect(source.name)) as old, closing(sqlite3.connect(target.name)) as new:
             old.backup(new)
         return
-    tables = [str(row[0]) for row in source.execute("SHOW TABLES")]
-    connection = driver().connect(host="127.0.0.1", port=source.engine.port, user="root", database=source.name, charset="utf8mb4")
-    with closing(connection), closing(connection.cursor()) as cursor:
-        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        cursor.execute("SET foreign_key_checks = 0")
-        for table in tables:
-            cursor.execute(f"SHOW CREATE TABLE {table}")
-            statement = cursor.fetchone()[1]
-            target.execute("SET GLOBAL foreign_key_checks = 0")
-            try:
-                target.execute(statement)
-            finally:
-                target.execute("SET GLOBAL foreign_key_checks = 1")
-        rows = {}
-        for table in tables:
-            cursor.execute(f"SELECT * FROM {table}")
-            rows[table] = list(cursor.fetchall())
-        connection.rollback()
-        cursor.execute(f"USE {target.name}")
-        for table, found in rows.items():
-            if found:
-                cursor.executemany(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(found[0]))})", found)
-        connection.commit()
+    with closing(connect(source)) as old, closing(connect(target)) as new, closing(old.cursor()) as reader, closing(new.cursor()) as writer:
+        writer.execute("SET SESSION foreign_key_checks = 0")
+        reader.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        reader.execute("SHOW TABLES")
+        for (table,) in reader.fetchall():
+            reader.execute(f"SHOW CREATE TABLE {table}")
+            writer.execute(reader.fetchone()[1])
+            reader.execute(f"SELECT * FROM {table}")
+            if rows := reader.fetchall():
+                writer.executemany(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(rows[0]))})", rows)
+        new.commit()
+
+
+def connect(database: Database) -> Any:
+    """A connection of a backup program's."""
+    assert isinstance(database.engine, Server)
+    return driver().connect(host="127.0.0.1", port=database.engine.port, user="root", database=database.name, charset="utf8mb4")
 
 
 def test_f41_a_backup_made_during_writes_is_whole_and_goes_on_elsewhere(
