@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.engines.cache import CACHE, locked
 from tests.engines.engine import Unavailable
-from tests.engines.fetch import run
+from tests.engines.fetch import install, run
 
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 CONNECTCONFORMANCE = "connectrpc.com/conformance/cmd/connectconformance@v1.0.7"
@@ -57,14 +57,34 @@ def go() -> Path:
     return program
 
 
+def libfaketime() -> Path:
+    """Return the library that makes the clock of a process jump; raises `Unavailable`."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not found:
+        raise Unavailable("libfaketime is not installed; run `make engines`")
+    return found[0]
+
+
+def fetch_libfaketime() -> None:
+    """Make sure that it is there."""
+    try:
+        libfaketime()
+    except Unavailable:
+        install(["libfaketime"])
+        libfaketime()
+
+
+STEPS = {"grpcurl": grpcurl, "connectconformance": connectconformance, "libfaketime": fetch_libfaketime}
+
+
 def main() -> int:
-    """Fetch every tool: `python -m tests.tools`. Says what cannot be had and goes on."""
+    """Fetch every tool: `python -m tests.tools`; says what cannot be had and goes on."""
     failures = 0
-    for tool in (grpcurl, connectconformance):
+    for name, step in STEPS.items():
         try:
-            tool()
+            step()
         except Unavailable as reason:
-            print(f"{tool.__name__}: {reason}", file=sys.stderr)
+            print(f"{name}: {reason}", file=sys.stderr)
             failures += 1
     return 1 if failures else 0
 

@@ -136,14 +136,15 @@ class History:
 
     def compare(self, door: Door) -> None:
         """The state against all writes as they are known now."""
-        effects = self._effects(door)
+        effects = self.effects(door)
         for write in self.writes:
             whole = BATCH if write.method == "BatchCreateBooks" else 1
             allowed = {"kept": {whole}, "refused": {0}, "unknown": {0, whole}}[write.state]
             assert effects.pop(write.tag, 0) in allowed, f"{write.method} {write.tag} was {write.state}: {write.refusals}"
         assert not effects, "there is something that nobody asked for"
 
-    def _effects(self, door: Door) -> Counter[str]:
+    def effects(self, door: Door) -> Counter[str]:
+        """Tag → how often it is there."""
         found, token = Counter[str](), ""
         while True:
             page = door.ListBooks(parent=self.parent, page_size=1000, page_token=token)

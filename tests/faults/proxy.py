@@ -12,8 +12,7 @@ import time
 from typing import final
 
 CHUNK_BYTES = 16_384
-RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER that makes close() send RST, as a host does that knows nothing of the connection."""
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER that has close() send RST, as a host does that knows nothing of the connection.
 
 
 @final
@@ -22,8 +21,7 @@ class Line:
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
-        self.doomed = False
-        """Whether the next answer is lost, and the connection with it."""
+        self.doomed = False  # Whether the next answer is lost, and the connection with it.
         self.up_bytes = 0
 
     def reset(self) -> None:
@@ -51,8 +49,7 @@ class Proxy:
         """A connection is reset once so many bytes have come from its client; those before are passed on."""
         self.loses_reply_to = b""
         """What a client sends that is passed on, but whose answer is lost: the connection is reset in place of it. Empty for none."""
-        self.up_bytes = 0
-        """Taken from clients so far, over all connections."""
+        self.up_bytes = 0  # Taken from clients so far, over all connections.
         self.up, self.down = threading.Event(), threading.Event()
         """Set while bytes pass from clients, and to them. Cleared, bytes wait: a partition, whose packets are sent again after it."""
         self.up.set()

@@ -116,17 +116,17 @@ class Service(Process):
 def serving(folder: Path, database: Database, modules: Any, **options: Any) -> Iterator[Service]:
     """A service that is killed with the block."""
     service = Service(folder, database, modules, **options)
-    service.start()
     try:
+        service.start()
         yield service
     finally:
         service.kill()
 
 
-def until(true: Callable[[], object], seconds: float = 10.0, *, pause_seconds: float = POLL_SECONDS) -> float:
+def until(true: Callable[[], object], seconds: float = 10.0) -> float:
     """Wait for what nobody tells; the seconds that it took."""
     began = time.monotonic()
     while not true():
         assert time.monotonic() < began + seconds, f"it did not happen within {seconds} s"
-        time.sleep(pause_seconds)
+        time.sleep(POLL_SECONDS)
     return time.monotonic() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import subprocess
 import sys
@@ -11,13 +12,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from protoplane import app
+from protoplane.base import config
+from protoplane.base.settings import Environment
 from tests.door.client import Door, Refused
+from tests.door.conftest import project
 from tests.engines import Database
 from tests.engines.server import Server
 from tests.faults.others import SERVERS, SQLITE
@@ -205,3 +211,23 @@ def test_f24_a_write_that_outlives_its_deadline_is_stopped_and_its_retry_is_safe
     made = door.CreateBook(request)
     assert door.CreateBook(request) == made
     assert list(door.ListBooks(parent=parent).books) == [made]
+
+
+@SQLITE
+def test_calls_that_were_refused_are_let_go_at_once(tmp_path: Path, client_modules: Any) -> None:
+    """A call that waits for a garbage collection keeps its stream: a connection with some hundred of them is refused by gRPC for ever."""
+    settings = config.load(project(tmp_path, "sqlite:///library.db"), Environment.DEV)
+    running = app.start(settings, lambda _: None)
+    assert running.signer is not None
+    token = running.signer.mint(subject="writer", issuer=settings.auth.issuer, audience=settings.auth.audience, seconds=600)
+    gc.collect()
+    gc.disable()
+    try:
+        with closing(Door(f"127.0.0.1:{running.port}", client_modules, token)) as door:
+            for n in range(400):
+                with pytest.raises(Refused) as caught:
+                    door.GetPublisher(name=f"publishers/none-{n}")
+                assert caught.value.code == "NOT_FOUND", f"after {n} refusals"
+    finally:
+        gc.enable()
+        running.stop()

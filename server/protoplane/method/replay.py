@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import Message
+from peewee import Select
 
-from protoplane.base import clock, limits
+from protoplane.base import limits
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
 from protoplane.contract.model import Method
@@ -22,7 +23,7 @@ from protoplane.identity.principal import Principal
 from protoplane.method.call import Call
 from protoplane.store.engine import Engine
 from protoplane.store.schema import Storage
-from protoplane.store.statements import delete_up_to, insert, oldest, select_by_key, update_by_key
+from protoplane.store.statements import delete_up_to, insert, oldest, render, select_by_key, update_by_key
 from protoplane.store.system import REQUEST_TABLE
 from protoplane.store.trouble import Duplicate, LockTimeout
 
@@ -83,7 +84,9 @@ def forget_old(engine: Engine, *, seconds_max: float) -> int:
     """Delete the kept answers that are past their time, a bounded number at a time; gives how many went."""
     deadline, binder = Deadline.after(seconds_max), engine.dialect.binder(Storage.TIME)
     last, delete = oldest(REQUEST_TABLE, "created", engine), delete_up_to(REQUEST_TABLE, "created", engine.database)
-    before = clock.now_micros() - limits.REQUEST_ID_HOURS * MICROS_PER_HOUR
+    now = render(Select(columns=(engine.dialect.now(),)), engine.database).sql  # Not ours: all processes must agree on it.
+    (micros,) = engine.read(lambda session: session.rows(now), deadline)[0]
+    before = int(micros) - limits.REQUEST_ID_HOURS * MICROS_PER_HOUR
     gone = 0
     while True:
         values = {"before": binder(before), "skip": FORGOTTEN_AT_ONCE - 1}
