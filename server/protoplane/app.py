@@ -287,8 +287,8 @@ def open_edge(
     health = Health(dict.fromkeys(method.service for method in contract.methods.values()), observe)
     handlers = health_handlers(health)
     if server.reflection != "off":
-        anyone = server.reflection == "on"
-        handlers |= reflection_handlers(contract, authenticate=authenticate, anyone=anyone, observe=observe)
+        anyone, seconds_max = server.reflection == "on", settings.deadlines.max_seconds
+        handlers |= reflection_handlers(contract, authenticate=authenticate, anyone=anyone, seconds_max=seconds_max, observe=observe)
     for path, method in served.items():
         serve = bind_call(method, authenticate=authenticate, deadlines=settings.deadlines, timings=server.timings, observe=observe)
         handlers[path] = Handler(serve, message_bytes_max=message_bytes_max(method.method))

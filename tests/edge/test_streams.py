@@ -188,6 +188,29 @@ def test_a_stream_that_is_not_read_is_cut_off_and_its_thread_freed(serve: Serve,
         list(stream)
 
 
+@pytest.mark.parametrize("path", ["/t/US", "/t/SU", "/t/SS"])
+def test_a_stream_that_goes_on_and_on_ends_at_the_methods_limit(serve: Serve, path: str) -> None:
+    def forever(_message: bytes, _call: Call) -> Iterator[bytes]:
+        while True:
+            yield b"x"
+
+    handlers = {**HANDLERS, "/t/US": Handler(forever, response_streaming=True)}
+    peer = serve({path: dataclasses.replace(handlers[path], stream_seconds_max=0.5)})
+    done = threading.Event()
+
+    def talk() -> Iterator[bytes]:
+        yield b"x"
+        while path != "/t/US" and not done.wait(0.02):
+            yield b"x"
+
+    begun = time.monotonic()
+    with pytest.raises(grpc.RpcError) as caught:
+        list(peer.channel.stream_stream(path)(talk(), timeout=10))
+    done.set()
+    assert code(caught.value) is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert time.monotonic() - begun < 8, "the server ended it, not its caller"
+
+
 def test_a_caller_that_goes_ends_its_stream(serve: Serve) -> None:
     closed, more = threading.Event(), threading.Semaphore(1)
 

@@ -87,15 +87,19 @@ class Index:
         return found
 
 
-def reflection_handlers(contract: Contract, *, authenticate: Authenticate, anyone: bool, observe: Observe) -> dict[str, Handler]:
-    """Handlers by path for both versions. `anyone`: without credentials too."""
+def reflection_handlers(
+    contract: Contract, *, authenticate: Authenticate, anyone: bool, seconds_max: float, observe: Observe
+) -> dict[str, Handler]:
+    """Handlers by path for both versions. `anyone`: without credentials too. A stream ends after `seconds_max`."""
     served = dict.fromkeys(method.service for method in contract.methods.values())
     services = [*served, "grpc.health.v1.Health", *(f"grpc.reflection.{version}.ServerReflection" for version in VERSIONS)]
     always = (module.DESCRIPTOR.serialized_pb for module in _ALWAYS)
     index = Index([*contract.files.values(), *always], services)
     request, response = (contract.messages[f"grpc.reflection.v1.ServerReflection{part}"] for part in ("Request", "Response"))
     serve = _bind_stream(_Answers(index, request, response), authenticate=authenticate, anyone=anyone, observe=observe)
-    handler = Handler(serve, request_streaming=True, response_streaming=True, message_bytes_max=REQUEST_BYTES_MAX)
+    handler = Handler(
+        serve, request_streaming=True, response_streaming=True, message_bytes_max=REQUEST_BYTES_MAX, stream_seconds_max=seconds_max
+    )
     return {f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo": handler for version in VERSIONS}
 
 

@@ -48,6 +48,8 @@ class Handler:
     response_streaming: bool = False
     inline: bool = False
     message_bytes_max: int = limits.VALUE_BYTES_MAX
+    stream_seconds_max: float = limits.DEADLINE_SECONDS_MAX
+    """For all of a stream, whatever its caller's deadline: it holds a thread. Unary methods see to their deadlines themselves."""
 
     @property
     def type(self) -> str:
@@ -117,6 +119,9 @@ class Call:
         """Until the caller's deadline; above NO_DEADLINE_SECONDS without one, zero or less when it has passed."""
         at_seconds: float = self._details.deadline
         return at_seconds - clock.now_seconds()
+
+    def _stream_seconds(self) -> float:
+        return min(self.remaining_seconds(), self.arrived_seconds + self._handler.stream_seconds_max - clock.monotonic_seconds())
 
     def peer(self) -> str:
         """The address of the other side, such as `ipv4:127.0.0.1:40000`."""
@@ -261,6 +266,8 @@ class Call:
 
     def _send(self, message: bytes) -> None:
         """Send a message, and wait until the transport has taken it: a stream is not made faster than it is read."""
+        if self._stream_seconds() <= 0:
+            self._give_up(Fault(Reason.DEADLINE_PASSED))
         if self._written is None:
             self._written = SimpleQueue()
         self.post(message, self._written.put)
@@ -283,7 +290,7 @@ class Call:
             if not (self.active and self._batch((cygrpc.ReceiveMessageOperation(0),), lambda event: received.put(_message_of(event)))):
                 raise Gone
             try:
-                message = received.get(timeout=max(0.0, min(PAUSE_SECONDS_MAX, self.remaining_seconds())))
+                message = received.get(timeout=max(0.0, min(PAUSE_SECONDS_MAX, self._stream_seconds())))
             except Empty:
                 self._give_up(Fault(Reason.MESSAGE_LATE))
             if message is not None and len(message) > self._handler.message_bytes_max:
