@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protoplane.edge.admission import PLACE_BYTES, Waiting
+from protoplane.edge.wire import Wire
 from tests.edge.conftest import GET, LIST, Asked, Pause, Running, Starter
 
 
@@ -104,6 +105,14 @@ def refusals(calls: list[Any]) -> list[Any]:
     return [call.exception(timeout=20) for call in calls if call.exception(timeout=20) is not None]
 
 
+def settled(wire: Wire, running: int, waiting: int) -> None:
+    """Wait until so many calls run and wait."""
+    until = time.monotonic() + 10
+    while (wire.running, wire.waiting) != (running, waiting) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert (wire.running, wire.waiting) == (running, waiting)
+
+
 @pytest.fixture
 def flooded(start: Starter) -> Any:
     """Two threads held, four places taken, by one principal that is known to the server."""
@@ -113,10 +122,7 @@ def flooded(start: Starter) -> Any:
     running.channel.unary_unary(GET)(b"", metadata=metadata, timeout=5)
     calls = [running.channel.unary_unary(LIST).future(b"", metadata=metadata, timeout=30) for _ in range(6)]
     wire = running.app.listening.wire
-    until = time.monotonic() + 10
-    while (wire.running, wire.waiting) != (2, 4) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert (wire.running, wire.waiting) == (2, 4)
+    settled(wire, 2, 4)
     yield running, calls, metadata, pause
     pause.release.set()
 
@@ -167,6 +173,39 @@ def test_it_serves_as_before_once_the_flood_is_over(flooded: Any) -> None:
     assert [call.result(timeout=20) for call in calls] == [b""] * 6
     for _ in range(20):
         assert running.channel.unary_unary(LIST)(b"", metadata=metadata, timeout=5) == b""
+
+
+def test_a_principal_with_slow_calls_on_all_threads_but_the_last_leaves_that_one_to_others(start: Starter) -> None:
+    pause = Pause()
+    running: Running = start({LIST: pause}, threads=4)
+    greedy, modest = ([("authorization", f"Bearer {running.token(name)}")] for name in ("greedy", "modest"))
+    for metadata in (greedy, modest):
+        running.channel.unary_unary(GET)(b"", metadata=metadata, timeout=5)
+    calls = [running.channel.unary_unary(LIST).future(b"", metadata=greedy, timeout=30) for _ in range(20)]
+    wire = running.app.listening.wire
+    settled(wire, 3, 17)
+    for _ in range(50):
+        assert running.channel.unary_unary(GET)(b"x", metadata=modest, timeout=5) == b"x"
+    assert (wire.running, wire.waiting) == (3, 17)
+    pause.release.set()
+    assert [call.result(timeout=20) for call in calls] == [b""] * 20
+    settled(wire, 0, 0)
+
+
+def test_however_calls_come_and_end_none_is_forgotten(start: Starter) -> None:
+    """Many callers, few threads, calls of all lengths: a call that waits while a thread is free would wait for ever."""
+
+    def answer(asked: Asked) -> bytes:
+        time.sleep(len(asked.data) % 4 / 1_000)
+        return asked.data
+
+    running: Running = start({GET: answer}, threads=4, waiting_calls_max=10_000)
+    tokens = [[("authorization", f"Bearer {running.token(f'someone-{number}')}")] for number in range(3)]
+    get = running.channel.unary_unary(GET)
+    for wave in range(30):
+        sent = [get.future(b"x" * (number % 7), metadata=tokens[number * number % 3], timeout=20) for number in range(3 + wave % 60)]
+        assert [len(call.result(timeout=20)) for call in sent] == [number % 7 for number in range(len(sent))]
+    settled(running.app.listening.wire, 0, 0)
 
 
 def test_calls_whose_callers_give_up_while_they_wait_are_never_run(start: Starter) -> None:

@@ -29,6 +29,9 @@ Identify: TypeAlias = Callable[[Metadata], Hashable]
 """Whose a call is, as far as it is known without verifying anything; None for unknown callers."""
 
 
+_NOBODY = object()
+
+
 @final
 class _Queue(Generic[T]):
     """The calls of one principal, with the places that each takes."""
@@ -50,6 +53,8 @@ class Waiting(Generic[T]):
         self._queues: dict[Hashable, _Queue[T]] = {}
         """In the order of their turns; none is empty."""
         self._count = self._taken = 0
+        self.puts = 0
+        """How often something was put; changes with every call that comes to wait."""
 
     def __len__(self) -> int:
         return self._count
@@ -80,16 +85,19 @@ class Waiting(Generic[T]):
                     return [call]
                 making_way.append((longest, *self._drop_last(longest)))
             self._append(mine, call, places)
+            self.puts += 1
         return [turned_away for _, turned_away, _ in making_way]
 
-    def take(self) -> T | None:
-        """The next call by turns; None when nothing waits."""
+    def take(self, held: Callable[[Hashable], bool] | None = None) -> T | None:
+        """The next call by turns, but of a principal that is `held`; None when nothing of others waits."""
         if not self._count:
             return None
         with self._lock:
             if not self._count:
                 return None
-            mine = next(iter(self._queues))
+            mine = next((one for one in self._queues if held is None or not held(one)), _NOBODY)
+            if mine is _NOBODY:
+                return None
             queue = self._queues.pop(mine)
             call, places = queue.calls.popleft()
             self._leave(queue, places)

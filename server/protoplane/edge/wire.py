@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, final
 
 import grpc
@@ -28,6 +27,7 @@ from protoplane.edge.admission import Identify, Waiting
 from protoplane.edge.core import cygrpc
 from protoplane.edge.head import read_metadata
 from protoplane.edge.held import Awaited, Unsent
+from protoplane.edge.places import Places
 from protoplane.edge.refusal import Refused, refused
 from protoplane.edge.rpc import SEND_SECONDS_MAX, Call, Handler
 
@@ -72,13 +72,13 @@ class Wire:
         observe: Observe,
     ) -> None:
         """Of the settings it is the numbers of threads, streams and waiting calls that count here."""
-        self._threads, self._streams = settings.threads, settings.streams
+        self._threads = settings.threads
         self._handlers = {path.encode(): handler for path, handler in handlers.items()}
         self._observe = observe
         self._identify = identify
         self._waiting: Waiting[Call] = Waiting(settings.waiting_calls_max)
-        self._free: deque[None] = deque([None] * self._threads)
-        self._free_streams: deque[None] = deque([None] * self._streams)
+        self._places = Places(settings.threads, self._whose)
+        self._stream_places = Places(settings.streams, self._whose)
         self.awaited: Awaited[Call] = Awaited(MESSAGE_SECONDS_MAX, AWAITED_MAX, lambda call: self.refuse(call, Fault(Reason.MESSAGE_LATE)))
         self.unsent: Unsent[Call] = Unsent(
             SEND_SECONDS_MAX, connection_bytes_max=CONNECTION_BYTES_MAX, bytes_max=UNSENT_BYTES_MAX, evict=Call.cancel
@@ -124,12 +124,12 @@ class Wire:
     @property
     def running(self) -> int:
         """Methods running now."""
-        return self._threads - len(self._free)
+        return len(self._places)
 
     @property
     def streaming(self) -> int:
         """Streams open now."""
-        return self._streams - len(self._free_streams)
+        return len(self._stream_places)
 
     @property
     def waiting(self) -> int:
@@ -167,7 +167,7 @@ class Wire:
             return
         call = Call(self, handler, event)
         waits = not (handler.inline or handler.request_streaming or handler.response_streaming)
-        if waits and self._waiting.full and not self._waiting.admits(self._identify(call.metadata)):
+        if waits and self._waiting.full and not self._waiting.admits(self._whose(call)):
             self._turn_away(call, self._waiting.fault())
         else:
             call.start()
@@ -188,50 +188,58 @@ class Wire:
             call.run()
         elif handler.request_streaming or handler.response_streaming:
             self._take_stream(call)
-        elif not self._waiting and self._occupy(self._free):
+        elif not self._waiting and self._places.plenty and self._places.occupy():
             self._work(call)
         else:
-            for turned_away in self._waiting.put(call, self._identify(call.metadata), call.request_bytes):
+            for turned_away in self._waiting.put(call, self._whose(call), call.request_bytes):
                 self.refuse(turned_away, self._waiting.fault())
-            if self._occupy(self._free):  # A thread that found nothing waiting may have become free since.
-                self._work(self._waiting.take())
+            if self._places.occupy():
+                self._work()
 
-    def _work(self, call: Call | None) -> None:
-        """Run a call, and what waits behind it; the place taken is given back at the end."""
+    def _work(self, call: Call | None = None) -> None:
+        """Run a call, and what waits, in a place that was taken; it is given back at the end."""
+        places, waiting = self._places, self._waiting
         while True:
-            while call is not None:
+            puts = waiting.puts
+            while (call := call or waiting.take(places.is_held if places.scarce else None)) is not None:
+                places.begin(call)
                 call.run()
-                call = self._waiting.take()
-            self._free.append(None)
-            if not self._waiting or not self._occupy(self._free):
+                places.end(call)
+                puts, call = waiting.puts, None
+            places.leave()
+            # What was put after the last look found no place, perhaps: this one.
+            if waiting.puts == puts or not places.occupy():
                 return
-            call = self._waiting.take()
 
     def _take_stream(self, call: Call) -> None:
-        if not self._occupy(self._free_streams):
+        """Run it on a thread of its own, or refuse it: streams do not wait."""
+        places = self._stream_places
+        if not places.occupy():
             self.refuse(call, self._waiting.fault())
-            return
+        elif (places.scarce and places.is_held(self._whose(call))) or not self._start_stream(call):
+            places.leave()
+            self.refuse(call, self._waiting.fault())
+
+    def _start_stream(self, call: Call) -> bool:
+        places = self._stream_places
 
         def run() -> None:
             try:
                 call.run()
             finally:
-                self._free_streams.append(None)
+                places.end(call)
+                places.leave()
 
+        places.begin(call)
         try:
             threading.Thread(target=run, name="stream", daemon=True).start()
         except RuntimeError:  # The system gives no more threads.
-            self._free_streams.append(None)
-            self.refuse(call, self._waiting.fault())
-
-    @staticmethod
-    def _occupy(places: deque[None]) -> bool:
-        """Take a place; False when there is none. Both ends of a deque are safe for threads."""
-        try:
-            places.pop()
-        except IndexError:
+            places.end(call)
             return False
         return True
+
+    def _whose(self, call: Call) -> Hashable:
+        return self._identify(call.metadata)
 
     # Refusals besides those of methods.
 
