@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 from protoplane.base import clock, limits, memory
 from protoplane.base.config import page_token_keys
 from protoplane.base.errors import Fault
-from protoplane.base.metrics import resident_bytes
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.base.settings import Environment, Settings
 from protoplane.base.snapshot import Snapshot, merged
@@ -136,7 +135,7 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
         count(running, watching)
         tasks = {"request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX)}
         scrape = open_scrape(settings, running, watching)
-        trimming = Housekeeping({"memory": memory.Trim(resident_bytes)}, watching.observe, pause_seconds=TRIM_SECONDS)
+        trimming = Housekeeping({"memory": memory.Trim()}, watching.observe, pause_seconds=TRIM_SECONDS)
         return replace(running, housekeeping=(Housekeeping(tasks, watching.observe), trimming), watching=watching, scrape=scrape)
     except BaseException:
         watching.stop()

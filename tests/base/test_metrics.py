@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from protoplane.base import metrics as module
-from protoplane.base.metrics import OTHER, UNKNOWN, Metrics, resident_bytes
+from protoplane.base.metrics import OTHER, UNKNOWN, Metrics
 from protoplane.base.observe import CallDone, Event, Level, Stages
 from protoplane.base.snapshot import BUCKETS_SECONDS, Snapshot, ended, merged
 
@@ -157,12 +157,6 @@ def test_gauges_are_read_when_asked_and_one_that_fails_takes_nothing_with_it() -
     counting.gauge("protoplane_endless", "No number.", lambda: float("inf"))
     level[0] = 7.5
     assert counting.snapshot()["gauges"] == {"protoplane_level": {"help": "How high.", "value": 7.5}}
-
-
-def test_resident_memory_is_that_of_this_process() -> None:
-    before = resident_bytes()
-    held = bytes(range(256)) * 400_000
-    assert resident_bytes() - before > len(held) / 2
 
 
 def test_a_snapshot_survives_json() -> None:

@@ -1,11 +1,14 @@
-"""How the C library keeps memory that was freed, for processes that serve for long."""
+"""What the process has of the machine's memory, and how what was freed is given back."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-from collections.abc import Callable
+import os
+from collections import deque
 from typing import final
+
+from protoplane.base import clock
 
 M_MMAP_THRESHOLD = -3
 """Its number in `malloc.h` of glibc."""
@@ -24,6 +27,39 @@ def give_back() -> None:
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
+STATM = "/proc/self/statm"
+"""Linux tells pages here: of the program, resident, …"""
+
+
+def resident_bytes() -> float:
+    """Memory of this process that is in RAM. Raises OSError where there is no `/proc`."""
+    with open(STATM, encoding="ascii") as file:  # noqa: PTH123 - a gauge, read often; a Path would cost more than the reading.
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@final
+class Growth:
+    """How much larger the process is than it was lately."""
+
+    def __init__(self, lately_seconds: float) -> None:
+        self._lately_seconds = lately_seconds
+        self._least: deque[tuple[float, float]] = deque()
+        """Times and sizes, both rising: each is the least since the one before."""
+
+    def bytes(self) -> float:
+        """Now, against the least of that time; 0 where it cannot be told. To be asked again and again."""
+        try:
+            size, now = resident_bytes(), clock.monotonic_seconds()
+        except OSError:
+            return 0.0
+        while self._least and self._least[-1][1] >= size:
+            self._least.pop()
+        self._least.append((now, size))
+        while self._least[0][0] < now - self._lately_seconds:
+            self._least.popleft()
+        return size - self._least[0][1]
+
+
 KEPT_BYTES_MAX = 32 * 1024 * 1024
 """What may stay beyond the least there ever was since the start, before it is worth a look at all that is free."""
 
@@ -36,14 +72,14 @@ class Trim:
     give back, 70 ms for 800 MiB.
     """
 
-    def __init__(self, resident_bytes: Callable[[], float]) -> None:
-        self._resident_bytes, self._least = resident_bytes, resident_bytes()
+    def __init__(self) -> None:
+        self._least = resident_bytes()
 
     def __call__(self) -> int:
         """Give back what is worth it; 0, because nobody needs to be told."""
-        if (now := self._resident_bytes()) > self._least + KEPT_BYTES_MAX:
+        if (now := resident_bytes()) > self._least + KEPT_BYTES_MAX:
             with contextlib.suppress(OSError, AttributeError):
                 ctypes.CDLL(None).malloc_trim(0)
-            now = self._resident_bytes()
+            now = resident_bytes()
         self._least = min(self._least, now)
         return 0

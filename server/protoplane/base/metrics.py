@@ -7,7 +7,6 @@ from what was registered at start, never from the wire: a caller cannot make the
 from __future__ import annotations
 
 import math
-import os
 import threading
 import weakref
 from bisect import bisect_left
@@ -172,13 +171,3 @@ def _count(counts: dict[str, int], name: str, names_max: int) -> None:
     if name not in counts and len(counts) >= names_max:
         name = OTHER
     counts[name] = counts.get(name, 0) + 1
-
-
-STATM = "/proc/self/statm"
-"""Linux tells pages here: of the program, resident, …"""
-
-
-def resident_bytes() -> float:
-    """Memory of this process that is in RAM. Raises OSError where there is no `/proc`."""
-    with open(STATM, encoding="ascii") as file:  # noqa: PTH123 - a gauge, read often; a Path would cost more than the reading.
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

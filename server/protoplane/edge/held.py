@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -45,14 +46,21 @@ class Awaited(Generic[T]):
 
     def sweep(self) -> None:
         """Evict what is too old."""
-        before = clock.monotonic_seconds() - self._seconds_max
-        while True:
-            with self._lock:
-                oldest = next(iter(self._held), None)
-                if oldest is None or self._held[oldest] > before:
-                    return
-                del self._held[oldest]
-            self._evict(oldest)
+        self._evict_older(self._seconds_max, 0)
+
+    def relieve(self, seconds: float, calls: int) -> None:
+        """Evict what is older than that, but for so many: memory is short, and what has come of their messages is part of it."""
+        self._evict_older(seconds, calls)
+
+    def _evict_older(self, seconds: float, spared: int) -> None:
+        before = clock.monotonic_seconds() - seconds
+        with self._lock:
+            old = list(itertools.takewhile(lambda call: self._held[call] <= before, self._held))
+            old = old[: max(0, len(old) - spared)]  # The oldest first.
+            for call in old:
+                del self._held[call]
+        for call in old:
+            self._evict(call)
 
 
 @final

@@ -20,6 +20,7 @@ import grpc
 
 from protoplane.base import clock
 from protoplane.base.errors import Fault, Reason
+from protoplane.base.memory import Growth
 from protoplane.base.metrics import UNKNOWN
 from protoplane.base.observe import CallDone, Event, Level, Observe, Stages
 from protoplane.base.settings import ServerSettings
@@ -43,7 +44,18 @@ CONNECTION_BYTES_MAX = 16 * 1024 * 1024
 UNSENT_BYTES_MAX = 128 * 1024 * 1024
 """Of large answers that have not been taken, of all connections; the core keeps a copy, so that the memory is twice that."""
 
-SWEEP_SECONDS = 0.5
+SWEEP_SECONDS = 0.1
+
+GROWTH_BYTES_MAX = 64 * 1024 * 1024
+"""Of the process since it was smallest lately. Beyond it, calls are ended whose message has begun to come and has not ended: each may
+have up to 4 MiB here, before anybody is authenticated, and nothing else bounds them but five seconds of the network."""
+
+UNENDED_SECONDS = 0.05
+UNENDED_MAX = 16
+"""Messages on their way for longer than that, which are spared even then: 64 MiB."""
+
+LATELY_SECONDS = 30.0
+
 
 REQUESTED_MAX = 16
 """Calls that the core may take before a thread has looked at the last one."""
@@ -176,9 +188,12 @@ class Wire:
         self._down.set()
 
     def _sweep(self) -> None:
+        growth = Growth(LATELY_SECONDS)
         while not self._stopping.wait(SWEEP_SECONDS):
             self.awaited.sweep()
             self.unsent.sweep()
+            if growth.bytes() > GROWTH_BYTES_MAX:
+                self.awaited.relieve(UNENDED_SECONDS, UNENDED_MAX)
 
     # A call whose request is here.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protoplane.base.metrics import Metrics, resident_bytes
+from protoplane.base.memory import resident_bytes
+from protoplane.base.metrics import Metrics
 from protoplane.base.observe import Observe, told_to
 from protoplane.store.engine import Engine
 from protoplane.work.slow import SlowCalls
