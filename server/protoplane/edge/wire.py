@@ -175,7 +175,7 @@ class Wire:
         self._down.set()
 
     def _sweep(self) -> None:
-        while not self._stopping.wait(SWEEP_SECONDS):
+        while not self._down.wait(SWEEP_SECONDS):  # Also while it stops: what never comes must not be waited for.
             self.awaited.sweep()
             self.unsent.sweep()
 
