@@ -147,11 +147,15 @@ class Wire:
                 if tag is _ARRIVED:
                     self._on_arrived(event)
                 elif tag is not None:
-                    tag(event)
+                    call = tag(event)
+                    # An event holds its call, the request and the connection, and this thread may go on for long.
+                    event = tag = None
+                    while call is not None:
+                        call.run()
+                        call = self._next()
             except BaseException as bug:  # noqa: BLE001 - whatever becomes of one call, the next one must be heard.
                 self._observe(Event("edge.broke", Level.ERROR, bug=bug))
-            # An event holds its call: kept here, it would keep the connection while this thread waits.
-            event = tag = None
+            event = tag = call = None
 
     def _on_arrived(self, event: Any) -> None:
         with contextlib.suppress(ValueError):  # The server is being shut down.
@@ -181,30 +185,28 @@ class Wire:
 
     # A call whose request is here.
 
-    def take(self, call: Call, handler: Handler) -> None:
-        """Run it now, or have it wait, or refuse it."""
+    def take(self, call: Call, handler: Handler) -> Call | None:
+        """Run it elsewhere, have it wait, or refuse it; or what this thread is to run now, with a place that `_next` gives back."""
         if handler.inline:
             call.run()
         elif handler.request_streaming or handler.response_streaming:
             self._take_stream(call)
         elif not self._waiting and self._occupy(self._free):
-            self._work(call)
+            return call
         else:
             for turned_away in self._waiting.put(call, call.metadata, call.request_bytes):
                 self.refuse(turned_away, self._waiting.fault())
             if self._occupy(self._free):  # A thread that found nothing waiting may have become free since.
-                self._work(self._waiting.take())
+                return self._next()
+        return None
 
-    def _work(self, call: Call | None) -> None:
-        """Run a call, and what waits behind it; the place taken is given back at the end."""
-        while True:
-            while call is not None:
-                call.run()
-                call = self._waiting.take()
+    def _next(self) -> Call | None:
+        """What a thread that has a place runs next; None when nothing waits, and the place is given back."""
+        while (call := self._waiting.take()) is None:
             self._free.append(None)
             if not self._waiting or not self._occupy(self._free):
-                return
-            call = self._waiting.take()
+                return None
+        return call
 
     def _take_stream(self, call: Call) -> None:
         if not self._occupy(self._free_streams):
