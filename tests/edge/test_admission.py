@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protoplane.edge.admission import PLACE_BYTES, Waiting
+from protoplane.edge.rpc import Call
 from protoplane.edge.wire import Wire
 from tests.edge.conftest import GET, LIST, Asked, Pause, Running, Starter
 
@@ -229,3 +231,28 @@ def test_calls_whose_callers_give_up_while_they_wait_are_never_run(start: Starte
     pause.release.set()
     assert held.result(timeout=10) == waiting[4].result(timeout=10) == b""
     assert ran == [b"4"]
+
+
+def test_a_thread_that_goes_on_with_waiting_calls_keeps_nothing_of_the_ones_before(start: Starter) -> None:
+    first, second = Pause(), Pause()
+    running: Running = start({LIST: first, GET: second}, threads=1)
+    calls = [running.channel.unary_unary(LIST).future(b"", timeout=20)]
+    assert first.entered.wait(10)
+    calls.append(running.channel.unary_unary(GET).future(b"", timeout=20))
+    wire = running.app.listening.wire
+    until = time.monotonic() + 10
+    while not wire.waiting and time.monotonic() < until:
+        time.sleep(0.01)
+    first.release.set()
+    assert second.entered.wait(10)
+    assert calls[0].result(timeout=10) == b""
+    while LIST in paths_in_memory() and time.monotonic() < until:  # Until the other thread has heard that it is over.
+        time.sleep(0.01)
+    assert GET in (alive := paths_in_memory())
+    assert LIST not in alive
+    second.release.set()
+    assert calls[1].result(timeout=10) == b""
+
+
+def paths_in_memory() -> list[str]:
+    return [found.path for found in gc.get_objects() if isinstance(found, Call)]

@@ -13,7 +13,7 @@ import pytest
 
 from protoplane.base.observe import Observation
 from protoplane.base.settings import Settings
-from protoplane.edge import held, rpc
+from protoplane.edge import held, rpc, wire
 from protoplane.edge.refusal import Refused
 from protoplane.edge.rpc import Call, Handler
 from protoplane.edge.server import Listening, listen
@@ -349,6 +349,25 @@ def test_messages_above_a_methods_limit_are_refused_before_it_sees_them(serve: S
             list(peer.channel.stream_stream(path)(iter(messages), timeout=5))
         assert code(caught.value) is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "10 bytes" in str(caught.value.details())
+
+
+def test_calls_without_a_message_do_not_keep_a_server_from_ending(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MESSAGE_SECONDS_MAX", 1.0)
+    peer, done = serve(HANDLERS), threading.Event()
+
+    def never() -> Iterator[bytes]:
+        done.wait(30)
+        yield from ()
+
+    call = peer.channel.stream_unary("/t/UU").future(never(), timeout=25)
+    until = time.monotonic() + 5
+    while not len(peer.listening.wire.awaited) and time.monotonic() < until:
+        time.sleep(0.01)
+    begun = time.monotonic()
+    peer.listening.stop(20)
+    assert time.monotonic() - begun < 8
+    done.set()
+    assert call.exception(timeout=5).code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 def test_a_server_ends_while_a_method_still_runs_and_outlives_its_late_answer(serve: Serve) -> None:

@@ -198,10 +198,11 @@ class Call:
         status = cygrpc.SendStatusFromServerOperation(refusal.trailing_metadata, refusal.code, refusal.text.encode(), 0)
         self._send_batch((cygrpc.ReceiveCloseOnServerOperation(0), status), self._on_turned_away)
 
-    def _on_first(self, event: Any) -> None:
+    def _on_first(self, event: Any) -> Call | None:
+        """Returns a call that this thread is to run."""
         data = _message_of(event)
         if not self._wire.awaited.discard(self):
-            return  # It came too late.
+            return None  # It came too late.
         self.arrived_seconds = clock.monotonic_seconds()
         handler = self._handler
         if data is None and not handler.request_streaming:
@@ -211,7 +212,8 @@ class Call:
             self._wire.refuse(self, self._too_large())
         else:
             self._request = data
-            self._wire.take(self, handler)
+            return self._wire.take(self, handler)
+        return None
 
     def _on_closed(self, event: Any) -> None:
         if event.batch_operations[0].cancelled():

@@ -161,11 +161,14 @@ class Wire:
                 if tag is _ARRIVED:
                     self._on_arrived(event)
                 elif tag is not None:
-                    tag(event)
+                    call = tag(event)
+                    # An event holds its call, the request and the connection, and this thread may go on for long.
+                    event = tag = None
+                    while call is not None:
+                        call = self._run(call)
             except BaseException as bug:  # noqa: BLE001 - whatever becomes of one call, the next one must be heard.
                 self._observe(Event("edge.broke", Level.ERROR, bug=bug))
-            # An event holds its call: kept here, it would keep the connection while this thread waits.
-            event = tag = None
+            event = tag = call = None
 
     def _on_arrived(self, event: Any) -> None:
         with contextlib.suppress(ValueError):  # The server is being shut down.
@@ -189,7 +192,7 @@ class Wire:
 
     def _sweep(self) -> None:
         growth = Growth(LATELY_SECONDS)
-        while not self._stopping.wait(SWEEP_SECONDS):
+        while not self._down.wait(SWEEP_SECONDS):  # Also while it stops: what never comes must not be waited for.
             self.awaited.sweep()
             self.unsent.sweep()
             if growth.bytes() > GROWTH_BYTES_MAX:
@@ -197,34 +200,40 @@ class Wire:
 
     # A call whose request is here.
 
-    def take(self, call: Call, handler: Handler) -> None:
-        """Run it now, or have it wait, or refuse it."""
+    def take(self, call: Call, handler: Handler) -> Call | None:
+        """Run it elsewhere, have it wait, or refuse it; or what this thread is to run now, with a place that `_next` gives back."""
         if handler.inline:
             call.run()
         elif handler.request_streaming or handler.response_streaming:
             self._take_stream(call)
         elif not self._waiting and self._places.plenty and self._places.occupy():
-            self._work(call)
+            return call
         else:
             for turned_away in self._waiting.put(call, self._whose(call), call.request_bytes):
                 self.refuse(turned_away, self._waiting.fault())
             if self._places.occupy():
-                self._work()
+                return self._next()
+        return None
 
-    def _work(self, call: Call | None = None) -> None:
-        """Run a call, and what waits, in a place that was taken; it is given back at the end."""
+    def _run(self, call: Call) -> Call | None:
+        """Run a call in a place that was taken; what the thread is to run next."""
+        self._places.begin(call)
+        call.run()
+        self._places.end(call)
+        return self._next()
+
+    def _next(self) -> Call | None:
+        """What a thread that has a place runs next; None when nothing waits that may, and the place is given back."""
         places, waiting = self._places, self._waiting
         while True:
             puts = waiting.puts
-            while (call := call or waiting.take(places.is_held if places.scarce else None)) is not None:
-                places.begin(call)
-                call.run()
-                places.end(call)
-                puts, call = waiting.puts, None
+            call = waiting.take(places.is_held if places.scarce else None)
+            if call is not None:
+                return call
             places.leave()
-            # What was put after the last look found no place, perhaps: this one.
+            # What was put since the look found no place, perhaps: this one.
             if waiting.puts == puts or not places.occupy():
-                return
+                return None
 
     def _take_stream(self, call: Call) -> None:
         """Run it on a thread of its own, or refuse it: streams do not wait."""
