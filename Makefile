@@ -47,8 +47,10 @@ fix: .venv/dev .include/made ## Mend what can be mended by itself
 	$(BIN)/ruff format
 	@for module in $(CONTRACTS); do $(BIN)/buf format "$$module" --write || exit 1; done
 
-bench: .venv/bench .include/made engines ## Compare with servers written by hand: grpcio with mysqlclient, with Peewee, FastAPI with SQLAlchemy
+bench: .venv/bench .include/made engines ## Compare with servers written by hand, then with itself: beyond its peak, and under attack
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench overload
+	$(BIN)/python -m tests.attacks
 
 generate: .venv/base ## Make again what is generated: pages of docs/, the folder of imports for buf, protoc and IDEs
 	$(BIN)/python -m protoplane.cli.reference docs

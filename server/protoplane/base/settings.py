@@ -77,10 +77,12 @@ class ServerSettings:
     """Processes that share the address, one for each core to be used; `dev` has one whatever is said here."""
 
     threads: int = setting(16, low=1, high=512)
-    """Calls worked on at once by a process, each with its own database connection. It uses one core: more threads only wait."""
+    """Calls worked on at once by a process, each with its own database connection. It uses one core: more threads only wait.
+    One principal gets all but an eighth of them, so that its slow calls do not stop the others."""
 
     waiting_calls_max: int = setting(200, low=1, high=100_000)
-    """Calls of a process that may wait for a thread; more are refused at once with RESOURCE_EXHAUSTED, so that waiting stays short."""
+    """Calls of a process that may wait for a thread, by turns of their principals; more are refused at once with RESOURCE_EXHAUSTED,
+    so that waiting stays short. A request takes one more place for each 256 KiB."""
 
     streams: int = setting(16, low=1, high=512)
     """Streaming calls at once of a process, on threads of their own: a stream that is held open takes nothing from other calls."""
