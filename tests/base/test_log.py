@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from protoplane.base import clock
 from protoplane.base import log as module
 from protoplane.base.log import Log
 from protoplane.base.observe import CallDone, Event, Level, Observation, Stages
@@ -59,6 +60,25 @@ def test_a_call_is_one_json_object_with_its_stages() -> None:
 def test_which_calls_have_a_line_is_a_setting_but_bugs_always_have_one(calls: str, codes: list[str]) -> None:
     written = lines(call(), call("NOT_FOUND"), call("INTERNAL", bug("x")), calls=calls)
     assert [json.loads(line)["code"] for line in written] == codes
+
+
+def test_calls_beyond_so_many_a_second_are_dropped_and_counted_and_bugs_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 5_000_000
+    monkeypatch.setattr(clock, "now_micros", lambda: now)
+    monkeypatch.setattr(module, "CALLS_PER_SECOND_MAX", 3)
+    written: list[str] = []
+    log = Log(calls="failed", pretty=False, write=written.append)
+    for _ in range(5):
+        log.observe(call("NOT_FOUND"))
+        log.observe(call("OK"))
+        log.observe(call("INTERNAL", bug("x")))
+    now += 1_000_000
+    log.observe(call("NOT_FOUND"))
+    log.close()
+    found = [json.loads(line) for line in written]
+    assert [line["code"] for line in found if line["event"] == "call"].count("NOT_FOUND") == 4
+    assert [line["code"] for line in found if line["event"] == "call"].count("INTERNAL") == 5
+    assert sum(line["lines"] for line in found if line["event"] == "log.dropped") == 2
 
 
 def test_a_bug_has_its_trace() -> None:

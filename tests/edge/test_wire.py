@@ -22,6 +22,12 @@ def test_this_grpcio_is_one_that_was_read() -> None:
     assert core.problem() == ""
 
 
+@pytest.mark.parametrize("version", ["1.83.1", "1.86.0", "1.86.0rc1", "2.0.0", "1", "none"])
+def test_others_are_not(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr(grpc, "__version__", version)
+    assert f"grpcio is {version};" in core.problem()
+
+
 @pytest.fixture
 def held(running: Running) -> Iterator[list[Any]]:
     """A connection full of calls that never send their message."""

@@ -17,6 +17,9 @@ from protoplane.base.observe import CallDone, Event, Fact, Level, Observation
 LINES_WAITING_MAX = 10_000
 """Lines kept while stderr takes none (a full pipe); more are counted and dropped, because serving goes on."""
 
+CALLS_PER_SECOND_MAX = 1_000
+"""Lines of calls, bugs apart; more are counted and dropped. Refused calls cost their callers nothing and must not fill our disk."""
+
 TEXT_CHARACTERS_MAX = 1_024
 """Longest text from outside in a line."""
 
@@ -40,18 +43,28 @@ class Log:
         self._format: Callable[[int, Observation], str] = (lambda at, seen: _pretty(at, seen, colour=colour)) if pretty else _json
         self._write = write or _write_stderr
         self._waiting: queue.SimpleQueue[tuple[int, Observation] | None] = queue.SimpleQueue()
-        self._dropped = 0
+        self._dropped = self._second = self._lines = 0
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
     def observe(self, observation: Observation) -> None:
         """Take note; never waits and never fails."""
-        if isinstance(observation, CallDone) and observation.bug is None and observation.code in self._unwritten:
-            return
-        if self._waiting.qsize() >= LINES_WAITING_MAX:
+        room = True
+        if isinstance(observation, CallDone) and observation.bug is None:
+            if observation.code in self._unwritten:
+                return
+            room = self._has_room(clock.now_micros() // clock.MICROSECONDS)
+        if room and self._waiting.qsize() < LINES_WAITING_MAX:
+            self._waiting.put((clock.now_micros(), observation))
+        else:
             self._dropped += 1
-            return
-        self._waiting.put((clock.now_micros(), observation))
+
+    def _has_room(self, second: int) -> bool:
+        """Whether the second may have one more line of a call."""
+        if second != self._second:
+            self._second, self._lines = second, 0
+        self._lines += 1
+        return self._lines <= CALLS_PER_SECOND_MAX
 
     def close(self) -> None:
         """Write what waits, for at most CLOSE_SECONDS."""

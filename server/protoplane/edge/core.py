@@ -6,6 +6,8 @@ and tested; outside development an unknown grpcio refuses to start rather than f
 
 from __future__ import annotations
 
+import re
+
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # There is no public way; see `wire`.
 
@@ -34,7 +36,8 @@ NAMES = {
 
 def problem() -> str:
     """Why this grpcio cannot be trusted with it; empty when it can."""
-    version = tuple(int(part) for part in grpc.__version__.split(".")[:3] if part.isdigit())
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", grpc.__version__)  # What follows makes it a version before that one, which is not below it.
+    version = tuple(map(int, found.groups())) if found else ()
     if not READ[0] <= version < READ[1]:
         low, high = (".".join(map(str, bound)) for bound in READ)
         return f"grpcio is {grpc.__version__}; this server needs one from {low} and below {high}"
