@@ -42,6 +42,7 @@ KEPT = {
     "os.getenv": "base/config.py",
     "os.getenvb": "base/config.py",
     "os.putenv": "base/config.py",
+    "random": "base/jitter.py",
     "time": "base/clock.py",
     "datetime.datetime.now": "base/clock.py",
     "datetime.datetime.today": "base/clock.py",

@@ -12,7 +12,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # The core, whose
 from protoplane.edge.server import OPTIONS
 from tests.attacks import floods, messages, streams
 from tests.attacks.bystander import Bystander
-from tests.attacks.siege import GIVEN_BACK_SECONDS_MAX, KEPT_BYTES_MAX, Attack, Attacker, kept_bytes
+from tests.attacks.siege import GIVEN_BACK_SECONDS_MAX, Attack, Attacker
 from tests.attacks.target import CARDINALITIES, MEGABYTE, REFLECTION, Target
 from tests.attacks.wire import PREFACE, Setting, Wire, block, headers
 
@@ -81,17 +81,6 @@ def test_the_same_again_and_again_leaves_no_more_behind(target: Target, bystande
         time.sleep(0.1)  # The kernel tells nobody when a process shrinks.
     left = (target.memory().now - before) / MEGABYTE
     assert left * MEGABYTE <= CREPT_BYTES_MAX, f"{left:.0f} MiB are left behind"
-
-
-def test_what_messages_took_that_were_begun_and_never_ended_is_given_back(target: Target) -> None:
-    """They come in pieces, which lie between others; nobody needs credentials to send them."""
-    before = target.memory().now
-    with Wire(target.address) as wire:
-        streams.nearly_a_message(target, wire)
-        grown = target.memory().now - before
-    assert grown > 2 * KEPT_BYTES_MAX, "they took little: look for a larger message"
-    kept = kept_bytes(target, before)
-    assert kept <= KEPT_BYTES_MAX, f"the server still has {kept / MEGABYTE:.0f} MiB of {grown / MEGABYTE:.0f} MiB"
 
 
 def test_a_connection_full_of_streams_is_told_to_wait(target: Target, wire: Wire) -> None:

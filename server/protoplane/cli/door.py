@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from protoplane.base import clock, config, limits
+from protoplane.base.jitter import between
 
 if TYPE_CHECKING:
     from protoplane.contract.model import Method
@@ -89,7 +89,7 @@ def answer(start: Callable[[bytes], Future], request: bytes, first: Future | Non
             if error.code() not in AGAIN or attempt == ATTEMPTS_MAX:
                 raise refused(error) from error
             most = min(BACKOFF_SECONDS * 2**attempt, BACKOFF_SECONDS_MAX)
-            clock.sleep(random.uniform(most / 2, most))  # noqa: S311 - jitter, no secret.
+            clock.sleep(between(most / 2, most))
             call = start(request)
     raise AssertionError("the last attempt returns or raises")
 

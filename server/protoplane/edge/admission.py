@@ -8,13 +8,13 @@ Callers whose credentials have not been verified yet, or are none, share one que
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar, final
 
 from protoplane.base.errors import Fault, Reason
+from protoplane.base.jitter import between
 
 T = TypeVar("T")
 
@@ -135,4 +135,4 @@ class Waiting(Generic[T]):
     @staticmethod
     def fault() -> Fault:
         """What a caller is told that was turned away."""
-        return Fault(Reason.OVERLOADED, retry_delay_seconds=random.uniform(*RETRY_SECONDS))  # noqa: S311 - jitter, not a secret.
+        return Fault(Reason.OVERLOADED, retry_delay_seconds=between(*RETRY_SECONDS))

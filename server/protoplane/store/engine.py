@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import math
-import random
 import shutil
 import sqlite3
 import tempfile
@@ -25,6 +24,7 @@ from protoplane.base import limits
 from protoplane.base.clock import monotonic_seconds, sleep
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
+from protoplane.base.jitter import between
 from protoplane.store import sqlite
 from protoplane.store.address import ServerAddress, SqliteAddress, parse_address
 from protoplane.store.connection import Connection
@@ -494,7 +494,7 @@ def again(trouble: Trouble, attempt: int, deadline: Deadline, failure: Exception
     deadline.check()
     if trouble in RECONNECTED:
         return attempt + 1
-    pause = random.random() * min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * 2**attempt)  # noqa: S311 - spreads load, guards nothing.
+    pause = between(0.0, min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * 2**attempt))
     if attempt >= limits.TRANSACTION_ATTEMPTS_MAX or pause >= deadline.remaining_seconds():
         raise Fault(Reason.CONCURRENT_WRITE, retry_delay_seconds=BACK_OFF_SECONDS_MAX) from failure
     sleep(pause)

@@ -8,7 +8,6 @@ looking at what is there. Two runs at once are harmless: the record is a lease, 
 from __future__ import annotations
 
 import hashlib
-import random
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from peewee import Column, Select, Table
 from protoplane.base.clock import MICROSECONDS, sleep
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason
+from protoplane.base.jitter import between
 from protoplane.query.slot import Slot
 from protoplane.store.ddl import ActualTable, Definitions, is_unbounded
 from protoplane.store.engine import Duplicate, Engine, Session, Unusable
@@ -304,7 +304,7 @@ def run(engine: Engine, journal: Journal | None, step: Step, deadline: Deadline)
 
 def pause() -> None:
     """Wait before looking again; not as long as other runs do."""
-    sleep(POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - spreads load, guards nothing.
+    sleep(POLL_SECONDS * between(0.5, 1.5))
 
 
 def reset(engine: Engine, wanted: Sequence[TableShape], *, deadline: Deadline | None = None) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Mapping
 
+from protoplane.base.jitter import between
 from protoplane.base.observe import Event, Level, Observe
 
 PAUSE_SECONDS = 600.0
@@ -29,7 +29,7 @@ class Housekeeping:
         self._thread.join(STOP_SECONDS_MAX)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._pause_seconds * random.uniform(0.5, 1.5)):  # noqa: S311 - spreads load, guards nothing.
+        while not self._stopping.wait(self._pause_seconds * between(0.5, 1.5)):
             for name, task in self._tasks.items():
                 try:
                     done = task()
