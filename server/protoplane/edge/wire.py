@@ -212,11 +212,20 @@ class Wire:
         elif not self._waiting and self._places.plenty and self._places.occupy():
             return call
         else:
-            for turned_away in self._waiting.put(call, self._whose(call), call.request_bytes):
-                self.refuse(turned_away, self._waiting.fault())
-            if self._places.occupy():
-                return self._next()
+            return self._take_scarce(call, self._whose(call))
         return None
+
+    def _take_scarce(self, call: Call, whose: Hashable) -> Call | None:
+        """As `take`, when places are few or calls wait: what waits beside a free place is of somebody who has enough of them."""
+        places = self._places
+        if places.occupy():
+            if not (places.scarce and places.is_held(whose)):
+                return call
+            places.leave()
+        for turned_away in self._waiting.put(call, whose, call.request_bytes):
+            self.refuse(turned_away, self._waiting.fault())
+        # Somebody else may have found no place while this one was looked at, or one has become free.
+        return self._next() if places.occupy() else None
 
     def _run(self, call: Call) -> Call | None:
         """Run a call in a place that was taken; what the thread is to run next."""
