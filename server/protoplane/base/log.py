@@ -17,8 +17,9 @@ from protoplane.base.observe import CallDone, Event, Fact, Level, Observation
 LINES_WAITING_MAX = 10_000
 """Lines kept while stderr takes none (a full pipe); more are counted and dropped, because serving goes on."""
 
-CALLS_PER_SECOND_MAX = 1_000
-"""Lines of calls, bugs apart; more are counted and dropped. Refused calls cost their callers nothing and must not fill our disk."""
+CALLS_PER_SECOND_MAX = 200
+"""Lines of calls, bugs apart; more are counted and dropped. Refused calls cost their callers nothing: they must not fill our disk, and
+a line costs as much as a third of such a call."""
 
 TEXT_CHARACTERS_MAX = 1_024
 """Longest text from outside in a line."""
