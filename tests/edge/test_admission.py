@@ -14,8 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protoplane.base import clock
-from protoplane.edge.admission import PLACE_BYTES, WAIT_SECONDS_MAX, Waiting
+from protoplane.edge.admission import PLACE_BYTES, Waiting
 from protoplane.edge.rpc import Call
 from protoplane.edge.wire import Wire
 from tests.edge.conftest import GET, LIST, Asked, Pause, Running, Starter
@@ -102,31 +101,6 @@ def test_shares_are_fair_and_nothing_is_lost_or_invented(places: int, steps: lis
             there.remove(away)
         assert len(waiting) == len(there) <= places
     assert sorted(drained(waiting)) == sorted(there)
-
-
-def test_once_calls_wait_too_long_no_more_may_than_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1_000.0
-    monkeypatch.setattr(clock, "monotonic_seconds", lambda: now)
-    waiting = owned(100)
-    assert [put(waiting, f"a{number}") for number in range(10)] == [None] * 10
-    now += WAIT_SECONDS_MAX / 2
-    assert put(waiting, "a10") is None, "nobody has waited for long"
-    now += WAIT_SECONDS_MAX
-    assert put(waiting, "a11") == "a11"
-    assert put(waiting, "b1") == "a10", "but another has its turn"
-    assert len(waiting) == 11
-    assert waiting.take() == "a0"
-    assert not waiting.admits("a"), "the last to be taken had waited too long"
-    assert waiting.take() == "b1"
-    assert waiting.admits("a"), "this one had not"
-    few: Waiting[str] = Waiting(100, always=3)
-    put(few, "a0")
-    now += 10
-    assert [put(few, f"a{number}") for number in (1, 2, 3)] == [None, None, "a3"]
-    drained(waiting)
-    now += 3_600
-    assert put(waiting, "a12") is None, "what was an hour ago does not matter"
-    assert waiting.admits("a")
 
 
 def refusals(calls: list[Any]) -> list[Any]:

@@ -80,9 +80,9 @@ class ServerSettings:
     """Calls worked on at once by a process, each with its own database connection. It uses one core: more threads only wait.
     One principal gets all but an eighth of them, so that its slow calls do not stop the others."""
 
-    waiting_calls_max: int = setting(1_000, low=1, high=100_000)
-    """Calls of a process that may wait for a thread, by turns of their principals; more are refused at once with RESOURCE_EXHAUSTED.
-    Once calls wait for longer than 0.1 s no more than are there may, or two for each thread. A request takes one more place for each 64 KiB."""
+    waiting_calls_max: int = setting(200, low=1, high=100_000)
+    """Calls of a process that may wait for a thread, by turns of their principals; more are refused at once with RESOURCE_EXHAUSTED,
+    so that waiting stays short. A request takes one more place for each 256 KiB."""
 
     streams: int = setting(16, low=1, high=512)
     """Streaming calls at once of a process, on threads of their own: a stream that is held open takes nothing from other calls."""

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar, final
 
-from protoplane.base import clock
 from protoplane.base.errors import Fault, Reason
 from protoplane.base.jitter import between
 
@@ -22,12 +21,8 @@ T = TypeVar("T")
 RETRY_SECONDS = (0.1, 0.5)
 """When a caller that was turned away should come again, at random between the two: all at once would be the next overload."""
 
-PLACE_BYTES = 64 * 1024
-"""Of a request in one place: 1,000 places are 62 MiB at most, and a request of 4 MiB takes 65."""
-
-WAIT_SECONDS_MAX = 0.1
-"""Once calls wait for longer, a new one can only take another's place, however few they are. A burst is what places are for: it comes
-before anybody has waited; more than can be done makes everybody wait, and then more places only make the wait longer."""
+PLACE_BYTES = 256 * 1024
+"""Of a request in one place: 200 places are 50 MiB at most, and a request of 4 MiB takes 17."""
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 Identify: TypeAlias = Callable[[Metadata], Hashable]
@@ -39,12 +34,12 @@ _NOBODY = object()
 
 @final
 class _Queue(Generic[T]):
-    """The calls of one principal, with the places that each takes, and since when."""
+    """The calls of one principal, with the places that each takes."""
 
     __slots__ = ("calls", "places")
 
     def __init__(self) -> None:
-        self.calls: deque[tuple[T, int, float]] = deque()
+        self.calls: deque[tuple[T, int]] = deque()
         self.places = 0
 
 
@@ -52,15 +47,12 @@ class _Queue(Generic[T]):
 class Waiting(Generic[T]):
     """Queues by principal, `places` in all. Safe for threads; cheap while nothing waits."""
 
-    def __init__(self, places: int, *, always: int = 0) -> None:
-        """So many places there are `always`, however long the wait: few calls that wait long for slow ones are no flood."""
-        self._places, self._always = places, min(always, places)
+    def __init__(self, places: int) -> None:
+        self._places = places
         self._lock = threading.Lock()
         self._queues: dict[Hashable, _Queue[T]] = {}
         """In the order of their turns; none is empty."""
         self._count = self._taken = 0
-        self._waited_seconds, self._looked_seconds = 0.0, 0.0
-        """How long the last call that was taken had waited, and when that was."""
         self.puts = 0
         """How often something was put; changes with every call that comes to wait."""
 
@@ -73,7 +65,7 @@ class Waiting(Generic[T]):
     @property
     def full(self) -> bool:
         """Whether a call that comes now can only take another's place."""
-        return self._taken >= self._room()
+        return self._taken >= self._places
 
     def admits(self, mine: Hashable) -> bool:
         """Whether a call of that principal would get a place now; asked before its message is received."""
@@ -83,21 +75,18 @@ class Waiting(Generic[T]):
     def put(self, call: T, mine: Hashable, size: int) -> Sequence[T]:
         """Have a call of that principal wait, with a request of `size` bytes; the calls that are turned away for it, which may be itself."""
         places = 1 + size // PLACE_BYTES
-        making_way: list[tuple[Hashable, T, int, float]] = []
+        making_way: list[tuple[Hashable, T, int]] = []
         with self._lock:
-            room, now_seconds = self._room(), clock.monotonic_seconds()
-            if not self._count:
-                self._waited_seconds, self._looked_seconds = 0.0, now_seconds
-            while self._taken and self._taken + places > room:
+            while self._taken and self._taken + places > self._places:
                 longest = self._longest()
                 if self._places_of(mine) + places >= self._places_of(longest):
                     for spared in reversed(making_way):  # Not in vain.
                         self._append(*spared)
                     return [call]
                 making_way.append((longest, *self._drop_last(longest)))
-            self._append(mine, call, places, now_seconds)
+            self._append(mine, call, places)
             self.puts += 1
-        return [turned_away for _, turned_away, _, _ in making_way]
+        return [turned_away for _, turned_away, _ in making_way]
 
     def take(self, held: Callable[[Hashable], bool] | None = None) -> T | None:
         """The next call by turns, but of a principal that is `held`; None when nothing of others waits."""
@@ -110,35 +99,26 @@ class Waiting(Generic[T]):
             if mine is _NOBODY:
                 return None
             queue = self._queues.pop(mine)
-            call, places, since_seconds = queue.calls.popleft()
+            call, places = queue.calls.popleft()
             self._leave(queue, places)
-            self._looked_seconds = clock.monotonic_seconds()
-            self._waited_seconds = self._looked_seconds - since_seconds
             if queue.calls:
                 self._queues[mine] = queue  # Behind the others.
         return call
 
-    def _room(self) -> int:
-        """Places that there are now: all, or those taken while calls wait for too long."""
-        if not self._count:
-            return self._places
-        waited_seconds = self._waited_seconds + clock.monotonic_seconds() - self._looked_seconds
-        return self._places if waited_seconds <= WAIT_SECONDS_MAX else min(self._places, max(self._always, self._taken))
-
-    def _append(self, principal: Hashable, call: T, places: int, since_seconds: float) -> None:
+    def _append(self, principal: Hashable, call: T, places: int) -> None:
         queue = self._queues.setdefault(principal, _Queue())
-        queue.calls.append((call, places, since_seconds))
+        queue.calls.append((call, places))
         queue.places += places
         self._taken += places
         self._count += 1
 
-    def _drop_last(self, principal: Hashable) -> tuple[T, int, float]:
+    def _drop_last(self, principal: Hashable) -> tuple[T, int]:
         queue = self._queues[principal]
-        call, places, since_seconds = queue.calls.pop()
+        call, places = queue.calls.pop()
         self._leave(queue, places)
         if not queue.calls:
             del self._queues[principal]
-        return call, places, since_seconds
+        return call, places
 
     def _leave(self, queue: _Queue[T], places: int) -> None:
         queue.places -= places

@@ -57,9 +57,6 @@ UNENDED_MAX = 16
 LATELY_SECONDS = 30.0
 
 
-ALWAYS_PER_THREAD = 2
-"""Calls that may wait for each thread, for however long."""
-
 REQUESTED_MAX = 16
 """Calls that the core may take before a thread has looked at the last one."""
 
@@ -91,7 +88,7 @@ class Wire:
         self._handlers = {path.encode(): handler for path, handler in handlers.items()}
         self._observe = observe
         self._identify = identify
-        self._waiting: Waiting[Call] = Waiting(settings.waiting_calls_max, always=ALWAYS_PER_THREAD * settings.threads)
+        self._waiting: Waiting[Call] = Waiting(settings.waiting_calls_max)
         self._places = Places(settings.threads, self._whose)
         self._stream_places = Places(settings.streams, self._whose)
         self.awaited: Awaited[Call] = Awaited(MESSAGE_SECONDS_MAX, AWAITED_MAX, lambda call: self.refuse(call, Fault(Reason.MESSAGE_LATE)))
