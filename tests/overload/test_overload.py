@@ -44,7 +44,8 @@ class Loaded:
 
     def load(self, rate: float, seconds: float) -> dict[str, Any]:
         """What became of calls at this rate; 0 for as many as it can do."""
-        command = [sys.executable, "-m", "tests.overload.load", self.process.target, self.token, METHOD]
+        # What makes the load shares the machine: it must not take from the server and its database what is to be measured.
+        command = ["nice", "-n", "15", sys.executable, "-m", "tests.overload.load", self.process.target, self.token, METHOD]
         command += [base64.b64encode(self.request).decode(), str(rate), str(seconds)]
         ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + 60, check=True)
         found: dict[str, Any] = json.loads(ran.stdout)
@@ -101,6 +102,7 @@ def test_twice_the_load_it_can_carry_is_carried_as_far_as_it_can_be(loaded: Load
     over = loaded.load(2 * peak_rate, SECONDS)
 
     assert set(over) == {"OK", "RESOURCE_EXHAUSTED"}, over
+    assert sum(over[code]["count"] for code in over) / SECONDS >= 1.9 * peak_rate, f"so much was to be offered: {over}"
     assert over["OK"]["count"] / SECONDS >= GOODPUT_MIN * peak_rate, (peak_rate, over)
     assert over["RESOURCE_EXHAUSTED"]["p50"] < over["OK"]["p50"], over
     assert loaded.resident_bytes() - before < GROWTH_BYTES_MAX
