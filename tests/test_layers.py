@@ -186,7 +186,7 @@ def test_only_the_edge_sees_grpc_contexts() -> None:
     assert not wrong
 
 
-CONNECTS = {"store/engine.py", "store/sqlite.py", "store/mysqlclient.py", "store/connection.py"}
+CONNECTS = {"store/engine.py", "store/session.py", "store/sqlite.py", "store/mysqlclient.py", "store/connection.py"}
 
 TRANSACTION = re.compile(r"^\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|START TRANSACTION|RELEASE)\b")
 

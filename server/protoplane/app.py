@@ -7,20 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from protoplane.base import clock, limits, memory
+from protoplane.base import clock, memory
 from protoplane.base.config import page_token_keys
 from protoplane.base.errors import Fault
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.base.settings import Environment, Settings
 from protoplane.base.snapshot import Snapshot, merged
-from protoplane.contract.model import Access, Contract, Method, MethodKind
+from protoplane.contract.model import Access, Contract
 from protoplane.database import DatabaseProblem, connect
 from protoplane.edge import core, tls
-from protoplane.edge.call import Served, bind_call
+from protoplane.edge.call import Served, unary_handler
 from protoplane.edge.exposition import exposition
 from protoplane.edge.health import Health, Prober, health_handlers
 from protoplane.edge.reflection import reflection_handlers
-from protoplane.edge.rpc import Handler
 from protoplane.edge.scrape import Scrape, ScrapeAddressError
 from protoplane.edge.server import AddressError, Listening, listen
 from protoplane.identity import grants as granting
@@ -43,7 +42,6 @@ HOUSEKEEPING_SECONDS_MAX = 60.0
 
 DEVELOPER = "developer"
 """Subject of the token that development prints; there it may do everything."""
-
 
 TRIM_SECONDS = 4.0
 """Between two looks at the memory that is free."""
@@ -255,15 +253,6 @@ def identify(settings: Settings, contract: Contract) -> Identity:
     return Identity(verifier, signer)
 
 
-def message_bytes_max(method: Method) -> int:
-    """The largest request that a method takes."""
-    return limits.QUESTION_BYTES_MAX if method.kind in QUESTIONS else limits.VALUE_BYTES_MAX
-
-
-QUESTIONS = frozenset({MethodKind.GET, MethodKind.LIST, MethodKind.DELETE})
-"""Kinds of methods whose requests hold no resource."""
-
-
 def open_edge(
     settings: Settings,
     contract: Contract,
@@ -289,8 +278,9 @@ def open_edge(
         anyone, seconds_max = server.reflection == "on", settings.deadlines.max_seconds
         handlers |= reflection_handlers(contract, authenticate=authenticate, anyone=anyone, seconds_max=seconds_max, observe=observe)
     for path, method in served.items():
-        serve = bind_call(method, authenticate=authenticate, deadlines=settings.deadlines, timings=server.timings, observe=observe)
-        handlers[path] = Handler(serve, message_bytes_max=message_bytes_max(method.method))
+        handlers[path] = unary_handler(
+            method, authenticate=authenticate, deadlines=settings.deadlines, timings=server.timings, observe=observe
+        )
     prober = Prober(database.ping, health)
     prober.start()
     share_port = settings.environment is Environment.SERVE

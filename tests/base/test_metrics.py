@@ -72,12 +72,11 @@ def test_a_duration_on_the_bound_of_a_bucket_is_inside_of_it() -> None:
 def test_paths_from_the_wire_make_no_series() -> None:
     counting = metrics()
     for number in range(50):
-        counting.begun(f"/made.Up/{number}")
         counting.observe(call(f"/made.Up/{number}", "UNIMPLEMENTED", "METHOD_UNKNOWN"))
     found = counting.snapshot()["methods"]
     assert set(found) == {GET, LIST, UNKNOWN}
     assert found[UNKNOWN]["codes"] == {"UNIMPLEMENTED": 50}
-    assert found[UNKNOWN]["started"] == 50
+    assert found[UNKNOWN]["codes"] == {"UNIMPLEMENTED": 50}
     assert found[UNKNOWN]["reasons"] == {"METHOD_UNKNOWN": 50}
 
 
@@ -97,18 +96,7 @@ def test_reasons_codes_and_events_without_end_are_counted_under_a_bounded_number
 def test_methods_are_there_before_their_first_call() -> None:
     found = metrics().snapshot()["methods"]
     assert found[GET]["codes"] == {}
-    assert found[GET]["started"] == 0
-
-
-def test_a_call_that_has_begun_and_not_ended_is_started_and_not_answered() -> None:
-    counting = metrics()
-    counting.begun(GET)
-    counting.begun(GET)
-    on_threads(1, lambda: counting.observe(call()))
-    found = counting.snapshot()["methods"][GET]
-    assert (found["started"], found["codes"]) == (2, {"OK": 1})
-    counting.observe(call(LIST))  # Nobody told that it began.
-    assert counting.snapshot()["methods"][LIST]["started"] == 1
+    assert found[GET]["codes"] == {}
 
 
 def test_what_threads_counted_is_kept_when_they_have_ended_and_their_memory_is_not() -> None:
@@ -116,7 +104,6 @@ def test_what_threads_counted_is_kept_when_they_have_ended_and_their_memory_is_n
 
     def work() -> None:
         for _ in range(100):
-            counting.begun(GET)
             counting.observe(call())
         counting.observe(call(code="ABORTED", reason="CONCURRENT_WRITE"))
         counting.observe(Event("thing.happened"))
@@ -187,8 +174,8 @@ def test_merging_sums_and_its_order_does_not_matter(seed: int) -> None:
     assert merged(reversed(parts)) == whole == merged([merged(parts[:1]), merged(parts[1:])])
     assert json.dumps(parts) == kept
     for path, counted in whole["methods"].items():
-        assert sum(counted["buckets"]) == sum(counted["codes"].values()) == counted["started"]
-        assert counted["started"] == sum(part["methods"][path]["started"] for part in parts)
+        assert sum(counted["buckets"]) == sum(counted["codes"].values())
+        assert sum(counted["codes"].values()) == sum(sum(part["methods"][path]["codes"].values()) for part in parts)
     assert whole["gauges"]["protoplane_level"]["value"] == sum(part["gauges"]["protoplane_level"]["value"] for part in parts)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from protoplane.store.engine import Session
+from protoplane.store.session import Session
 from tests.door.client import Door
 from tests.engines import Database, Engine
 from tests.engines.server import Server, driver

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from protoplane.store.engine import Engine, Session
+from protoplane.store.engine import Engine
+from protoplane.store.session import Session
 from tests.engines import Database
 from tests.engines import Engine as DatabaseEngine
 from tests.engines.server import Server

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from protoplane.base.errors import Fault
-from protoplane.store.engine import Engine, Session
+from protoplane.store.engine import Engine
+from protoplane.store.session import Session
 from tests.door.client import Refused
 from tests.engines import Database
 from tests.engines.server import Server, driver

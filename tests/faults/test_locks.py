@@ -7,7 +7,8 @@ import peewee
 import pytest
 
 from protoplane.base.errors import Fault
-from protoplane.store.engine import Engine, LockTimeout, Session
+from protoplane.store.engine import Engine, LockTimeout
+from protoplane.store.session import Session
 from tests.faults.others import SERVERS, held, meanwhile
 from tests.store.conftest import read, soon, sql, write
 from tests.store.test_engine import add_shelf, shelf_model

@@ -14,7 +14,8 @@ from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault
 from protoplane.store.address import AddressError, parse_address
 from protoplane.store.dialect import UnsupportedServer, dialect_of
-from protoplane.store.engine import Duplicate, Engine, HasChildren, LockTimeout, ParentMissing, Session
+from protoplane.store.engine import Duplicate, Engine, HasChildren, LockTimeout, ParentMissing
+from protoplane.store.session import Session
 from tests.engines import Database
 from tests.store.conftest import read, soon, sql, write
 

@@ -11,8 +11,9 @@ import pytest
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault
 from protoplane.store import slowest as module
-from protoplane.store.engine import Engine, Session
+from protoplane.store.engine import Engine
 from protoplane.store.plans import MARIADB, MYSQL, SQLITE
+from protoplane.store.session import Session
 from protoplane.store.slowest import Slowest, Statement
 from tests.engines import Database
 from tests.store.conftest import BOOK, read, soon, sql, write

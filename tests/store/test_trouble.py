@@ -7,8 +7,9 @@ import pytest
 
 from protoplane.base.errors import Fault
 from protoplane.store.dialect import MySQLFamily
-from protoplane.store.engine import CannotConnect, Engine, Session, Unusable
+from protoplane.store.engine import CannotConnect, Engine, Unusable
 from protoplane.store.migrate import STEP_TABLE, Plan, StepFailed, apply, plan
+from protoplane.store.session import Session
 from protoplane.store.trouble import MYSQL_ERRORS, Trouble
 from tests.engines import Database
 from tests.faults.others import SERVERS, meanwhile, plain_user

@@ -12,7 +12,8 @@ import pytest
 from protoplane.base.deadline import Deadline
 from protoplane.base.log import Log
 from protoplane.base.observe import CallDone, Event, Observation, Stages
-from protoplane.store.engine import Engine, Session
+from protoplane.store.engine import Engine
+from protoplane.store.session import Session
 from protoplane.work import slow as module
 from protoplane.work.slow import CALLS_WAITING_MAX, SlowCalls, shortened
 

@@ -61,7 +61,10 @@ class Growth:
 
 
 KEPT_BYTES_MAX = 32 * 1024 * 1024
-"""What may stay beyond the least there ever was since the start, before it is worth a look at all that is free."""
+"""What may stay beyond the least of the last hour, before it is worth a look at all that is free."""
+
+KEPT_SECONDS = 3_600.0
+"""What has stayed for so long is in use."""
 
 
 @final
@@ -73,13 +76,12 @@ class Trim:
     """
 
     def __init__(self) -> None:
-        self._least = resident_bytes()
+        self._growth = Growth(KEPT_SECONDS)
+        self._growth.bytes()
 
     def __call__(self) -> int:
         """Give back what is worth it; 0, because nobody needs to be told."""
-        if (now := resident_bytes()) > self._least + KEPT_BYTES_MAX:
+        if self._growth.bytes() > KEPT_BYTES_MAX:
             with contextlib.suppress(OSError, AttributeError):
                 ctypes.CDLL(None).malloc_trim(0)
-            now = resident_bytes()
-        self._least = min(self._least, now)
         return 0

@@ -30,12 +30,11 @@ EVENTS_MAX = 200
 """Events counted by name."""
 
 CODES = {name: place for place, name in enumerate(("OK", *Code.__members__))}
-"""Code → place in a row. A row is the counts of one method on one thread: by code, by bucket, then the seconds and the calls begun."""
+"""Code → place in a row. A row is the counts of one method on one thread: by code, by bucket, then the seconds."""
 
 CODE_UNKNOWN = CODES["UNKNOWN"]
 BUCKETS = len(CODES)
 SECONDS = BUCKETS + len(BUCKETS_SECONDS) + 1
-BEGUN = SECONDS + 1
 
 
 @final
@@ -78,14 +77,6 @@ class Metrics:
         """Something to be read whenever somebody asks; one that fails is left out then. Gauges of several processes are summed."""
         self._gauges[name] = (help, value)
 
-    def begun(self, path: str) -> None:
-        """A call begins that will be observed as CallDone when it ends, on whatever thread; costs 0.1 µs."""
-        try:
-            row = self._local.rows[path]
-        except (AttributeError, KeyError):  # The thread's first call, or the method's, or nobody's method.
-            row = self._row(path)
-        row[BEGUN] += 1
-
     def observe(self, seen: Observation) -> None:
         """Count it; a call costs 0.3 µs, which is why this is one piece."""
         if isinstance(seen, Event):
@@ -109,8 +100,6 @@ class Metrics:
             self._threads = [(owner, counts) for owner, counts in self._threads if owner() is not None]
             self._ended = merged([self._ended, *map(self._counted, gone)])
             whole = merged([self._served(), self._ended, *(self._counted(counts) for _, counts in self._threads)])
-        for counted in whole["methods"].values():  # A call that is refused before anybody could tell of its beginning has begun, too.
-            counted["started"] = max(counted["started"], sum(counted["codes"].values()))
         for name, (text, read) in self._gauges.items():
             try:
                 value = float(read())
@@ -134,7 +123,7 @@ class Metrics:
 
     def _row(self, path: str) -> list[float]:
         known = path if path in self._types else UNKNOWN
-        return self._mine().rows.setdefault(known, [0] * (BEGUN + 1))
+        return self._mine().rows.setdefault(known, [0] * (SECONDS + 1))
 
     def _count_reason(self, path: str, reason: str) -> None:
         known = path if path in self._types else UNKNOWN
@@ -155,7 +144,6 @@ class Metrics:
         codes = {code: int(row[place]) for code, place in CODES.items() if row[place]}
         return Counted(
             type=self._types[path],
-            started=int(row[BEGUN]),
             codes=codes,
             reasons=reasons,
             buckets=[int(count) for count in row[BUCKETS:SECONDS]],

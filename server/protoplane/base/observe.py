@@ -26,8 +26,9 @@ class Stages:
 
     __slots__ = ("marks", "started_seconds")
 
-    def __init__(self) -> None:
-        self.started_seconds = clock.monotonic_seconds()
+    def __init__(self, started_seconds: float | None = None) -> None:
+        """From now on, or from an earlier time of the monotonic clock."""
+        self.started_seconds = clock.monotonic_seconds() if started_seconds is None else started_seconds
         self.marks: list[tuple[str, float]] = []
 
     def mark(self, stage: str, sql_seconds: float = 0.0) -> None:

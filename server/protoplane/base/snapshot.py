@@ -14,8 +14,6 @@ class Counted(TypedDict):
 
     type: str
     """`unary`, `client_stream`, `server_stream`, `bidi_stream`; empty where nobody knows."""
-    started: int
-    """Calls begun; less those in `codes`: calls that run now."""
     codes: dict[str, int]
     """Calls answered, by the name of their status code."""
     reasons: dict[str, int]
@@ -45,7 +43,7 @@ class Snapshot(TypedDict):
 
 def nothing(kind: str) -> Counted:
     """A method of this type that was not called."""
-    return Counted(type=kind, started=0, codes={}, reasons={}, buckets=[0] * (len(BUCKETS_SECONDS) + 1), seconds=0.0)
+    return Counted(type=kind, codes={}, reasons={}, buckets=[0] * (len(BUCKETS_SECONDS) + 1), seconds=0.0)
 
 
 def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
@@ -74,7 +72,6 @@ def _add(total: dict[str, int], counts: Mapping[str, int]) -> None:
 
 
 def _count(total: Counted, counted: Counted) -> None:
-    total["started"] += counted["started"]
     _add(total["codes"], counted["codes"])
     _add(total["reasons"], counted["reasons"])
     total["buckets"] = [mine + yours for mine, yours in zip(total["buckets"], counted["buckets"], strict=True)]

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Generic, TypeAlias, TypeVar, final
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar, final
 
 from protoplane.base.errors import Fault, Reason
 from protoplane.base.jitter import between
@@ -23,10 +23,6 @@ RETRY_SECONDS = (0.1, 0.5)
 
 PLACE_BYTES = 256 * 1024
 """Of a request in one place: 200 places are 50 MiB at most, and a request of 4 MiB takes 17."""
-
-Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
-Identify: TypeAlias = Callable[[Metadata], Hashable]
-"""Whose a call is, as far as it is known without verifying anything; None for unknown callers."""
 
 
 _NOBODY = object()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias
 
+from protoplane.base import limits
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Code, Fault, Reason
 from protoplane.base.observe import CallDone, Mark, Observe, Stages
 from protoplane.base.settings import DeadlineSettings
-from protoplane.contract.model import Method
+from protoplane.contract.model import Method, MethodKind
 from protoplane.edge.head import TIMINGS_KEY, Head, Metadata, read_metadata
 from protoplane.edge.refusal import Refused, refused
-from protoplane.edge.rpc import NO_DEADLINE_SECONDS, Call
+from protoplane.edge.rpc import NO_DEADLINE_SECONDS, Call, Handler
 from protoplane.identity.principal import ANONYMOUS, Principal
 
 Authenticate: TypeAlias = Callable[[str], Principal]
@@ -31,14 +32,23 @@ class Served(Protocol):
         """Decode, authorise, check, act, encode; `mark` is told of each. Raises Fault for every refusal."""
 
 
+QUESTIONS = frozenset({MethodKind.GET, MethodKind.LIST, MethodKind.DELETE})
+"""Kinds of methods whose requests hold no resource."""
+
+
+def unary_handler(served: Served, *, authenticate: Authenticate, deadlines: DeadlineSettings, timings: str, observe: Observe) -> Handler:
+    """What answers the calls of a compiled method: `bind_call`, for requests as large as the method needs."""
+    serve = bind_call(served, authenticate=authenticate, deadlines=deadlines, timings=timings, observe=observe)
+    return Handler(serve, message_bytes_max=limits.QUESTION_BYTES_MAX if served.method.kind in QUESTIONS else limits.VALUE_BYTES_MAX)
+
+
 def bind_call(served: Served, *, authenticate: Authenticate, deadlines: DeadlineSettings, timings: str, observe: Observe) -> Serve:
     """Bind one unary RPC: what happens to it between the wire and its compiled method. `timings` is the setting."""
     path, answer = served.method.path, served.answer
     default_seconds, max_seconds = deadlines.default_seconds, deadlines.max_seconds
 
     def serve(data: bytes, call: Call) -> bytes:
-        stages, principal, head = Stages(), ANONYMOUS, read_metadata(call.metadata)
-        stages.started_seconds = call.arrived_seconds
+        stages, principal, head = Stages(call.arrived_seconds), ANONYMOUS, read_metadata(call.metadata)
         stages.mark("queue")
 
         def cancelled() -> bool:

@@ -40,22 +40,20 @@ class _Collector:
 def _calls(snapshot: Snapshot) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
-    started = CounterMetricFamily("grpc_server_started", "Calls begun.", labels=METHOD)
     handled = CounterMetricFamily("grpc_server_handled", "Calls answered, by status code.", labels=(*METHOD, "grpc_code"))
     handling = HistogramMetricFamily("grpc_server_handling_seconds", "Time from the beginning of a call to its answer.", labels=METHOD)
     refused = CounterMetricFamily("protoplane_refused", "Calls refused, by reason.", labels=("grpc_service", "grpc_method", "reason"))
     for path, counted in sorted(snapshot["methods"].items()):
-        if path == UNKNOWN and not counted["started"]:
+        if path == UNKNOWN and not counted["codes"]:
             continue
         labels = _labels(path, counted)
-        started.add_metric(labels, counted["started"])
         for code, count in sorted({"OK": 0, **counted["codes"]}.items()):
             handled.add_metric([*labels, code], count)
         bounds = [*(str(bound) for bound in BUCKETS_SECONDS), "+Inf"]
         handling.add_metric(labels, [*zip(bounds, accumulate(counted["buckets"]), strict=True)], counted["seconds"])
         for reason, count in sorted(counted["reasons"].items()):
             refused.add_metric([*labels[1:], reason], count)
-    yield from (started, handled, handling, refused)
+    yield from (handled, handling, refused)
 
 
 def _others(snapshot: Snapshot) -> Iterator[Metric]:

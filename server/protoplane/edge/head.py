@@ -42,6 +42,11 @@ class Head(NamedTuple):
         return trace.trace_id if trace is not None else ""
 
 
+def authorization_of(metadata: Metadata) -> str:
+    """The credentials alone; empty for none."""
+    return next((str(value) for key, value in metadata if key == "authorization"), "")
+
+
 def read_metadata(metadata: Metadata) -> Head:
     """What a call says about itself."""
     request_id = authorization = traceparent = ""

@@ -10,9 +10,8 @@ import grpc
 from protoplane.base import limits
 from protoplane.base.observe import Observe
 from protoplane.base.settings import ServerSettings
-from protoplane.edge.admission import Identify
 from protoplane.edge.rpc import Handler
-from protoplane.edge.wire import Wire
+from protoplane.edge.wire import Identify, Wire
 
 OPTIONS: Sequence[tuple[str, int]] = (
     # The one place where a message is bounded before it is in memory; methods have lower bounds of their own.

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, final
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias, final
 
 import grpc
 
@@ -24,9 +24,9 @@ from protoplane.base.memory import Growth
 from protoplane.base.metrics import UNKNOWN
 from protoplane.base.observe import CallDone, Event, Level, Observe, Stages
 from protoplane.base.settings import ServerSettings
-from protoplane.edge.admission import Identify, Waiting
+from protoplane.edge.admission import Waiting
 from protoplane.edge.core import cygrpc
-from protoplane.edge.head import read_metadata
+from protoplane.edge.head import authorization_of, read_metadata
 from protoplane.edge.held import Awaited, Unsent
 from protoplane.edge.places import Places
 from protoplane.edge.refusal import Refused, refused
@@ -55,7 +55,7 @@ UNENDED_MAX = 16
 """Messages on their way for longer than that, which are spared even then: 64 MiB."""
 
 LATELY_SECONDS = 30.0
-
+"""What "lately" is: long enough for an attack to be seen as one, short enough for a process that has become larger to be taken as it is."""
 
 REQUESTED_MAX = 16
 """Calls that the core may take before a thread has looked at the last one."""
@@ -65,6 +65,9 @@ POLL_SECONDS = 1.0
 
 STOP_SECONDS_MAX = 5.0
 """For cancelled calls to end; a method that does not even then is left behind."""
+
+Identify: TypeAlias = Callable[[str], Hashable]
+"""Whose the credentials of a call are, as far as it is known without verifying anything; None for unknown callers, and for none."""
 
 _ARRIVED = "arrived"
 """Tag of the event that a call has come."""
@@ -176,11 +179,10 @@ class Wire:
         if not event.success:
             return
         handler = self._handlers.get(event.call_details.method)
+        call = Call(self, handler or _NOBODY, event)
         if handler is None:
-            call = Call(self, _NOBODY, event)
             self._turn_away(call, Fault(Reason.METHOD_UNKNOWN, method=call.path))
             return
-        call = Call(self, handler, event)
         waits = not (handler.inline or handler.request_streaming or handler.response_streaming)
         if waits and self._waiting.full and not self._waiting.admits(self._whose(call)):
             self._turn_away(call, self._waiting.fault())
@@ -272,7 +274,7 @@ class Wire:
         return True
 
     def _whose(self, call: Call) -> Hashable:
-        return self._identify(call.metadata)
+        return self._identify(authorization_of(call.metadata))
 
     # Refusals besides those of methods.
 

@@ -13,7 +13,7 @@ import math
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -178,13 +178,10 @@ class Verifier:
                 self._kept.popitem(last=False)
         return principal
 
-    def known(self, metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
-        """Whose call it is, if its token was verified before; verifies nothing, and is no proof of anything."""
-        for key, value in metadata:
-            if key == "authorization":
-                kept = self._kept.get(str(value))
-                return None if kept is None else kept[0].subject
-        return None
+    def known(self, authorization: str) -> str | None:
+        """Whose the header value is, if it was verified before; verifies nothing, and is no proof of anything."""
+        kept = self._kept.get(authorization)
+        return None if kept is None else kept[0].subject
 
     def _verify(self, authorization: str) -> tuple[Principal, int]:
         """The principal, and the UTC microsecond at which the token ends, leeway included."""

@@ -14,7 +14,7 @@ from protoplane.contract.model import Method, MethodKind
 from protoplane.identity.principal import Principal
 from protoplane.method.rows import Change, Item, Rows
 from protoplane.query.mask import Writer, compile_mask
-from protoplane.store.engine import Session
+from protoplane.store.session import Session
 
 M = TypeVar("M", bound=Message)
 

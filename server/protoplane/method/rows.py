@@ -19,7 +19,7 @@ from protoplane.contract.names import NamePattern, new_id
 from protoplane.method.checks import ResourceChecks
 from protoplane.query.mask import Mask, Writer
 from protoplane.store.codec import Codec, Row, etag_of
-from protoplane.store.engine import Session
+from protoplane.store.session import Session
 from protoplane.store.statements import TableStatements
 from protoplane.store.tables import Table
 from protoplane.store.trouble import Duplicate, HasChildren, ParentMissing

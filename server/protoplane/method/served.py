@@ -16,7 +16,8 @@ from protoplane.contract.model import Access, Method
 from protoplane.identity.principal import Principal
 from protoplane.method.call import Call, Stored
 from protoplane.method.replay import Replay
-from protoplane.store.engine import Engine, Session
+from protoplane.store.engine import Engine
+from protoplane.store.session import Session
 
 A = TypeVar("A")
 

@@ -7,16 +7,15 @@ writes is one transaction: it commits as a whole or leaves nothing, and is run a
 from __future__ import annotations
 
 import atexit
-import contextlib
 import math
 import shutil
 import sqlite3
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from peewee import PeeweeException
 
@@ -28,8 +27,9 @@ from protoplane.base.jitter import between
 from protoplane.store import sqlite
 from protoplane.store.address import ServerAddress, SqliteAddress, parse_address
 from protoplane.store.connection import Connection
-from protoplane.store.ddl import Ask, Row
+from protoplane.store.ddl import Ask
 from protoplane.store.dialect import Dialect, ServerFinding, Sqlite, cause
+from protoplane.store.session import Session
 from protoplane.store.slowest import Slowest, Statement
 from protoplane.store.trouble import (
     RECONNECTED,
@@ -46,7 +46,7 @@ from protoplane.store.trouble import (
 if TYPE_CHECKING:
     from protoplane.store import mysqlclient
 
-__all__ = ["CannotConnect", "Duplicate", "Engine", "HasChildren", "LockTimeout", "ParentMissing", "Session", "StoreError", "Unusable"]
+__all__ = ["CannotConnect", "Duplicate", "Engine", "HasChildren", "LockTimeout", "ParentMissing", "StoreError", "Unusable"]
 
 T = TypeVar("T")
 
@@ -83,98 +83,6 @@ class Unusable(Fault):
 
 class CannotConnect(Exception):
     """The first connection was refused: the text is for the person who configures it, and holds no secret."""
-
-
-class _Ended:
-    """In place of a connection when a session is over."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise RuntimeError("the call has ended, and its session with it")
-
-
-ENDED = _Ended()
-
-
-class Session:
-    """The statements of one piece of work. Errors about data are `Duplicate`, `ParentMissing`, `HasChildren` or a Fault."""
-
-    __slots__ = ("_connection", "attempt", "rolled_back")
-
-    def __init__(self, connection: Connection, attempt: int) -> None:
-        self._connection = connection
-        self.attempt = attempt
-        """1 at first; more when the transaction is run again."""
-        self.rolled_back = False
-
-    def end(self) -> None:
-        """Its work is done: whoever kept it would write in the name of another call."""
-        self._connection = cast("Connection", ENDED)
-
-    def rows(self, sql: str, params: Sequence[object] = ()) -> Sequence[Row]:
-        """All rows of a query. Times are what the query makes of them (`Dialect.read`)."""
-        connection, began_seconds = self._connection, monotonic_seconds()
-        try:
-            return connection.fetch(sql, params)
-        except connection.errors as error:
-            self._refuse(error, sql)
-            raise
-        finally:
-            connection.slowest.ran(sql, params, began_seconds)
-
-    def row(self, sql: str, params: Sequence[object] = ()) -> Row | None:
-        """The first row of a query."""
-        rows = self.rows(sql, params)
-        return rows[0] if rows else None
-
-    def execute(self, sql: str, params: Sequence[object] = ()) -> int:
-        """Run a write; the number of rows it matched, whether or not their values changed."""
-        if not self._connection.writing:
-            raise RuntimeError("a write needs Engine.write")
-        connection, began_seconds = self._connection, monotonic_seconds()
-        try:
-            return connection.change(sql, params)
-        except connection.errors as error:
-            self._refuse(error, sql)
-            raise
-        finally:
-            connection.slowest.ran(sql, params, began_seconds)
-
-    def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
-        """Run an INSERT of one row, whose text ends with `VALUES (…)`, for many rows in few statements; the number inserted."""
-        if not self._connection.writing:
-            raise RuntimeError("a write needs Engine.write")
-        connection, began_seconds = self._connection, monotonic_seconds()
-        try:
-            return connection.change_many(sql, rows)
-        except connection.errors as error:
-            self._refuse(error, sql)
-            raise
-        finally:
-            connection.slowest.ran(sql, (), began_seconds)
-
-    @contextlib.contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Undo what the block wrote if it raises, and nothing else of the transaction."""
-        self._connection.ask("SAVEPOINT part")
-        try:
-            yield
-        except BaseException:
-            if self._connection.broken is None:  # Else the whole transaction has ended.
-                self._connection.ask("ROLLBACK TO SAVEPOINT part")
-            raise
-        self._connection.ask("RELEASE SAVEPOINT part")
-
-    def roll_back(self) -> None:
-        """Have everything undone when the work returns; its value is still given to the caller (`validate_only`)."""
-        self.rolled_back = True
-
-    def _refuse(self, error: Exception, sql: str) -> None:
-        refusal = self._connection.judge(error, sql)
-        if refusal is not None:
-            try:
-                raise refusal from error
-            finally:
-                del refusal  # Its traceback has this frame: the cycle would keep the whole call until a garbage collection.
 
 
 class _Mine(threading.local):

@@ -14,7 +14,8 @@ from protoplane.query.paging import Position
 from protoplane.query.predicate import Predicate
 from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
-from protoplane.store.engine import Engine, Session
+from protoplane.store.engine import Engine
+from protoplane.store.session import Session
 from protoplane.store.statements import Statement, render
 from protoplane.store.tables import Table
 

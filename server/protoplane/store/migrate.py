@@ -21,8 +21,9 @@ from protoplane.base.errors import Fault, Reason
 from protoplane.base.jitter import between
 from protoplane.query.slot import Slot
 from protoplane.store.ddl import ActualTable, Definitions, is_unbounded
-from protoplane.store.engine import Duplicate, Engine, Session, Unusable
+from protoplane.store.engine import Duplicate, Engine, Unusable
 from protoplane.store.schema import ColumnShape, ForeignKeyShape, IndexShape, Storage, TableShape
+from protoplane.store.session import Session
 from protoplane.store.statements import render
 
 APPLY_SECONDS_MAX = 3_600.0
