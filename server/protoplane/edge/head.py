@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from protoplane.base.trace import parse
+from protoplane.base.trace import trace_id_of
 
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 """Names and values as they were sent, in order; values are bytes where names end with `-bin`."""
@@ -38,8 +38,7 @@ class Head(NamedTuple):
     @property
     def trace_id(self) -> str:
         """The trace that the call belongs to; empty for none."""
-        trace = parse(self.traceparent) if self.traceparent else None
-        return trace.trace_id if trace is not None else ""
+        return trace_id_of(self.traceparent) if self.traceparent else ""
 
 
 def authorization_of(metadata: Metadata) -> str:
