@@ -188,7 +188,7 @@ def test_a_principal_with_slow_calls_on_all_threads_but_the_last_leaves_that_one
     settled(wire, 3, 17)
     for _ in range(50):
         assert running.channel.unary_unary(GET)(b"x", metadata=modest, timeout=5) == b"x"
-    assert (wire.running, wire.waiting) == (3, 17)
+    settled(wire, 3, 17)
     pause.release.set()
     assert [call.result(timeout=20) for call in calls] == [b""] * 20
     settled(wire, 0, 0)
@@ -208,6 +208,34 @@ def test_however_calls_come_and_end_none_is_forgotten(start: Starter) -> None:
         sent = [get.future(b"x" * (number % 7), metadata=tokens[number * number % 3], timeout=20) for number in range(3 + wave % 60)]
         assert [len(call.result(timeout=20)) for call in sent] == [number % 7 for number in range(len(sent))]
     settled(running.app.listening.wire, 0, 0)
+
+
+def test_calls_whose_callers_have_gone_keep_nobody_out(start: Starter) -> None:
+    pause = Pause()
+    running: Running = start({LIST: pause}, threads=1, waiting_calls_max=2)
+    held = running.channel.unary_unary(LIST).future(b"", timeout=20)
+    assert pause.entered.wait(10)
+    gone = [running.channel.unary_unary(GET).future(b"", timeout=20) for _ in range(2)]
+    wire = running.app.listening.wire
+    settled(wire, 1, 2)
+    for call in gone:
+        call.cancel()
+    settled(wire, 1, 0)
+    living = [running.channel.unary_unary(GET).future(b"x", timeout=20) for _ in range(2)]
+    settled(wire, 1, 2)
+    pause.release.set()
+    assert held.result(timeout=10) == b""
+    assert [call.result(timeout=10) for call in living] == [b"x"] * 2
+
+
+def test_forgetting_leaves_the_others_in_their_order_and_their_places_right() -> None:
+    waiting = owned(6)
+    for call in ("a1", "b1", "a2", "a3", "b2", "c1"):
+        put(waiting, call)
+    waiting.forget(lambda call: call in {"a2", "b1", "c1"})
+    assert len(waiting) == 3
+    assert [put(waiting, f"d{number}") for number in range(4)] == [None, None, None, "d3"]
+    assert drained(waiting) == ["a1", "b2", "d0", "a3", "d1", "d2"]
 
 
 def test_calls_whose_callers_give_up_while_they_wait_are_never_run(start: Starter) -> None:

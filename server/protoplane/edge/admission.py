@@ -49,8 +49,6 @@ class Waiting(Generic[T]):
         self._queues: dict[Hashable, _Queue[T]] = {}
         """In the order of their turns; none is empty."""
         self._count = self._taken = 0
-        self.puts = 0
-        """How often something was put; changes with every call that comes to wait."""
 
     def __len__(self) -> int:
         return self._count
@@ -81,7 +79,6 @@ class Waiting(Generic[T]):
                     return [call]
                 making_way.append((longest, *self._drop_last(longest)))
             self._append(mine, call, places)
-            self.puts += 1
         return [turned_away for _, turned_away, _ in making_way]
 
     def take(self, held: Callable[[Hashable], bool] | None = None) -> T | None:
@@ -100,6 +97,19 @@ class Waiting(Generic[T]):
             if queue.calls:
                 self._queues[mine] = queue  # Behind the others.
         return call
+
+    def forget(self, over: Callable[[T], bool]) -> None:
+        """Let go of the calls that nobody waits for any more: the dead must not keep the living out."""
+        if not self._count:
+            return
+        with self._lock:
+            for principal, queue in list(self._queues.items()):
+                gone = [one for one in queue.calls if over(one[0])]
+                for one in gone:
+                    queue.calls.remove(one)
+                    self._leave(queue, one[1])
+                if not queue.calls:
+                    del self._queues[principal]
 
     def _append(self, principal: Hashable, call: T, places: int) -> None:
         queue = self._queues.setdefault(principal, _Queue())

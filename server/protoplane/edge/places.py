@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+import threading
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar, final
+from typing import Generic, TypeAlias, TypeVar, final
 
 T = TypeVar("T")
 
@@ -14,52 +14,68 @@ RESERVED = 8
 DIVISIBLE_MIN = 4
 """Fewer places are not divided."""
 
+_NOT_ASKED = object()
+
+
+Source: TypeAlias = Callable[[Callable[[Hashable], bool] | None], T | None]
+"""Gives the next call that waits for a place, but of no principal of which the function it is given says so; None when there is none."""
+
 
 @final
 class Places(Generic[T]):
-    """So many places. Safe for threads, because each step is one of a deque's or a set's; cheap while there are places enough."""
+    """So many places. Safe for threads; cheap while there are places enough."""
 
     def __init__(self, count: int, whose: Callable[[T], Hashable]) -> None:
-        """`whose` says whose a call is; it is asked only when places are scarce."""
-        self._count, self._whose = count, whose
+        """`whose` says whose a call is; it is asked only when places are scarce, and once of each call."""
+        self._free, self._whose = count, whose
         self._reserved = max(1, count // RESERVED) if count >= DIVISIBLE_MIN else 0
-        self._free: deque[None] = deque([None] * count)
-        self._calls: set[T] = set()
+        self._each_max = count - self._reserved
+        self._lock = threading.Lock()
+        self._calls: dict[T, Hashable] = {}
 
     def __len__(self) -> int:
         """Those that are occupied."""
-        return self._count - len(self._free)
+        return len(self._calls)
 
-    def occupy(self) -> bool:
-        """Take a place; False when there is none."""
-        try:
-            self._free.pop()
-        except IndexError:
-            return False
+    def take(self, call: T) -> bool:
+        """Give the call a place; False when there is none that it may have."""
+        with self._lock:
+            if not self._free or (self._free <= self._reserved and self._is_held(self._whose(call))):
+                return False
+            self._free -= 1
+            self._calls[call] = _NOT_ASKED
         return True
 
-    def leave(self) -> None:
-        """Give it back."""
-        self._free.append(None)
+    def leave(self, call: T) -> None:
+        """Give its place back."""
+        with self._lock:
+            del self._calls[call]
+            self._free += 1
 
-    def begin(self, call: T) -> None:
-        """The call is worked on, in a place that was taken."""
-        self._calls.add(call)
+    def pass_on(self, call: T, source: Source[T]) -> T | None:
+        """Give the call's place to the next one of `source`, which is told; without one it is given back."""
+        with self._lock:
+            del self._calls[call]
+            self._free += 1
+            return self._fill(source)
 
-    def end(self, call: T) -> None:
-        """It is worked on no longer."""
-        self._calls.discard(call)
+    def fill(self, source: Source[T]) -> T | None:
+        """Give a place that is free to the next one of `source`, which is told; None when there is no such place, or none for it."""
+        with self._lock:
+            return self._fill(source) if self._free else None
 
-    @property
-    def plenty(self) -> bool:
-        """Whether a place may be taken for anybody."""
-        return len(self._free) > self._reserved
+    def _fill(self, source: Source[T]) -> T | None:
+        call = source(self._is_held if self._free <= self._reserved else None)
+        if call is not None:
+            self._free -= 1
+            self._calls[call] = _NOT_ASKED
+        return call
 
-    @property
-    def scarce(self) -> bool:
-        """Whether whoever has taken a place should see for whom: those left are the last."""
-        return len(self._free) < self._reserved
-
-    def is_held(self, principal: Hashable) -> bool:
+    def _is_held(self, principal: Hashable) -> bool:
         """Whether it has all that one may have."""
-        return sum(self._whose(call) == principal for call in tuple(self._calls)) >= self._count - self._reserved
+        if len(self._calls) < self._each_max:
+            return False
+        for call, whose in self._calls.items():
+            if whose is _NOT_ASKED:
+                self._calls[call] = self._whose(call)
+        return sum(whose == principal for whose in self._calls.values()) >= self._each_max

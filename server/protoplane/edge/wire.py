@@ -197,81 +197,49 @@ class Wire:
         while not self._down.wait(SWEEP_SECONDS):  # Also while it stops: what never comes must not be waited for.
             self.awaited.sweep()
             self.unsent.sweep()
+            self._waiting.forget(lambda call: call.cancelled)
             if growth.bytes() > GROWTH_BYTES_MAX:
                 self.awaited.relieve(UNENDED_SECONDS, UNENDED_MAX)
 
     # A call whose request is here.
 
     def take(self, call: Call, handler: Handler) -> Call | None:
-        """Run it elsewhere, have it wait, or refuse it; or what this thread is to run now, with a place that `_next` gives back."""
+        """Run it elsewhere, have it wait, or refuse it; or what this thread is to run now, in a place that it was given."""
         if handler.inline:
             call.run()
         elif handler.request_streaming or handler.response_streaming:
             self._take_stream(call)
-        elif not self._waiting and self._places.plenty and self._places.occupy():
+        elif not self._waiting and self._places.take(call):
             return call
         else:
-            return self._take_scarce(call, self._whose(call))
+            for turned_away in self._waiting.put(call, self._whose(call), call.request_bytes):
+                self.refuse(turned_away, self._waiting.fault())
+            # What waits beside a free place is of somebody who has enough of them, and one may have become free.
+            return self._places.fill(self._waiting.take)
         return None
 
-    def _take_scarce(self, call: Call, whose: Hashable) -> Call | None:
-        """As `take`, when places are few or calls wait: what waits beside a free place is of somebody who has enough of them."""
-        places = self._places
-        if places.occupy():
-            if not (places.scarce and places.is_held(whose)):
-                return call
-            places.leave()
-        for turned_away in self._waiting.put(call, whose, call.request_bytes):
-            self.refuse(turned_away, self._waiting.fault())
-        # Somebody else may have found no place while this one was looked at, or one has become free.
-        return self._next() if places.occupy() else None
-
     def _run(self, call: Call) -> Call | None:
-        """Run a call in a place that was taken; what the thread is to run next."""
-        self._places.begin(call)
+        """Run a call that has a place; what the thread is to run next, in the same."""
         call.run()
-        self._places.end(call)
-        return self._next()
-
-    def _next(self) -> Call | None:
-        """What a thread that has a place runs next; None when nothing waits that may, and the place is given back."""
-        places, waiting = self._places, self._waiting
-        while True:
-            puts = waiting.puts
-            call = waiting.take(places.is_held if places.scarce else None)
-            if call is not None:
-                return call
-            places.leave()
-            # What was put since the look found no place, perhaps: this one.
-            if waiting.puts == puts or not places.occupy():
-                return None
+        return self._places.pass_on(call, self._waiting.take)
 
     def _take_stream(self, call: Call) -> None:
         """Run it on a thread of its own, or refuse it: streams do not wait."""
-        places = self._stream_places
-        if not places.occupy():
+        if not self._stream_places.take(call):
             self.refuse(call, self._waiting.fault())
-        elif (places.scarce and places.is_held(self._whose(call))) or not self._start_stream(call):
-            places.leave()
-            self.refuse(call, self._waiting.fault())
-
-    def _start_stream(self, call: Call) -> bool:
-        places = self._stream_places
+            return
 
         def run() -> None:
             try:
                 call.run()
             finally:
-                places.end(call)
-                places.leave()
+                self._stream_places.leave(call)
 
-        places.begin(call)
         try:
             threading.Thread(target=run, name="stream", daemon=True).start()
         except RuntimeError:  # The system gives no more threads.
-            places.end(call)
-            return False
-        return True
+            self._stream_places.leave(call)
+            self.refuse(call, self._waiting.fault())
 
     def _whose(self, call: Call) -> Hashable:
         return self._identify(authorization_of(call.metadata))
