@@ -131,7 +131,10 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
         make_fit(settings, engine, compiled.tables, observe, reset=reset)
         running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=watching.observe)
         count(running, watching)
-        tasks = {"request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX)}
+        tasks = {
+            "request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX),
+            "purge": lambda: compiled.purge.run(seconds_max=HOUSEKEEPING_SECONDS_MAX),
+        }
         scrape = open_scrape(settings, running, watching)
         trimming = Housekeeping({"memory": memory.Trim()}, watching.observe, pause_seconds=TRIM_SECONDS)
         return replace(running, housekeeping=(Housekeeping(tasks, watching.observe), trimming), watching=watching, scrape=scrape)

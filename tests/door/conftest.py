@@ -16,6 +16,7 @@ from protoplane import app
 from protoplane.base import config
 from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
+from tests.door import archive as archived
 from tests.door.client import Door, importable
 from tests.engines import Database, Engine
 
@@ -133,3 +134,28 @@ def refused() -> Callable[..., Any]:
         return caught.value
 
     return run
+
+
+@pytest.fixture(scope="session")
+def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[archived.Archive]:
+    """The archive, on each engine."""
+    with archived.served(engine, tmp_path_factory.mktemp("archive")) as running:
+        yield running
+
+
+@pytest.fixture
+def keeper(archive: archived.Archive) -> Iterator[Door]:
+    """Calls of somebody who may do everything in the archive; a bug inside the server fails the test with its own trace."""
+    door = archive.door()
+    yield door
+    door.close()
+    if archive.bugs:
+        bug = archive.bugs[0]
+        archive.bugs.clear()
+        raise bug
+
+
+@pytest.fixture
+def fresh_id() -> str:
+    """An id that no other test has."""
+    return f"x{next(_numbers)}"

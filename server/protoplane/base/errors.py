@@ -71,6 +71,7 @@ class Reason(StrEnum):
     MESSAGE_MISSING = "MESSAGE_MISSING"
     MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     ANSWERS_UNREAD = "ANSWERS_UNREAD"
+    RESOURCE_NOT_DELETED = "RESOURCE_NOT_DELETED"
 
 
 REASONS: Mapping[Reason, tuple[Code, str]] = {
@@ -108,6 +109,7 @@ REASONS: Mapping[Reason, tuple[Code, str]] = {
         Code.RESOURCE_EXHAUSTED,
         "The connection has not read its last answers; this one was dropped, the work was done.",
     ),
+    Reason.RESOURCE_NOT_DELETED: (Code.ALREADY_EXISTS, "'{name}' is not deleted."),
     Reason.MESSAGE_TOO_LARGE: (Code.RESOURCE_EXHAUSTED, "The request message is larger than the {bytesMax} bytes that the method takes."),
 }
 """Code and text of each reason. The braces name metadata keys; both are part of the public contract."""

@@ -78,6 +78,7 @@ class Linter:
             self._lint_columns(resource, list(stored_columns(resource, patterns)))
             self._lint_unstored(resource)
             self._lint_roles(resource)
+            self._lint_soft_delete(resource)
             lint_indexes(resource, patterns, self._report)
 
     def _declarations(self, files: Iterable[FileDescriptor]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -212,12 +213,31 @@ class Linter:
             "etag": (Role.ETAG, "a plain string", "string etag"),
             "create_time": (Role.CREATE_TIME, "an OUTPUT_ONLY Timestamp", "google.protobuf.Timestamp create_time"),
             "update_time": (Role.UPDATE_TIME, "an OUTPUT_ONLY Timestamp", "google.protobuf.Timestamp update_time"),
+            "delete_time": (Role.DELETE_TIME, "an OUTPUT_ONLY Timestamp", "google.protobuf.Timestamp delete_time"),
         }
         for field in resource.fields:
             role, words, declaration = wanted.get(field.name, (field.role, "", ""))
             if field.role is not role:
                 problem = f"`{field.name}` of {resource.message.name} is not {words} (AIP-148, AIP-154), and would never be filled"
                 self._report.add(field.place, "role-type", problem, f"declare it as `{declaration}` so, or call it otherwise")
+
+    def _lint_soft_delete(self, resource: Resource) -> None:
+        """What would be kept until when, of a resource that is not kept at all."""
+        storage = self._annotations.storage(resource.message)
+        place = self._places.message_option(resource.message, options.STORAGE, "purge_after")
+        mend = "declare `google.protobuf.Timestamp delete_time` as OUTPUT_ONLY, or take it away"
+        if storage is not None and storage.purge_after_micros is not None:
+            if not resource.soft:
+                problem = f"{resource.message.name} has a purge_after and no `delete_time`: it is deleted for good at once"
+                self._report.add(place, "soft-delete", problem, mend)
+            elif storage.purge_after_micros < 0:
+                problem = f"the purge_after of {resource.message.name} is negative"
+                self._report.add(place, "soft-delete", problem, "give a time to keep deleted ones for: purge_after: {seconds: 86400}")
+        if resource.field("purge_time") is not None and not resource.soft:
+            stray = resource.field("purge_time")
+            assert stray is not None
+            problem = f"`purge_time` of {resource.message.name} would never be filled: there is no `delete_time`"
+            self._report.add(stray.place, "soft-delete", problem, mend)
 
 
 def _holder(field: Field | None) -> str:

@@ -71,6 +71,8 @@ class Role(StrEnum):
     CREATE_TIME = "create_time"
     UPDATE_TIME = "update_time"
     UID = "uid"
+    DELETE_TIME = "delete_time"
+    PURGE_TIME = "purge_time"  # Or `expire_time`, its older name, beside a delete_time.
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,8 @@ class Resource:
     table: str
     parent: str
     """Type of the resource that is its parent in the pattern and is stored here too; empty for none."""
+    purge_after_micros: int
+    """Of one that is deleted softly: how long it is kept."""
     place: Place
 
     def field(self, path: str) -> Field | None:
@@ -207,6 +211,15 @@ class Resource:
         """The field that holds the resource name."""
         return next(f for f in self.fields if f.role is Role.NAME)
 
+    def with_role(self, role: Role) -> Field | None:
+        """The field that Protoplane fills with this; None when there is none."""
+        return next((f for f in self.fields if f.role is role), None)
+
+    @property
+    def soft(self) -> bool:
+        """Whether a deleted one is kept for a while and can be had back (AIP-164)."""
+        return self.with_role(Role.DELETE_TIME) is not None
+
 
 class MethodKind(StrEnum):
     """What a method is, from its AIP name and shape."""
@@ -217,6 +230,7 @@ class MethodKind(StrEnum):
     BATCH_CREATE = "batch_create"
     UPDATE = "update"
     DELETE = "delete"
+    UNDELETE = "undelete"
     CUSTOM = "custom"
 
 

@@ -46,6 +46,8 @@ class StorageOption:
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     id_source: IdSource = IdSource.EITHER
     id_pattern: str = ""
+    purge_after_micros: int | None = None
+    """How long deleted ones are kept; None when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class Annotations:
             indexes=tuple((tuple(index.fields), index.unique) for index in found.index),
             id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
             id_pattern=found.id.pattern,
+            purge_after_micros=_micros(found.purge_after) if found.HasField("purge_after") else None,
         )
 
     def field(self, field: FieldDescriptor) -> FieldOption:
@@ -196,6 +199,10 @@ def _resource_option(found: Any) -> ResourceOption:
         plural=found.plural,
         name_field=found.name_field,
     )
+
+
+def _micros(duration: Any) -> int:
+    return int(duration.seconds * 1_000_000 + duration.nanos // 1_000)
 
 
 def _max_length(rules: Any) -> int:

@@ -23,6 +23,7 @@ from protoplane.contract.report import Report
 _COLLECTION: Final = re.compile(r"[a-z][a-zA-Z0-9]*")
 _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Z][A-Za-z0-9]*")
+PURGE_MICROS: Final = limits.PURGE_DAYS_DEFAULT * 24 * 3_600 * 1_000_000
 _LEVELS_MAX: Final = limits.INDEX_BYTES_MAX // (limits.CHARACTER_BYTES_MAX * limits.ID_CHARACTERS_MAX)
 """Ids in one name: the primary key holds them all, in 3,072 bytes."""
 
@@ -69,6 +70,7 @@ class ResourceReader:
             indexes=self._indexes(message, storage),
             table=storage.table or snake(plural),
             parent="",
+            purge_after_micros=PURGE_MICROS if storage.purge_after_micros is None else storage.purge_after_micros,
             place=self._places.message(message),
         )
 

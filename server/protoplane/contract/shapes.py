@@ -75,6 +75,7 @@ def noun(kind: MethodKind, resource: Resource) -> str:
         MethodKind.BATCH_CREATE: f"BatchCreate{many}",
         MethodKind.UPDATE: f"Update{one}",
         MethodKind.DELETE: f"Delete{one}",
+        MethodKind.UNDELETE: f"Undelete{one}",
     }.get(kind, "")
 
 
@@ -95,7 +96,8 @@ def _request_slots(  # noqa: PLR0911 - one return a kind reads as the table it i
             return {"name": _needed(_STRING)}
         case MethodKind.LIST:
             pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
-            return {**parent, **pages, "filter": _STRING, "order_by": _STRING}
+            deleted = {"show_deleted": _BOOL} if resource.soft else {}
+            return {**parent, **pages, "filter": _STRING, "order_by": _STRING, **deleted}
         case MethodKind.CREATE:
             last_id = {
                 IdSource.EITHER: {f"{word}_id": _STRING},
@@ -111,7 +113,9 @@ def _request_slots(  # noqa: PLR0911 - one return a kind reads as the table it i
             mask = _message("google.protobuf.FieldMask", "google.protobuf.FieldMask")
             return {**body, "update_mask": mask, "allow_missing": _BOOL, **_WRITE}
         case MethodKind.DELETE:
-            return {"name": _needed(_STRING), "etag": _STRING, "allow_missing": _BOOL, **_WRITE}
+            return {"name": _needed(_STRING), "etag": _STRING, "allow_missing": _BOOL, "force": _BOOL, **_WRITE}
+        case MethodKind.UNDELETE:
+            return {"name": _needed(_STRING), "etag": _STRING, **_WRITE}
         case MethodKind.CUSTOM:
             return {}
 
@@ -121,10 +125,21 @@ def _response_oddities(kind: MethodKind, resource: Resource, method: MethodDescr
     if kind in {MethodKind.LIST, MethodKind.BATCH_CREATE}:
         yield from _rows_oddities(kind, resource, method, places)
         return
-    wanted = _EMPTY if kind is MethodKind.DELETE else resource.message.full_name
+    if kind is MethodKind.UNDELETE and not resource.soft:
+        problem = f"{method.name} is there and {resource.message.name} has no `delete_time`: a deleted one is gone for good"
+        yield Oddity(
+            places.method(method), problem, "declare `google.protobuf.Timestamp delete_time` as OUTPUT_ONLY, or take the method away"
+        )
+    wanted = _EMPTY if kind is MethodKind.DELETE and not resource.soft else resource.message.full_name
     if response.full_name != wanted:
         problem = f"{method.name} returns {response.full_name}; the standard method returns {wanted}"
-        yield Oddity(places.method(method), problem, f"return {wanted}, or implement the method in Python")
+        mend = f"return {wanted}, or implement the method in Python"
+        if kind is MethodKind.DELETE:  # What it returns says what a delete is (AIP-135, AIP-164).
+            problem += ", because the resource has a `delete_time`" if resource.soft else ""
+            mend += (
+                "; take `delete_time` away to delete for good" if resource.soft else "; with a `delete_time` it would return the resource"
+            )
+        yield Oddity(places.method(method), problem, mend)
 
 
 def _rows_oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> Iterator[Oddity]:

@@ -17,11 +17,23 @@ from protoplane.contract.validate import Checks
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.custom import CustomMethod
+from protoplane.method.lifecycle import SoftLifecycle, join_lifecycles
+from protoplane.method.purge import Purge
 from protoplane.method.read import compile_get, compile_list, first_page
 from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
-from protoplane.method.write import body_of, compile_batch_create, compile_create, compile_delete, compile_update, flag, has_special, text
+from protoplane.method.write import (
+    body_of,
+    compile_batch_create,
+    compile_create,
+    compile_delete,
+    compile_undelete,
+    compile_update,
+    flag,
+    has_special,
+    text,
+)
 from protoplane.query.paging import PageTokens
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
@@ -40,6 +52,8 @@ class Compiled:
     """By method path."""
     tables: tuple[TableShape, ...]
     """Every table it needs, Protoplane's own included."""
+    purge: Purge
+    """Ends what was deleted softly, when its time has come."""
 
 
 def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, custom: Mapping[str, CustomMethod]) -> Compiled:
@@ -47,15 +61,16 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
     tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
     checks = Checks(contract)
     rows = {kind: _rows(table, engine, checks) for kind, table in tables.items()}
+    kept = join_lifecycles(rows, engine)
     models = compile_models(tables, engine)
     stored: dict[type[Message], Stored] = {}
     for kind, resource in contract.resources.items():
         standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
-    bind = _Binder(checks, engine, tokens, rows, stored)
+    bind = _Binder(checks, engine, tokens, rows, kept, stored)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
-    return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())))
+    return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
 
 
 def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
@@ -73,6 +88,7 @@ class _Binder:
     engine: Engine
     tokens: PageTokens
     rows: Mapping[str, Rows]
+    kept: Mapping[str, SoftLifecycle]
     stored: Mapping[type[Message], Stored]
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
@@ -104,7 +120,7 @@ class _Binder:
         statements = self._own_statements(method) if own and method.resource is not None else ()
         return statements if replay is None else (replay.claim, *statements, replay.keep)
 
-    def _own_statements(self, method: Method) -> tuple[str, ...]:
+    def _own_statements(self, method: Method) -> tuple[str, ...]:  # noqa: PLR0911 - one return a kind.
         assert method.resource is not None
         rows = self.rows[method.resource.type]
         match method.kind:
@@ -117,7 +133,9 @@ class _Binder:
             case MethodKind.UPDATE:
                 return (rows.sql.select_for_update, rows.sql.update_all)
             case MethodKind.DELETE:
-                return (rows.sql.delete,)
+                return (rows.sql.select_for_update, rows.sql.update_all) if rows.resource.soft else (rows.sql.delete,)
+            case MethodKind.UNDELETE:
+                return (rows.sql.select_any_for_update, rows.sql.update_all)
             case _:
                 return ()
 
@@ -138,6 +156,8 @@ class _Binder:
                 return compile_update(method, rows, around=around)
             case MethodKind.DELETE:
                 return compile_delete(method, rows)
+            case MethodKind.UNDELETE:
+                return compile_undelete(method, rows, self.kept[method.resource.type])
             case _:
                 assert_never(method.kind)
 

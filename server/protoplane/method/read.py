@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from google.protobuf.message import Message
 
 from protoplane.base import limits
-from protoplane.contract.model import Method
+from protoplane.contract.model import Kind, Method
 from protoplane.method.call import Call
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler
+from protoplane.method.write import has_special
 from protoplane.query.filter import FilterCompiler
 from protoplane.query.order import OrderCompiler
 from protoplane.query.paging import PageTokens, digest_arguments, page_rows
@@ -33,9 +34,9 @@ def compile_get(rows: Rows) -> Handler:
 def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine) -> Handler:
     """Bind a List method: filter and order compiled once per text, statements once per shape, pages by key."""
     asked = _Arguments.of(method)
-    listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
+    listing_of = _listings(method, rows, engine)
     filters = FilterCompiler(rows.resource, rows.table)
-    orders = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents)
+    orders = OrderCompiler(rows.resource, rows.table, fixed_keys=len(rows.resource.pattern.variables) - 1)
     response_class, listed, counts = _response(method, rows)
     row_bytes = rows.table.row_bytes_max
     measured = row_bytes is None or row_bytes * limits.PAGE_ROWS_MAX > limits.PAGE_BYTES_MAX
@@ -49,6 +50,7 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
         if token:
             digest = asked.digest(request)
             after = order.after(tokens.open(token, digest, call.now_micros))
+        listing = listing_of(request)
         response = response_class()
         page = _Page(getattr(response, listed), rows, measured=measured)
         more = False
@@ -68,6 +70,21 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
         return cast("Message", response)
 
     return list_
+
+
+def shows_deleted(method: Method) -> bool:
+    """Whether a List request can ask for deleted ones that are kept."""
+    return method.resource is not None and method.resource.soft and has_special(method, "show_deleted", Kind.BOOL)
+
+
+def _listings(method: Method, rows: Rows, engine: Engine) -> Callable[[Any], Listing]:
+    """The listing that a request asks for: with `show_deleted` another than without."""
+    parents = len(rows.resource.pattern.variables) - 1
+    alive = Listing(rows.table, engine, parents=parents)
+    if not shows_deleted(method):
+        return lambda _request: alive
+    whole = Listing(rows.table, engine, parents=parents, alive=False)
+    return lambda request: whole if request.show_deleted else alive
 
 
 def first_page(rows: Rows, engine: Engine) -> str:
@@ -115,15 +132,20 @@ class _Arguments:
     filter: bool
     order_by: bool
     bound: tuple[str, ...]
+    deleted: bool
+    """Whether deleted ones can be asked for."""
 
     @classmethod
     def of(cls, method: Method) -> _Arguments:
         names = {field.name for field in method.request_fields}
         bound = tuple(name for name in ("parent", "filter", "order_by") if name in names)
-        return cls(method.path, "parent" in names, "filter" in names, "order_by" in names, bound)
+        return cls(method.path, "parent" in names, "filter" in names, "order_by" in names, bound, shows_deleted(method))
 
     def digest(self, request: Any) -> bytes:
-        return digest_arguments(self.path, [(name, getattr(request, name).encode()) for name in self.bound])
+        arguments = [(name, getattr(request, name).encode()) for name in self.bound]
+        if self.deleted and request.show_deleted:
+            arguments.append(("show_deleted", b"1"))
+        return digest_arguments(self.path, arguments)
 
 
 def _response(method: Method, rows: Rows) -> tuple[type[Any], str, bool]:

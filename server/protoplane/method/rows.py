@@ -10,11 +10,12 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from google.protobuf.message import Message
 
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
-from protoplane.contract.model import Field, IdSource, Resource, Role
+from protoplane.contract.model import IdSource, Resource, Role
 from protoplane.contract.names import NamePattern, new_id
 from protoplane.method.checks import ResourceChecks
 from protoplane.query.mask import Mask, Writer
@@ -47,6 +48,13 @@ class Change:
     writer: Writer = Writer.CALLER
 
 
+class Lifecycle(Protocol):
+    """What deleting a resource means to what stands below it, and whether it is kept; see `method.lifecycle`."""
+
+    def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool) -> Message | None:
+        """See `Rows.remove`."""
+
+
 class Rows:
     """Reads and writes of one resource's table, each inside the transaction of the session given."""
 
@@ -56,12 +64,15 @@ class Rows:
         self.pattern = NamePattern(self.resource.pattern, self.resource.id)
         self.nested = len(self.resource.pattern.variables) > 1
         self._parent_text = self.resource.pattern.text.rpartition("/")[0].rpartition("/")[0]
+        self.lifecycle: Lifecycle | None = None
+        """What deleting means where it is more than deleting one row: set by `method.lifecycle`."""
         self._new = self.resource.message_class
-        self._version_at = len(table.keys)
-        self._created = _field_of(self.resource, Role.CREATE_TIME)
-        self._updated = _field_of(self.resource, Role.UPDATE_TIME)
-        self._uid = _field_of(self.resource, Role.UID)
-        self._etag = _field_of(self.resource, Role.ETAG)
+        self.version_at = len(table.keys)
+        """Place of the row version in a row."""
+        self._created = self.resource.with_role(Role.CREATE_TIME)
+        self._updated = self.resource.with_role(Role.UPDATE_TIME)
+        self._uid = self.resource.with_role(Role.UID)
+        self._etag = self.resource.with_role(Role.ETAG)
 
     # Names
 
@@ -149,6 +160,8 @@ class Rows:
         violations = [v for item in items for v in self.checks.on_create(item.message, item.path)]
         if violations:
             raise invalid_fields(violations)
+        if self.sql.parent_alive is not None:
+            self.require_parents(session, [item.ids for item in items])
         rows = [self.codec.row(item.message, item.ids, secrets.randbits(VERSION_BITS)) for item in items]
         try:
             if len(rows) == 1:
@@ -172,7 +185,7 @@ class Rows:
         row = session.row(self.sql.select_for_update, ids)
         if row is None:
             raise self.not_found(ids)
-        version: int = row[self._version_at]
+        version: int = row[self.version_at]
         self.check_etag(change.given, version, ids)
         stored = self._new()
         self.codec.fill(stored, row)
@@ -196,8 +209,25 @@ class Rows:
             raise Fault(Reason.CONCURRENT_WRITE)
         return self.message(changed)
 
-    def remove(self, session: Session, ids: Ids, etag: str) -> None:
-        """Delete a resource. Raises Fault RESOURCE_NOT_FOUND, ETAG_MISMATCH, RESOURCE_HAS_CHILDREN."""
+    def require_parents(self, session: Session, several: Sequence[Ids]) -> None:
+        """Fault RESOURCE_NOT_FOUND naming a parent that is not there, or deleted and kept; the others stay as they are for this transaction."""
+        if self.sql.parent_alive is not None:
+            for parent in sorted({ids[:-1] for ids in several}):  # In one order everywhere, so that no two wait for each other.
+                if session.row(self.sql.parent_alive, parent) is None:
+                    raise self.parent_not_found(parent)
+
+    def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool = False) -> Message | None:
+        """Delete a resource, by `force` with all that stands below it; gives it where deleted ones are kept.
+
+        Raises Fault RESOURCE_NOT_FOUND, ETAG_MISMATCH, RESOURCE_HAS_CHILDREN, CONCURRENT_WRITE.
+        """
+        if self.lifecycle is not None:
+            return self.lifecycle.remove(session, ids, etag, now_micros, force=force)
+        self.remove_row(session, ids, etag)
+        return None
+
+    def remove_row(self, session: Session, ids: Ids, etag: str) -> None:
+        """Delete one row for good. Raises as `remove` does."""
         try:
             if not etag:
                 if session.execute(self.sql.delete, ids) == 0:
@@ -206,9 +236,9 @@ class Rows:
             row = session.row(self.sql.select_for_update, ids)
             if row is None:
                 raise self.not_found(ids)
-            if not same_etag(etag, row[self._version_at]):
+            if not same_etag(etag, row[self.version_at]):
                 raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
-            if session.execute(self.sql.delete_version, (*ids, row[self._version_at])) == 0:
+            if session.execute(self.sql.delete_version, (*ids, row[self.version_at])) == 0:
                 raise Fault(Reason.CONCURRENT_WRITE)  # Only where the engine does not lock rows: somebody else wrote first.
         except HasChildren:
             raise Fault(Reason.RESOURCE_HAS_CHILDREN, name=self.pattern.format(ids)) from None
@@ -235,7 +265,9 @@ class Rows:
 
     def _taken(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
         """The refusal for a name, or for values that must be unique, which another resource has."""
-        indexes = zip(self.resource.indexes, self.table.shape.indexes, strict=True)
+        indexes = zip(
+            self.resource.indexes, self.table.shape.indexes, strict=False
+        )  # After the contract's come our own, which are not unique.
         paths = next((rule.paths for rule, index in indexes if index.name == duplicate.index), ())
         if not paths:
             item = next((item for item in items if self.exists(session, item.ids)), items[0])
@@ -271,7 +303,3 @@ def set_time(message: Message, name: str, micros: int) -> None:
     stamp = getattr(message, name)
     stamp.seconds, rest = divmod(micros, 1_000_000)
     stamp.nanos = rest * 1_000
-
-
-def _field_of(resource: Resource, role: Role) -> Field | None:
-    return next((field for field in resource.fields if field.role is role), None)

@@ -69,6 +69,8 @@ class Order:
     def __init__(self, keys: Sequence[SortKey], columns: Columns) -> None:
         self.keys = tuple(keys)
         self.shape = ",".join(f"{'-' if key.descending else ''}{key.label}" for key in self.keys)
+        self.by_name = all(key.label.startswith("[") for key in self.keys)
+        """Whether it is that of the names, one way or the other."""
         self._columns = columns
 
     def order_by(self) -> list[Node]:

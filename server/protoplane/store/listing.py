@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from peewee import Alias, AsIs, Select, fn
+from peewee import SQL, Alias, AsIs, Node, NodeList, Select, fn
 
 from protoplane.base import limits
 from protoplane.query.order import After, Order, SortKey
@@ -16,7 +16,7 @@ from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.session import Session
-from protoplane.store.statements import Statement, render
+from protoplane.store.statements import Statement, is_null, render
 from protoplane.store.tables import Table
 
 K = TypeVar("K")
@@ -26,10 +26,11 @@ STATEMENTS_KEPT_MAX = 512
 
 
 class Listing:
-    """Pages of one table, within one parent when `parents` key columns name it."""
+    """Pages of one table, within one parent when `parents` key columns name it; `alive`: without what is deleted and still kept."""
 
-    def __init__(self, table: Table, engine: Engine, *, parents: int) -> None:
+    def __init__(self, table: Table, engine: Engine, *, parents: int, alive: bool = True) -> None:
         self.table, self.database, self.parents = table, engine.database, parents
+        self._hidden_by = table.deleted.name if alive and table.deleted is not None else ""
         self._pages: dict[tuple[str, str, str], Statement] = {}
         self._counts: dict[str, Statement] = {}
         self._everything = [Alias(table.read(column), column.name) for column in table.columns]
@@ -67,7 +68,9 @@ class Listing:
         statement = self._pages.get(key)
         if statement is None:
             paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
-            select = self._restricted(Select([self.table.source], self._everything), predicate, paged)
+            by_key = bool(self._hidden_by) and order.by_name and predicate is None
+            source = self.table.alive if by_key else self.table.source
+            select = self._restricted(Select([source], self._everything), predicate, paged, by_key=by_key)
             statement = _keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
         return statement
 
@@ -91,9 +94,15 @@ class Listing:
         # As `Table.sort_key` has it: the same characters, without asking the engine for them again.
         return value[: limits.SORT_CHARACTERS_MAX] if isinstance(value, str) and not column.length else value
 
-    def _restricted(self, select: Select, predicate: Predicate | None, paged: str = "") -> Select:
+    def _restricted(self, select: Select, predicate: Predicate | None, paged: str = "", *, by_key: bool = False) -> Select:
         for i in range(self.parents):
             select = select.where(self.table.column(self.table.keys[i].name) == AsIs(Slot(f"parent.{i}")))
+        if self._hidden_by:
+            deleted: Node = self.table.column(self._hidden_by)
+            if not (self.table.merges_ranges or by_key):
+                # SQLite knows nothing of how rare a value is, and would leave the index of the order or of the filter for this one.
+                deleted = NodeList((SQL("+"), deleted))
+            select = select.where(is_null(deleted))
         return select if predicate is None else select.where(predicate.build(paged))
 
 

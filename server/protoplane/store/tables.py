@@ -95,11 +95,19 @@ class Table:
         self.source = SqlTable(resource.table)  # Without columns: they would hide its own methods (`update`, `select`).
         self._leaf_at = {leaf.field.path: leaf for leaf in self.leaves}
         self._column_at = {column.name: column for column in self.columns}
+        self.deleted = self.column_with(Role.DELETE_TIME)
+        """Of a resource that is deleted softly: when it was; NULL in those that are not deleted."""
+        self.purged = self.column_with(Role.PURGE_TIME)
+        """When a deleted one is gone for good, where the contract has a field for it."""
+        parent = contract.resources.get(resource.parent)
+        gone = None if parent is None else parent.with_role(Role.DELETE_TIME)
+        self.parent_deleted = "" if gone is None else column_name(gone)
+        """The column of the parent's table that says when the parent was deleted; empty where parents are not deleted softly."""
         self.shape = TableShape(
             name=resource.table,
             columns=self.columns,
             primary_key=resource.pattern.variables,
-            indexes=tuple(self._index(rule) for rule in resource.indexes),
+            indexes=self._indexes(),
             foreign_key=_foreign_key(resource, contract),
         )
 
@@ -123,6 +131,26 @@ class Table:
             return self._leaf_at[key.field.path].columns[0]
         assert isinstance(key.node, SqlColumn)
         return self._column_at[key.node.name]
+
+    @property
+    def alive(self) -> Node:
+        """The table to read in the order of its key without what is deleted: every index ends with the key, so that of `deleted` has it."""
+        assert self.deleted is not None
+        return self.dialect.led_by(self.source, index_name(self.resource.table, (self.deleted.name,)))
+
+    def column_with(self, role: Role) -> ColumnShape | None:
+        """The column that keeps the field with a role; None when the contract has no such field."""
+        field = self.resource.with_role(role)
+        return None if field is None else self._leaf_at[field.path].columns[0]
+
+    def _indexes(self) -> tuple[IndexShape, ...]:
+        """Those of the contract, in its order, then those by which soft deletes are listed and purged, unless they are there."""
+        asked = [self._index(rule) for rule in self.resource.indexes]
+        if self.deleted is not None:
+            own = dict.fromkeys((column.name,) for column in (self.deleted, self.purged) if column is not None)
+            taken = {index.columns for index in asked}
+            asked += [IndexShape(index_name(self.resource.table, o), o, unique=False) for o in own if o not in taken]
+        return tuple(asked)
 
     def _index(self, rule: IndexRule) -> IndexShape:
         columns = tuple(column.name for path in rule.paths for column in self._columns_at(path))
