@@ -220,6 +220,10 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
         "role-type",
         HEADER + resource("A", "as/{a}", more="google.protobuf.Timestamp delete_time = 2; //!"),
     ),
+    "ids unique across parents that there are not": (
+        "id-option",
+        HEADER + resource("A", "as/{a}", more="option (protoplane.v1.storage).id = {unique_across_parents: true}; //!"),
+    ),
     "a purge_time without a delete_time": (
         "soft-delete",
         HEADER + resource("A", "as/{a}", more="google.protobuf.Timestamp purge_time = 2 [(google.api.field_behavior) = OUTPUT_ONLY]; //!"),

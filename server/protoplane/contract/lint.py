@@ -79,6 +79,7 @@ class Linter:
             self._lint_unstored(resource)
             self._lint_roles(resource)
             self._lint_soft_delete(resource)
+            self._lint_id(resource)
             lint_indexes(resource, patterns, self._report)
 
     def _declarations(self, files: Iterable[FileDescriptor]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -220,6 +221,12 @@ class Linter:
             if field.role is not role:
                 problem = f"`{field.name}` of {resource.message.name} is not {words} (AIP-148, AIP-154), and would never be filled"
                 self._report.add(field.place, "role-type", problem, f"declare it as `{declaration}` so, or call it otherwise")
+
+    def _lint_id(self, resource: Resource) -> None:
+        if resource.id.unique and len(resource.pattern.variables) == 1:
+            place = self._places.message_option(resource.message, options.STORAGE, "unique_across_parents")
+            problem = f"the ids of {resource.message.name} are unique across parents, and it has none"
+            self._report.add(place, "id-option", problem, "take unique_across_parents away: the ids are unique anyway")
 
     def _lint_soft_delete(self, resource: Resource) -> None:
         """What would be kept until when, of a resource that is not kept at all."""

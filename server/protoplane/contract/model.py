@@ -162,6 +162,8 @@ class IdRule:
 
     source: IdSource
     pattern: str
+    unique: bool = False
+    """Whether no two resources of the type have the same one, whatever their parents."""
 
 
 @dataclass(frozen=True, slots=True)

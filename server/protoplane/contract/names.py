@@ -20,6 +20,10 @@ ID_ALPHABET: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 # An id alone of `-` is the wildcard of AIP-159, `.` and `..` are steps of a path: none of them is anything's id.
 _ID = rf"((?!(?:-|\.\.?)(?:/|$))[A-Za-z0-9._~-]{{1,{limits.ID_CHARACTERS_MAX}}})"
+_ID_OR_ANY = rf"((?!\.\.?(?:/|$))[A-Za-z0-9._~-]{{1,{limits.ID_CHARACTERS_MAX}}})"
+
+ANY: Final = "-"
+"""In place of the id of a parent: of any parent (AIP-159)."""
 
 
 class NamePattern:
@@ -28,12 +32,14 @@ class NamePattern:
     `parse` takes any id that can be stored, so that a narrowed id rule never hides rows; `is_new_id` is for a caller's id on create.
     """
 
-    __slots__ = ("_format", "_format_parent", "_new_id", "_parent", "_whole", "pattern")
+    __slots__ = ("_anywhere", "_format", "_format_parent", "_new_id", "_parent", "_parents", "_whole", "pattern")
 
     def __init__(self, pattern: Pattern, id_rule: IdRule | None = None) -> None:
         self.pattern = pattern
         self._whole = _matcher(pattern.collections)
         self._parent = _matcher(pattern.collections[:-1])
+        self._anywhere = _matcher(pattern.collections[:-1], _ID_OR_ANY, f"{pattern.collections[-1]}/{_ID}")
+        self._parents = _matcher(pattern.collections[:-1], _ID_OR_ANY)
         self._format = _formatter(pattern.collections)
         self._format_parent = _formatter(pattern.collections[:-1])
         self._new_id = re.compile(DEFAULT_ID_PATTERN if id_rule is None else id_rule.pattern, re.ASCII)
@@ -46,6 +52,16 @@ class NamePattern:
     def parse_parent(self, parent: str) -> tuple[str, ...] | None:
         """The ids of the name of a parent, in order; None when it does not fit. A resource at the top has the parent ""."""
         found = self._parent(parent)
+        return None if found is None else found.groups()
+
+    def parse_anywhere(self, name: str) -> tuple[str, ...] | None:
+        """The ids of a name below one parent or any; all but the last may be ANY. None when it does not fit."""
+        found = self._anywhere(name)
+        return None if found is None else found.groups()
+
+    def parse_parents(self, parent: str) -> tuple[str, ...] | None:
+        """The ids in the name of a parent, or of many: each may be ANY. None when it does not fit."""
+        found = self._parents(parent)
         return None if found is None else found.groups()
 
     def format(self, ids: Sequence[str]) -> str:
@@ -66,8 +82,8 @@ def compile_patterns(contract: Contract) -> dict[str, NamePattern]:
     return {resource.type: NamePattern(resource.pattern, resource.id) for resource in contract.resources.values()}
 
 
-def _matcher(collections: Sequence[str]) -> Callable[[str], re.Match[str] | None]:
-    return re.compile("/".join(f"{re.escape(collection)}/{_ID}" for collection in collections)).fullmatch
+def _matcher(collections: Sequence[str], one: str = _ID, *more: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile("/".join((*(f"{re.escape(collection)}/{one}" for collection in collections), *more))).fullmatch
 
 
 def _formatter(collections: Sequence[str]) -> Callable[..., str]:

@@ -46,6 +46,8 @@ class StorageOption:
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     id_source: IdSource = IdSource.EITHER
     id_pattern: str = ""
+    id_unique: bool = False
+    """Whether the last id is unique whatever the parent."""
     purge_after_micros: int | None = None
     """How long deleted ones are kept; None when it does not say."""
 
@@ -117,6 +119,7 @@ class Annotations:
             indexes=tuple((tuple(index.fields), index.unique) for index in found.index),
             id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
             id_pattern=found.id.pattern,
+            id_unique=found.id.unique_across_parents,
             purge_after_micros=_micros(found.purge_after) if found.HasField("purge_after") else None,
         )
 

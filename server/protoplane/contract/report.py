@@ -14,6 +14,7 @@ RULES: Mapping[str, str] = {
     "column-unused": "A column name for a field that has no column.",
     "file-name": "A .proto file whose path is not ASCII, or that two proto folders have.",
     "files-missing": "No .proto file where the contract should be.",
+    "id-option": "An option of ids that the resource has no use for.",
     "id-pattern": "An id pattern that cannot be compiled, or allows ids that no resource name can hold.",
     "index-duplicate": "The same index twice.",
     "index-path": "An index over something that cannot be indexed.",

@@ -124,7 +124,7 @@ class ResourceReader:
                 f"the id pattern {pattern!r} {problem}",
                 f"use a bounded regular expression such as {DEFAULT_ID_PATTERN!r}",
             )
-        return IdRule(storage.id_source, DEFAULT_ID_PATTERN if problem else pattern)
+        return IdRule(storage.id_source, DEFAULT_ID_PATTERN if problem else pattern, storage.id_unique)
 
     def _indexes(self, message: Descriptor, storage: StorageOption) -> tuple[IndexRule, ...]:
         rules: list[IndexRule] = []

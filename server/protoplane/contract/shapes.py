@@ -97,7 +97,7 @@ def _request_slots(  # noqa: PLR0911 - one return a kind reads as the table it i
         case MethodKind.LIST:
             pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
             deleted = {"show_deleted": _BOOL} if resource.soft else {}
-            return {**parent, **pages, "filter": _STRING, "order_by": _STRING, **deleted}
+            return {**parent, **pages, "filter": _STRING, "order_by": _STRING, "skip": _INT32, **deleted}
         case MethodKind.CREATE:
             last_id = {
                 IdSource.EITHER: {f"{word}_id": _STRING},

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import assert_never
@@ -61,6 +61,7 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
     tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
     checks = Checks(contract)
     rows = {kind: _rows(table, engine, checks) for kind, table in tables.items()}
+    join_ancestors(rows.values())
     kept = join_lifecycles(rows, engine)
     models = compile_models(tables, engine)
     stored: dict[type[Message], Stored] = {}
@@ -71,6 +72,13 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
     bind = _Binder(checks, engine, tokens, rows, kept, stored)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
     return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
+
+
+def join_ancestors(every: Iterable[Rows]) -> None:
+    """Let the rows of each resource know those that it stands below."""
+    named = {rows.resource.pattern.collections: rows for rows in every}
+    for collections, rows in named.items():
+        rows.ancestors = {n: named[collections[:n]] for n in range(1, len(collections)) if collections[:n] in named}
 
 
 def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:

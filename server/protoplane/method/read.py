@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,11 +12,12 @@ from protoplane.base import limits
 from protoplane.contract.model import Kind, Method
 from protoplane.method.call import Call
 from protoplane.method.rows import Rows
+from protoplane.method.scope import compile_get_anywhere, compile_scopes, shows_deleted
 from protoplane.method.served import Handler
 from protoplane.method.write import has_special
 from protoplane.query.filter import FilterCompiler
-from protoplane.query.order import OrderCompiler
-from protoplane.query.paging import PageTokens, digest_arguments, page_rows
+from protoplane.query.order import OrderCompiler, skipping
+from protoplane.query.paging import PageTokens, digest_arguments, page_rows, rows_to_skip
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing
@@ -28,29 +29,32 @@ def compile_get(rows: Rows) -> Handler:
     def get(call: Call, request: Any) -> Message:
         return rows.find(call.session, rows.locate(request.name, "name"))
 
-    return get
+    return compile_get_anywhere(rows, get) if rows.resource.id.unique else get
 
 
 def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine) -> Handler:
     """Bind a List method: filter and order compiled once per text, statements once per shape, pages by key."""
     asked = _Arguments.of(method)
-    listing_of = _listings(method, rows, engine)
+    scope_of = compile_scopes(method, rows, engine)
     filters = FilterCompiler(rows.resource, rows.table)
-    orders = OrderCompiler(rows.resource, rows.table, fixed_keys=len(rows.resource.pattern.variables) - 1)
     response_class, listed, counts = _response(method, rows)
     row_bytes = rows.table.row_bytes_max
     measured = row_bytes is None or row_bytes * limits.PAGE_ROWS_MAX > limits.PAGE_BYTES_MAX
 
     def list_(call: Call, request: Any) -> Message:
         size = page_rows(request.page_size)
-        parent = rows.locate_parent(request.parent if asked.parent else "", "parent")
+        skip = rows_to_skip(request.skip) if asked.skip else 0
+        parent = rows.locate_parents(request.parent if asked.parent else "", "parent")
+        scope = scope_of(parent)
         predicate = filters.compile(request.filter) if asked.filter and request.filter else None
-        order = orders.compile(request.order_by if asked.order_by else "")
+        order = scope.order(request.order_by if asked.order_by else "")
         token, digest, after = request.page_token, b"", None
         if token:
             digest = asked.digest(request)
             after = order.after(tokens.open(token, digest, call.now_micros))
-        listing = listing_of(request)
+        if skip:
+            after = skipping(after, skip)
+        listing = scope.listing(request)
         response = response_class()
         page = _Page(getattr(response, listed), rows, measured=measured)
         more = False
@@ -63,8 +67,8 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
         if more:
             position = listing.position(order, page.last)
             response.next_page_token = tokens.seal(digest or asked.digest(request), position, call.now_micros)
-        elif parent and not page.last and not token and not rows.parent_exists(call.session, parent):
-            raise rows.parent_not_found(parent)
+        elif parent and not page.last and not token:
+            rows.require_scope(call.session, parent)
         if counts:
             response.total_size = listing.count(call.session, parent, predicate)
         return cast("Message", response)
@@ -72,25 +76,11 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
     return list_
 
 
-def shows_deleted(method: Method) -> bool:
-    """Whether a List request can ask for deleted ones that are kept."""
-    return method.resource is not None and method.resource.soft and has_special(method, "show_deleted", Kind.BOOL)
-
-
-def _listings(method: Method, rows: Rows, engine: Engine) -> Callable[[Any], Listing]:
-    """The listing that a request asks for: with `show_deleted` another than without."""
-    parents = len(rows.resource.pattern.variables) - 1
-    alive = Listing(rows.table, engine, parents=parents)
-    if not shows_deleted(method):
-        return lambda _request: alive
-    whole = Listing(rows.table, engine, parents=parents, alive=False)
-    return lambda request: whole if request.show_deleted else alive
-
-
 def first_page(rows: Rows, engine: Engine) -> str:
     """The SQL of a List's first page, without filter and order."""
-    listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
-    order = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents).compile("")
+    levels = len(rows.resource.pattern.variables) - 1
+    listing = Listing(rows.table, engine, parents=range(levels))
+    order = OrderCompiler(rows.resource, rows.table, fixed_keys=levels).compile("")
     return listing.statement(None, order, None).sql
 
 
@@ -134,12 +124,21 @@ class _Arguments:
     bound: tuple[str, ...]
     deleted: bool
     """Whether deleted ones can be asked for."""
+    skip: bool
 
     @classmethod
     def of(cls, method: Method) -> _Arguments:
         names = {field.name for field in method.request_fields}
         bound = tuple(name for name in ("parent", "filter", "order_by") if name in names)
-        return cls(method.path, "parent" in names, "filter" in names, "order_by" in names, bound, shows_deleted(method))
+        return cls(
+            method.path,
+            "parent" in names,
+            "filter" in names,
+            "order_by" in names,
+            bound,
+            shows_deleted(method),
+            has_special(method, "skip", Kind.INT32),
+        )
 
     def digest(self, request: Any) -> bytes:
         arguments = [(name, getattr(request, name).encode()) for name in self.bound]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.contract.model import IdSource, Resource, Role
-from protoplane.contract.names import NamePattern, new_id
+from protoplane.contract.names import ANY, NamePattern, new_id
 from protoplane.method.checks import ResourceChecks
 from protoplane.query.mask import Mask, Writer
 from protoplane.store.codec import Codec, Row, etag_of
@@ -66,6 +66,8 @@ class Rows:
         self._parent_text = self.resource.pattern.text.rpartition("/")[0].rpartition("/")[0]
         self.lifecycle: Lifecycle | None = None
         """What deleting means where it is more than deleting one row: set by `method.lifecycle`."""
+        self.ancestors: Mapping[int, Rows] = {}
+        """Of what stands above it and is stored here, by the number of ids in its name; set when all rows are there."""
         self._new = self.resource.message_class
         self.version_at = len(table.keys)
         """Place of the row version in a row."""
@@ -93,6 +95,11 @@ class Rows:
         if ids is None:
             raise invalid_name(parent, field, self._parent_text)
         return ids
+
+    def locate_parents(self, parent: str, field: str) -> Ids:
+        """The ids in the name of a parent, or, where there is ANY among them, of all parents that it stands for."""
+        ids = self.pattern.parse_parents(parent) if self.nested else None
+        return self.locate_parent(parent, field) if ids is None else ids
 
     def take_id(self, given: str, field: str) -> str:
         """The id of a new resource: the caller's, if its rule allows one and it fits, or a new one."""
@@ -132,6 +139,15 @@ class Rows:
     def parent_exists(self, session: Session, ids: Ids) -> bool:
         """Whether the parent is there; true where parents are not stored here."""
         return self.sql.parent_exists is None or session.row(self.sql.parent_exists, ids) is not None
+
+    def require_scope(self, session: Session, parent: Ids) -> None:
+        """Fault RESOURCE_NOT_FOUND if the parent of a List is not there; of ANY parent, the one that it stands below."""
+        known = parent.index(ANY) if ANY in parent else len(parent)
+        if known == len(parent):
+            if not self.parent_exists(session, parent):
+                raise self.parent_not_found(parent)
+        elif known in self.ancestors and not self.ancestors[known].exists(session, parent[:known]):
+            raise self.ancestors[known].not_found(parent[:known])
 
     def message(self, row: Row) -> Message:
         """A row as callers see it."""

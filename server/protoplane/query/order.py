@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from peewee import SQL, Alias, Asc, AsIs, Desc, EnclosedNodeList, Expression, Node, Select, SelectBase
+from peewee import SQL, Alias, Asc, AsIs, Desc, EnclosedNodeList, Expression, Node, NodeList, Select, SelectBase
 
 from protoplane.base import limits
 from protoplane.base.errors import Reason
@@ -55,12 +55,14 @@ class SortKey:
 class After:
     """Where a page starts. The rows wanted are those that meet any of `ranges`, in the order of the List.
 
-    There is one range where one condition serves the engine. `shape` is equal where the SQL is, for one `Order`.
+    There is one range where one condition serves the engine; none at the beginning. `shape` is equal where the SQL is, for one `Order`.
     """
 
     shape: str
     values: Mapping[str, object]
     ranges: tuple[Condition, ...]
+    skips: bool = False
+    """Whether rows are left out first, as many as the slot `skip` says."""
 
 
 class Order:
@@ -96,19 +98,23 @@ class Order:
         """
         if after is None:
             return select.order_by(*self.order_by()).limit(limit)
-        if len(after.ranges) == 1:
-            return select.where(after.ranges[0]()).order_by(*self.order_by()).limit(limit)
+        if len(after.ranges) <= 1:
+            for condition in after.ranges:
+                select = select.where(condition())
+            return _skip(select.order_by(*self.order_by()).limit(limit), after)
+        # Only SQLite comes here (`Columns.merges_ranges`), and takes an expression for a limit.
+        reach = NodeList((limit, SQL("+"), AsIs(Slot("skip")))) if after.skips else limit
         names = [f"sort_{index}" for index in range(len(self.keys))]
         select = select.select_extend(*(Alias(key.node, name) for key, name in zip(self.keys, names, strict=True)))
         parts = [
-            Select([select.where(condition()).order_by(*self.order_by()).limit(limit).alias(f"part_{index}")], [SQL("*")])
+            Select([select.where(condition()).order_by(*self.order_by()).limit(reach).alias(f"part_{index}")], [SQL("*")])
             for index, condition in enumerate(after.ranges)
         ]
         whole: SelectBase = parts[0]
         for part in parts[1:]:
             whole = whole.union_all(part)
         order = [(Desc if key.descending else Asc)(SQL(name)) for key, name in zip(self.keys, names, strict=True)]
-        return whole.order_by(*order).limit(limit)
+        return _skip(whole.order_by(*order).limit(limit), after)
 
     def _conditions(self, unset: tuple[bool, ...]) -> tuple[Condition, ...]:
         run = self._row_value_length(unset)
@@ -264,6 +270,16 @@ def parse(text: str) -> list[tuple[int, str, bool]]:
         if found.end() == len(text):
             return terms
         position = found.end() + 1
+
+
+def skipping(after: After | None, skip: int) -> After:
+    """The place so many rows after another, or after the beginning (AIP-158)."""
+    start = After("", {}, ()) if after is None else after
+    return After(f"{start.shape}+", {**start.values, "skip": skip}, start.ranges, skips=True)
+
+
+def _skip(page: SelectBase, after: After) -> SelectBase:
+    return page.offset(AsIs(Slot("skip"))) if after.skips else page
 
 
 def _is_null(node: Node) -> Node:

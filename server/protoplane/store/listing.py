@@ -26,10 +26,13 @@ STATEMENTS_KEPT_MAX = 512
 
 
 class Listing:
-    """Pages of one table, within one parent when `parents` key columns name it; `alive`: without what is deleted and still kept."""
+    """Pages of one table, of the rows whose parents have given ids: the key columns at `parents`, by place.
 
-    def __init__(self, table: Table, engine: Engine, *, parents: int, alive: bool = True) -> None:
-        self.table, self.database, self.parents = table, engine.database, parents
+    `alive`: without what is deleted and still kept.
+    """
+
+    def __init__(self, table: Table, engine: Engine, *, parents: Sequence[int], alive: bool = True) -> None:
+        self.table, self.database, self.parents = table, engine.database, tuple(parents)
         self._hidden_by = table.deleted.name if alive and table.deleted is not None else ""
         self._pages: dict[tuple[str, str, str], Statement] = {}
         self._counts: dict[str, Statement] = {}
@@ -95,7 +98,7 @@ class Listing:
         return value[: limits.SORT_CHARACTERS_MAX] if isinstance(value, str) and not column.length else value
 
     def _restricted(self, select: Select, predicate: Predicate | None, paged: str = "", *, by_key: bool = False) -> Select:
-        for i in range(self.parents):
+        for i in self.parents:
             select = select.where(self.table.column(self.table.keys[i].name) == AsIs(Slot(f"parent.{i}")))
         if self._hidden_by:
             deleted: Node = self.table.column(self._hidden_by)

@@ -144,8 +144,11 @@ class Table:
         return None if field is None else self._leaf_at[field.path].columns[0]
 
     def _indexes(self) -> tuple[IndexShape, ...]:
-        """Those of the contract, in its order, then those by which soft deletes are listed and purged, unless they are there."""
+        """Those of the contract, in its order, then our own: of ids that are unique, and by which soft deletes are listed and purged."""
         asked = [self._index(rule) for rule in self.resource.indexes]
+        if self.resource.id.unique:
+            last = (self.keys[-1].name,)
+            asked.append(IndexShape(index_name(self.resource.table, last), last, unique=True))
         if self.deleted is not None:
             own = dict.fromkeys((column.name,) for column in (self.deleted, self.purged) if column is not None)
             taken = {index.columns for index in asked}
