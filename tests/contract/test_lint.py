@@ -174,7 +174,23 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
     ),
     "a pattern in snake_case": ("pattern-malformed", HEADER + resource("A", 'big_as/{a}" //! "')),
     "a pattern that starts with a variable": ("pattern-malformed", HEADER + resource("A", '{a}/as" //! "')),
-    "a singleton": ("pattern-malformed", HEADER + resource("A", 'as/{a}/settings" //! "')),
+    "a singleton of nothing": ("pattern-malformed", HEADER + resource("A", 'settings" //! "')),
+    "a singleton with something below it": ("pattern-malformed", HEADER + resource("A", 'as/{a}/settings/bs/{b}" //! "')),
+    "a singleton that is deleted by itself": (
+        "soft-delete",
+        HEADER + resource("A", "as/{a}") + resource("B", "as/{a}/b", more=DELETED.replace(";\n", "; //!\n")),
+    ),
+    "a singleton with an id": (
+        "id-option",
+        HEADER
+        + resource("A", "as/{a}")
+        + resource("B", "as/{a}/b", more="option (protoplane.v1.storage).id = {source: SOURCE_CLIENT}; //!"),
+    ),
+    "a singleton that is created": (
+        "method-shape",
+        edited(("  rpc CreateBook(", "  rpc CreateShelfPlan(CreateBookRequest) returns (ShelfPlan) { //!\n" + PUBLIC + "  rpc CreateBook("))
+        + resource("ShelfPlan", "publishers/{publisher}/shelfPlan"),
+    ),
     "a pattern with a multi-segment variable": ("pattern-malformed", HEADER + resource("A", 'as/{a=**}" //! "')),
     "a variable twice": ("pattern-malformed", HEADER + resource("A", 'as/{a}/bs/{a}" //! "')),
     "too many levels": ("pattern-malformed", HEADER + resource("A", "/".join(f"c{i}/{{v{i}}}" for i in range(13)) + '" //! "')),

@@ -56,7 +56,7 @@ class Linter:
         self._report = report
         self._declared = dict(self._declarations(files))
         patterns = (parse_pattern(text)[0] for texts in self._declared.values() for text in texts)
-        self._collections = frozenset(pattern.collections for pattern in patterns if pattern is not None)
+        self._collections = frozenset(pattern.collections for pattern in patterns if pattern is not None and not pattern.singleton)
 
     def lint_messages(self, messages: Sequence[Descriptor], classes: Mapping[str, MessageClass]) -> None:
         """Every field of the contract's own messages, and the validation rules of each."""
@@ -80,6 +80,7 @@ class Linter:
             self._lint_roles(resource)
             self._lint_soft_delete(resource)
             self._lint_id(resource)
+            self._lint_singleton(resource)
             lint_indexes(resource, patterns, self._report)
 
     def _declarations(self, files: Iterable[FileDescriptor]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -147,14 +148,14 @@ class Linter:
 
     def _lint_twins(self, resources: Sequence[Resource]) -> None:
         types: dict[str, Resource] = {}
-        names: dict[tuple[str, ...], Resource] = {}
+        names: dict[tuple[str, int], Resource] = {}
         tables: dict[str, Resource] = {}
         for resource in resources:
             twin = types.setdefault(resource.type, resource)
             if twin is not resource:
                 problem = f"{resource.message.name} and {twin.message.name} are both {resource.type!r}"
                 self._report.add(self._at_type(resource), "type-duplicate", problem, "give each its own type")
-            twin = names.setdefault(resource.pattern.collections, resource)
+            twin = names.setdefault(("/".join(resource.pattern.collections), len(resource.pattern.variables)), resource)
             if twin is not resource:
                 problem = f"names of {resource.message.name} look like those of {twin.message.name}: {twin.pattern.text}"
                 self._report.add(self._at_pattern(resource), "pattern-duplicate", problem, "give each its own collection")
@@ -173,7 +174,7 @@ class Linter:
     def _lint_parent(self, resource: Resource) -> None:
         above = resource.pattern.collections[:-1]
         if above and above not in self._collections:
-            parent = resource.pattern.text.rsplit("/", 2)[0]
+            parent = resource.pattern.text.rsplit("/", 1 if resource.pattern.singleton else 2)[0]
             self._report.add(
                 self._at_pattern(resource),
                 "parent-unknown",
@@ -227,6 +228,18 @@ class Linter:
             place = self._places.message_option(resource.message, options.STORAGE, "unique_across_parents")
             problem = f"the ids of {resource.message.name} are unique across parents, and it has none"
             self._report.add(place, "id-option", problem, "take unique_across_parents away: the ids are unique anyway")
+        storage = self._annotations.storage(resource.message)
+        if resource.pattern.singleton and storage is not None and storage.has_id:
+            place = self._places.message_option(resource.message, options.STORAGE, "id")
+            problem = f"{resource.message.name} is a singleton: it has no id of its own"
+            self._report.add(place, "id-option", problem, "take the options of the id away")
+
+    def _lint_singleton(self, resource: Resource) -> None:
+        """It comes and goes with its parent, and so has no end of its own."""
+        gone = resource.with_role(Role.DELETE_TIME)
+        if resource.pattern.singleton and gone is not None:
+            problem = f"{resource.message.name} is a singleton, which is deleted with its parent, and has a `delete_time`"
+            self._report.add(gone.place, "soft-delete", problem, "take the field away, or give the pattern a {variable} at its end")
 
     def _lint_soft_delete(self, resource: Resource) -> None:
         """What would be kept until when, of a resource that is not kept at all."""

@@ -145,7 +145,18 @@ class Pattern:
     collections: tuple[str, ...]
     """`("publishers", "books")`"""
     variables: tuple[str, ...]
-    """`("publisher", "book")`; one per collection: singletons are not served yet and are findings."""
+    """`("publisher", "book")`; one per collection, but of a singleton none for the last: `users/{user}/settings`."""
+
+    @property
+    def singleton(self) -> bool:
+        """Whether there is exactly one below each parent (AIP-156)."""
+        return len(self.variables) < len(self.collections)
+
+    @property
+    def template(self) -> str:
+        """Makes a name of its ids by `%`: `publishers/%s/books/%s`."""
+        pairs = [f"{collection}/%s" for collection in self.collections[: len(self.variables)]]
+        return "/".join((*pairs, *self.collections[len(self.variables) :]))
 
 
 class IdSource(Enum):

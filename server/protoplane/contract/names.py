@@ -36,11 +36,12 @@ class NamePattern:
 
     def __init__(self, pattern: Pattern, id_rule: IdRule | None = None) -> None:
         self.pattern = pattern
-        self._whole = _matcher(pattern.collections)
+        own = pattern.collections[len(pattern.variables) :]  # Of a singleton: its word, which no id follows.
+        self._whole = _matcher(pattern.collections[: len(pattern.variables)], _ID, *own)
         self._parent = _matcher(pattern.collections[:-1])
         self._anywhere = _matcher(pattern.collections[:-1], _ID_OR_ANY, f"{pattern.collections[-1]}/{_ID}")
         self._parents = _matcher(pattern.collections[:-1], _ID_OR_ANY)
-        self._format = _formatter(pattern.collections)
+        self._format = pattern.template.replace("%s", "{}").format
         self._format_parent = _formatter(pattern.collections[:-1])
         self._new_id = re.compile(DEFAULT_ID_PATTERN if id_rule is None else id_rule.pattern, re.ASCII)
 

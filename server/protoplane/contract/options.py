@@ -46,6 +46,8 @@ class StorageOption:
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     id_source: IdSource = IdSource.EITHER
     id_pattern: str = ""
+    has_id: bool = False
+    """Whether it says anything about ids."""
     id_unique: bool = False
     """Whether the last id is unique whatever the parent."""
     purge_after_micros: int | None = None
@@ -119,6 +121,7 @@ class Annotations:
             indexes=tuple((tuple(index.fields), index.unique) for index in found.index),
             id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
             id_pattern=found.id.pattern,
+            has_id=found.HasField("id"),
             id_unique=found.id.unique_across_parents,
             purge_after_micros=_micros(found.purge_after) if found.HasField("purge_after") else None,
         )

@@ -140,13 +140,12 @@ def parse_pattern(text: str) -> tuple[Pattern | None, str]:
     """A pattern, or None and why it is not one, as the end of "the pattern …"."""
     segments = text.split("/")
     collections, variables = segments[::2], [_VARIABLE.fullmatch(segment) for segment in segments[1::2]]
+    apart = len(segments) % 2 == 1 and len(segments) > 1 and bool(_COLLECTION.fullmatch(segments[-1]))
     names = [variable[1] for variable in variables if variable]
     if text == "*" or "*" in text:
         problem = "has a wildcard; every level must be named"
-    elif len(segments) % 2 and _COLLECTION.fullmatch(segments[-1]):
-        problem = "ends without a {variable}; singletons are not served yet"
-    elif len(segments) % 2 or not all(_COLLECTION.fullmatch(collection) for collection in collections) or None in variables:
-        problem = "is not collection/{variable} pairs with camelCase collections and snake_case variables"
+    elif (len(segments) % 2 and not apart) or not all(_COLLECTION.fullmatch(collection) for collection in collections) or None in variables:
+        problem = "is not collection/{variable} pairs with camelCase collections and snake_case variables (after them, of a singleton, its own word)"
     elif len(set(names)) < len(names):
         problem = "has the same variable twice"
     elif len(names) > _LEVELS_MAX:
@@ -158,7 +157,7 @@ def parse_pattern(text: str) -> tuple[Pattern | None, str]:
 
 def with_parents(resources: Mapping[str, Resource]) -> dict[str, Resource]:
     """The same resources, each with the type of the one whose pattern it stands below."""
-    types = {resource.pattern.collections: resource.type for resource in resources.values()}
+    types = {resource.pattern.collections: resource.type for resource in resources.values() if not resource.pattern.singleton}
     return {
         resource_type: replace(resource, parent=types.get(resource.pattern.collections[:-1], ""))
         for resource_type, resource in resources.items()

@@ -81,6 +81,12 @@ def noun(kind: MethodKind, resource: Resource) -> str:
 
 def oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> tuple[Oddity, ...]:
     """Everything in which a method with a standard name is not the standard one."""
+    if resource.pattern.singleton and kind not in {MethodKind.GET, MethodKind.UPDATE}:
+        problem = (
+            f"{resource.message.name} is a singleton (AIP-156): it is there as long as its parent is, and {method.name} has nothing to do"
+        )
+        mend = "take the method away, implement it in Python, or give the pattern a {variable} at its end"
+        return (Oddity(places.method(method), problem, mend),)
     request = _slot_oddities(_request_slots(kind, resource, method), method, method.input_type, places)
     return (*request, *_response_oddities(kind, resource, method, places))
 
@@ -111,7 +117,8 @@ def _request_slots(  # noqa: PLR0911 - one return a kind reads as the table it i
             return {**parent, "requests": _repeated(scope + create, create), **_WRITE}
         case MethodKind.UPDATE:
             mask = _message("google.protobuf.FieldMask", "google.protobuf.FieldMask")
-            return {**body, "update_mask": mask, "allow_missing": _BOOL, **_WRITE}
+            missing = {} if resource.pattern.singleton else {"allow_missing": _BOOL}
+            return {**body, "update_mask": mask, **missing, **_WRITE}
         case MethodKind.DELETE:
             return {"name": _needed(_STRING), "etag": _STRING, "allow_missing": _BOOL, "force": _BOOL, **_WRITE}
         case MethodKind.UNDELETE:

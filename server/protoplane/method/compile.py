@@ -23,6 +23,7 @@ from protoplane.method.read import compile_get, compile_list, first_page
 from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
+from protoplane.method.singleton import SingletonRows
 from protoplane.method.write import (
     body_of,
     compile_batch_create,
@@ -76,13 +77,13 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
 
 def join_ancestors(every: Iterable[Rows]) -> None:
     """Let the rows of each resource know those that it stands below."""
-    named = {rows.resource.pattern.collections: rows for rows in every}
+    named = {rows.resource.pattern.collections: rows for rows in every if not rows.resource.pattern.singleton}
     for collections, rows in named.items():
         rows.ancestors = {n: named[collections[:n]] for n in range(1, len(collections)) if collections[:n] in named}
 
 
 def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
-    return Rows(
+    return (SingletonRows if table.resource.pattern.singleton else Rows)(
         table=table,
         codec=compile_codec(table),
         statements=TableStatements(table, engine.database),

@@ -33,11 +33,13 @@ class HardLifecycle:
         ids, database = len(rows.table.keys), engine.database
         self.rows = rows
         self._delete_all = [delete_below(other.table.shape, ids, database) for other in below]
+        self._delete_own = [delete_below(other.table.shape, ids, database) for other in below if _is_own(other, rows)]
+        """What goes with the row itself: its singletons."""
 
     def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool) -> Message | None:
         """See `Rows.remove`."""
         del now_micros
-        if not force:
+        if not (force or self._delete_own):
             self.rows.remove_row(session, ids, etag)
             return None
         with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
@@ -45,7 +47,12 @@ class HardLifecycle:
             if row is None:
                 raise self.rows.not_found(ids)
             require_etag(self.rows, etag, row, ids)
-            self.erase(session, ids)
+            if force:
+                self.erase(session, ids)
+            else:
+                for delete in self._delete_own:
+                    session.execute(delete, ids)
+                self.rows.remove_row(session, ids, "")
         return None
 
     def erase(self, session: Session, ids: Ids) -> None:
@@ -69,7 +76,11 @@ class SoftLifecycle:
         """Its end, when it has been kept for long enough."""
         self._marks = Marks.of(table)
         self._below = [(Marks.of(other.table), _mark_below(other.table, ids, engine)) for other in below if other.table.deleted]
-        self._find = [_find_child(child.table, ids, engine) for child in below if child.resource.parent == rows.resource.type]
+        self._find = [
+            _find_child(child.table, ids, engine)
+            for child in below
+            if child.resource.parent == rows.resource.type and not _is_own(child, rows)
+        ]
         self._at = {column.name: i for i, column in enumerate(table.columns)}
         self._bind = table.dialect.binder(Storage.TIME)
 
@@ -169,6 +180,11 @@ def require_etag(rows: Rows, etag: str, row: Sequence[Any], ids: Ids) -> None:
 
 def _mark_below(table: Table, ids: int, engine: Engine) -> str:
     return mark_below(table, sorted(Marks.of(table).set(0)), ids, engine.database)
+
+
+def _is_own(other: Rows, rows: Rows) -> bool:
+    """Whether it is a singleton of a resource, which its parent may have and still be without children."""
+    return other.resource.pattern.singleton and other.resource.parent == rows.resource.type
 
 
 def _find_child(table: Table, ids: int, engine: Engine) -> str:

@@ -64,6 +64,7 @@ class Rows:
         self.pattern = NamePattern(self.resource.pattern, self.resource.id)
         self.nested = len(self.resource.pattern.variables) > 1
         self._parent_text = self.resource.pattern.text.rpartition("/")[0].rpartition("/")[0]
+        self._levels = len(self.resource.pattern.collections) - 1  # Ids in the name of the parent.
         self.lifecycle: Lifecycle | None = None
         """What deleting means where it is more than deleting one row: set by `method.lifecycle`."""
         self.ancestors: Mapping[int, Rows] = {}
@@ -188,8 +189,10 @@ class Rows:
         except Duplicate as duplicate:
             raise self._taken(session, items, duplicate) from None
         except ParentMissing:
-            parents = dict.fromkeys(item.ids[:-1] for item in items)
-            raise self.parent_not_found(next((ids for ids in parents if not self.parent_exists(session, ids)), items[0].ids[:-1])) from None
+            parents = dict.fromkeys(item.ids[: self._levels] for item in items)
+            raise self.parent_not_found(
+                next((ids for ids in parents if not self.parent_exists(session, ids)), items[0].ids[: self._levels])
+            ) from None
         return [self.message(row) for row in rows]
 
     def change(self, session: Session, ids: Ids, change: Change, now_micros: int) -> Message:
@@ -228,7 +231,7 @@ class Rows:
     def require_parents(self, session: Session, several: Sequence[Ids]) -> None:
         """Fault RESOURCE_NOT_FOUND naming a parent that is not there, or deleted and kept; the others stay as they are for this transaction."""
         if self.sql.parent_alive is not None:
-            for parent in sorted({ids[:-1] for ids in several}):  # In one order everywhere, so that no two wait for each other.
+            for parent in sorted({ids[: self._levels] for ids in several}):  # In one order everywhere, so that no two wait for each other.
                 if session.row(self.sql.parent_alive, parent) is None:
                     raise self.parent_not_found(parent)
 

@@ -19,7 +19,7 @@ def read_name(name: Pattern, literal: Literal) -> tuple[tuple[int, Test], ...]:
         return tuple((index, Test(Op.EQUAL, "")) for index in range(len(name.variables)))
     segments = _segments(literal.pieces)
     collections, ids = segments[::2], segments[1::2]
-    fits = len(literal.text) <= limits.NAME_CHARACTERS_MAX and len(segments) % 2 == 0 and ("",) not in ids
+    fits = len(literal.text) <= limits.NAME_CHARACTERS_MAX and len(ids) == len(name.variables) and ("",) not in ids
     if not fits or collections != [(collection,) for collection in name.collections]:
         raise Misread(literal.offset, f"{quote(literal.text)} is not a name of the form '{name.text}'")
     tests = [(index, _test(pieces)) for index, pieces in enumerate(ids) if any(pieces)]

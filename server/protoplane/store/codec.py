@@ -214,7 +214,7 @@ def _guarded(field: Field, has: str, value: str, absent: str) -> str:
 
 
 def _name_format(pattern: Pattern) -> str:
-    return "/".join(f"{collection}/%s" for collection in pattern.collections)
+    return pattern.template
 
 
 def name_splitter(ids: int) -> Callable[[str], tuple[str, ...]]:

@@ -279,7 +279,7 @@ def _foreign_key(resource: Resource, contract: Contract) -> ForeignKeyShape | No
         return None
     return ForeignKeyShape(
         name=index_name(resource.table, ("parent",)),
-        columns=resource.pattern.variables[:-1],
+        columns=resource.pattern.variables[: len(parent.pattern.variables)],
         table=parent.table,
         target=parent.pattern.variables,
     )
