@@ -236,6 +236,10 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
         "role-type",
         HEADER + resource("A", "as/{a}", more="google.protobuf.Timestamp delete_time = 2; //!"),
     ),
+    "ids that are integers by a pattern": (
+        "id-option",
+        HEADER + resource("A", "as/{a}", more='option (protoplane.v1.storage).id = {integer: true pattern: "[1-9]"}; //!'),
+    ),
     "ids unique across parents that there are not": (
         "id-option",
         HEADER + resource("A", "as/{a}", more="option (protoplane.v1.storage).id = {unique_across_parents: true}; //!"),

@@ -229,6 +229,10 @@ class Linter:
             problem = f"the ids of {resource.message.name} are unique across parents, and it has none"
             self._report.add(place, "id-option", problem, "take unique_across_parents away: the ids are unique anyway")
         storage = self._annotations.storage(resource.message)
+        if resource.id.integer and storage is not None and storage.id_pattern:
+            place = self._places.message_option(resource.message, options.STORAGE, "pattern")
+            problem = f"the ids of {resource.message.name} are integers, and have a pattern"
+            self._report.add(place, "id-option", problem, "take one of the two away")
         if resource.pattern.singleton and storage is not None and storage.has_id:
             place = self._places.message_option(resource.message, options.STORAGE, "id")
             problem = f"{resource.message.name} is a singleton: it has no id of its own"

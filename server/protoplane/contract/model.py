@@ -147,6 +147,9 @@ class Pattern:
     variables: tuple[str, ...]
     """`("publisher", "book")`; one per collection, but of a singleton none for the last: `users/{user}/settings`."""
 
+    integers: frozenset[int] = frozenset()
+    """Places of the variables that are numbers; known when all resources are read."""
+
     @property
     def singleton(self) -> bool:
         """Whether there is exactly one below each parent (AIP-156)."""
@@ -175,6 +178,8 @@ class IdRule:
     pattern: str
     unique: bool = False
     """Whether no two resources of the type have the same one, whatever their parents."""
+    integer: bool = False
+    """Whether it is a number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class StorageOption:
     has_id: bool = False
     """Whether it says anything about ids."""
     id_unique: bool = False
+    id_integer: bool = False
     """Whether the last id is unique whatever the parent."""
     purge_after_micros: int | None = None
     """How long deleted ones are kept; None when it does not say."""
@@ -122,6 +123,7 @@ class Annotations:
             id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
             id_pattern=found.id.pattern,
             has_id=found.HasField("id"),
+            id_integer=found.id.integer,
             id_unique=found.id.unique_across_parents,
             purge_after_micros=_micros(found.purge_after) if found.HasField("purge_after") else None,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -15,7 +15,7 @@ from protoplane.contract.casing import lower_camel, snake
 from protoplane.contract.fields import FieldReader
 from protoplane.contract.ids import id_pattern_problem
 from protoplane.contract.model import IdRule, IndexRule, MessageClass, Pattern, Place, Resource, Role
-from protoplane.contract.names import DEFAULT_ID_PATTERN
+from protoplane.contract.names import DEFAULT_ID_PATTERN, INTEGER_ID_PATTERN
 from protoplane.contract.options import Annotations, ResourceOption, StorageOption
 from protoplane.contract.pool import Places
 from protoplane.contract.report import Report
@@ -124,7 +124,9 @@ class ResourceReader:
                 f"the id pattern {pattern!r} {problem}",
                 f"use a bounded regular expression such as {DEFAULT_ID_PATTERN!r}",
             )
-        return IdRule(storage.id_source, DEFAULT_ID_PATTERN if problem else pattern, storage.id_unique)
+        if storage.id_integer and not storage.id_pattern:
+            pattern = INTEGER_ID_PATTERN
+        return IdRule(storage.id_source, DEFAULT_ID_PATTERN if problem else pattern, storage.id_unique, storage.id_integer)
 
     def _indexes(self, message: Descriptor, storage: StorageOption) -> tuple[IndexRule, ...]:
         rules: list[IndexRule] = []
@@ -156,9 +158,17 @@ def parse_pattern(text: str) -> tuple[Pattern | None, str]:
 
 
 def with_parents(resources: Mapping[str, Resource]) -> dict[str, Resource]:
-    """The same resources, each with the type of the one whose pattern it stands below."""
+    """The same resources, each with the type of the one whose pattern it stands below, and with what their ids are."""
     types = {resource.pattern.collections: resource.type for resource in resources.values() if not resource.pattern.singleton}
+    numbered = {resource.pattern.collections for resource in resources.values() if resource.id.integer}
     return {
-        resource_type: replace(resource, parent=types.get(resource.pattern.collections[:-1], ""))
+        resource_type: replace(
+            resource, parent=types.get(resource.pattern.collections[:-1], ""), pattern=_with_integers(resource.pattern, numbered)
+        )
         for resource_type, resource in resources.items()
     }
+
+
+def _with_integers(pattern: Pattern, numbered: Collection[tuple[str, ...]]) -> Pattern:
+    places = range(len(pattern.variables))
+    return replace(pattern, integers=frozenset(place for place in places if pattern.collections[: place + 1] in numbered))

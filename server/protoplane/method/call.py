@@ -77,7 +77,7 @@ class Call:
         ids = (*rows.locate_parent(parent, "parent"), rows.take_id(id, "id") if id else rows.make_id())
         own = type(message)()
         own.CopyFrom(message)
-        return cast("M", rows.insert(self.session, [Item(ids, own, "")], self.now_micros)[0])
+        return cast("M", rows.insert(self.session, [Item(ids, own, "", made=not id)], self.now_micros)[0])
 
     def update(self, message: M, *paths: str) -> M:
         """Write the fields at `paths` (none: all populated ones) of the resource that `message.name` names.

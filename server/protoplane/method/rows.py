@@ -9,14 +9,14 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from google.protobuf.message import Message
 
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.contract.model import IdSource, Resource, Role
-from protoplane.contract.names import ANY, NamePattern, new_id
+from protoplane.contract.names import ANY, Id, NamePattern, new_id, new_number
 from protoplane.method.checks import ResourceChecks
 from protoplane.query.mask import Mask, Writer
 from protoplane.store.codec import Codec, Row, etag_of
@@ -25,7 +25,7 @@ from protoplane.store.statements import TableStatements
 from protoplane.store.tables import Table
 from protoplane.store.trouble import Duplicate, HasChildren, ParentMissing
 
-Ids = tuple[str, ...]
+Ids = tuple[Id, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Item:
     ids: Ids
     message: Message
     path: str
+    made: bool = False
+    """Whether its last id was made here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Rows:
         ids = self.pattern.parse_parents(parent) if self.nested else None
         return self.locate_parent(parent, field) if ids is None else ids
 
-    def take_id(self, given: str, field: str) -> str:
+    def take_id(self, given: str, field: str) -> Id:
         """The id of a new resource: the caller's, if its rule allows one and it fits, or a new one."""
         rule = self.resource.id
         if not given:
@@ -113,11 +115,11 @@ class Rows:
             raise invalid_fields([Violation(field, "must be empty: this resource's ids are made by the service", "ID_NOT_ALLOWED")])
         if not self.pattern.is_new_id(given):
             raise invalid_fields([Violation(field, f"must match {rule.pattern}", "ID_MALFORMED")])
-        return given
+        return int(given) if rule.integer else given
 
-    def make_id(self) -> str:
+    def make_id(self) -> Id:
         """An id of the server's own, sorted by time."""
-        return new_id()
+        return new_number() if self.resource.id.integer else new_id()
 
     # Reads
 
@@ -187,6 +189,8 @@ class Rows:
                 with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
                     session.execute_many(self.sql.insert, [self.codec.bind(row) for row in rows])
         except Duplicate as duplicate:
+            if self.resource.id.integer and duplicate.index is None and all(item.made for item in items):
+                return self.insert(session, [replace(item, ids=(*item.ids[:-1], self.make_id())) for item in items], now_micros)
             raise self._taken(session, items, duplicate) from None
         except ParentMissing:
             parents = dict.fromkeys(item.ids[: self._levels] for item in items)

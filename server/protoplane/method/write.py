@@ -79,7 +79,7 @@ def compile_update(method: Method, rows: Rows, *, around: bool) -> Handler:
         ids = rows.locate(getattr(given, name), at)
         if creates(request) and not rows.exists(call.session, ids):
             rows.refuse_etag(given, ids)
-            rows.take_id(ids[-1], at)
+            rows.take_id(str(ids[-1]), at)
             own = type(given)()
             own.CopyFrom(given)
             try:
@@ -139,7 +139,7 @@ def _item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str,
         parent_ids: Ids = rows.locate_parent(parent or batch_parent, f"{prefix}parent")
         given: str = getattr(request, id_field) if has_id else ""
         ids = (*parent_ids, rows.take_id(given, prefix + id_field))
-        return Item(ids, getattr(request, body), prefix + body), not given
+        return Item(ids, getattr(request, body), prefix + body, made=not given), not given
 
     return read
 

@@ -49,6 +49,8 @@ class SortKey:
     nullable: bool
     label: str
     """What it is, for shapes: two keys with one label are the same expression."""
+    integer: bool = False
+    """Of a column of a resource name: whether it holds numbers after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Order:
         values: dict[str, object] = {}
         for index, (key, value) in enumerate(zip(self.keys, position, strict=True)):
             if value is not None or (index == 0 and key.descending):
-                bound = _least(key.field) if value is None else value
+                bound = (-1 if key.integer else _least(key.field)) if value is None else value
                 values[f"after.{index}"] = bound if key.field is None else self._columns.bind(key.field, bound)
         unset = tuple(value is None for value in position)
         return After("".join("0" if is_null else "1" for is_null in unset), values, self._conditions(unset))
@@ -195,7 +197,7 @@ class OrderCompiler:
         self._columns = columns
         own = columns.name(resource.name_field)
         assert own is not None
-        self._own = own.columns[fixed_keys:]
+        self._own = [(node, place in own.pattern.integers) for place, node in enumerate(own.columns)][fixed_keys:]
         self.compile: Callable[[str], Order] = lru_cache(ORDERS_KEPT_MAX)(self._compile)
         """The order of an order_by; by key when it is empty. Raises INVALID_ORDER_BY with a caret under the place."""
 
@@ -240,10 +242,11 @@ class OrderCompiler:
         name = self._columns.name(field)
         if name is None:
             return [SortKey(self._columns.sort_key(field), field, descending, nullable, field.path)]
-        return [SortKey(node, None, descending, nullable, f"{field.path}[{i}]") for i, node in enumerate(name.columns)]
+        numbers = name.pattern.integers
+        return [SortKey(node, None, descending, nullable, f"{field.path}[{i}]", i in numbers) for i, node in enumerate(name.columns)]
 
     def _own_keys(self, *, descending: bool) -> list[SortKey]:
-        return [SortKey(node, None, descending, False, f"[{i}]") for i, node in enumerate(self._own)]  # noqa: FBT003 - not nullable.
+        return [SortKey(node, None, descending, False, f"[{i}]", number) for i, (node, number) in enumerate(self._own)]  # noqa: FBT003 - not nullable.
 
 
 def parse(text: str) -> list[tuple[int, str, bool]]:
@@ -294,7 +297,9 @@ def _fits(key: SortKey, value: Scalar) -> bool:
     """Whether a value can be of this key: a token may be older than the contract."""
     if value is None:
         return key.nullable
-    if key.field is None or key.field.kind is Kind.STRING:
+    if key.field is None:
+        return isinstance(value, int if key.integer else str)
+    if key.field.kind is Kind.STRING:
         return isinstance(value, str)
     if key.field.kind in (Kind.FLOAT, Kind.DOUBLE):
         return isinstance(value, (int, float))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from peewee import SQL, Alias, AsIs, Node, NodeList, Select, fn
 
 from protoplane.base import limits
+from protoplane.contract.names import Id
 from protoplane.query.order import After, Order, SortKey
 from protoplane.query.paging import Position
 from protoplane.query.predicate import Predicate
@@ -40,7 +41,7 @@ class Listing:
         self._position = {column.name: i for i, column in enumerate(table.columns)}
 
     def page(
-        self, session: Session, parent: Sequence[str], predicate: Predicate | None, order: Order, after: After | None, limit: int
+        self, session: Session, parent: Sequence[Id], predicate: Predicate | None, order: Order, after: After | None, limit: int
     ) -> Sequence[Row]:
         """At most `limit` rows, all columns in the table's order."""
         statement = self.statement(predicate, order, after)
@@ -52,7 +53,7 @@ class Listing:
         return session.rows(statement.sql, statement.bound(values))
 
     def chunks(
-        self, session: Session, parent: Sequence[str], predicate: Predicate | None, order: Order, after: After | None, sizes: Sequence[int]
+        self, session: Session, parent: Sequence[Id], predicate: Predicate | None, order: Order, after: After | None, sizes: Sequence[int]
     ) -> Iterator[tuple[Sequence[Row], bool]]:
         """A page in pieces of so many rows, each read when it is asked for, and whether there are rows after it."""
         for size in sizes:
@@ -77,7 +78,7 @@ class Listing:
             statement = _keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
         return statement
 
-    def count(self, session: Session, parent: Sequence[str], predicate: Predicate | None) -> int:
+    def count(self, session: Session, parent: Sequence[Id], predicate: Predicate | None) -> int:
         """How many rows there are in all."""
         key = predicate.shape if predicate else ""
         statement = self._counts.get(key)
@@ -114,7 +115,7 @@ def _field_paged_by(order: Order) -> str:
     return "" if first is None else first.path
 
 
-def _parent_values(parent: Sequence[str]) -> dict[str, object]:
+def _parent_values(parent: Sequence[Id]) -> dict[str, object]:
     return {f"parent.{i}": value for i, value in enumerate(parent)}
 
 

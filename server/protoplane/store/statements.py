@@ -12,6 +12,7 @@ from peewee import SQL, AsIs, Column, Database, Expression, Node
 from peewee import Table as SqlTable
 
 from protoplane.contract.columns import ROW_VERSION
+from protoplane.contract.names import Id
 from protoplane.query.slot import Slot, bind
 from protoplane.store.engine import Engine
 from protoplane.store.schema import Storage, TableShape
@@ -206,7 +207,7 @@ class Update:
     order: tuple[int, ...]
     """Places in the row of the values set, as they stand in the SQL."""
 
-    def bound(self, row: Sequence[object], ids: Sequence[str], seen: int) -> list[object]:
+    def bound(self, row: Sequence[object], ids: Sequence[Id], seen: int) -> list[object]:
         """The parameters: values of the bound row, the key, the row version that was read."""
         return [*(row[i] for i in self.order), *ids, seen]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,7 +88,7 @@ class Table:
         self.resource = resource
         self.dialect = dialect
         self.leaves = tuple(_leaves(resource.fields, contract, ()))
-        self.keys = tuple(ColumnShape(v, Storage.TEXT, nullable=False, length=limits.ID_CHARACTERS_MAX) for v in resource.pattern.variables)
+        self.keys = key_columns(resource.pattern, resource.pattern.variables, nullable=False)
         kept = [column for leaf in self.leaves for column in leaf.columns]
         version = ColumnShape(ROW_VERSION, Storage.INT64, nullable=False)
         self.columns = (*self.keys, version, *kept)
@@ -193,7 +193,7 @@ class Table:
             case Form.JSON | Form.OPAQUE:
                 return column.is_null(is_null=False)
             case Form.NAME:
-                return Expression(column, "<>", "")
+                return Expression(column, "<>", DEFAULTS[leaf.columns[0].storage])
             case Form.VALUE:
                 if field.presence is Presence.EXPLICIT:
                     return column.is_null(is_null=False)
@@ -222,6 +222,16 @@ class Table:
         storage = ELEMENT_STORAGE.get(field.kind, Storage.JSON)
         elements = self.dialect.json_elements(column, storage, keyed=field.label is Label.MAP)
         return elements.exists(test(elements.key, elements.value))
+
+
+def key_columns(pattern: Pattern, names: Sequence[str], *, nullable: bool) -> tuple[ColumnShape, ...]:
+    """The columns, called so, that hold the ids of a pattern."""
+    return tuple(
+        ColumnShape(name, Storage.INT64, nullable=nullable)
+        if place in pattern.integers
+        else ColumnShape(name, Storage.TEXT, nullable=nullable, length=limits.ID_CHARACTERS_MAX)
+        for place, name in enumerate(names)
+    )
 
 
 def _bytes_max(column: ColumnShape) -> int | None:
@@ -266,7 +276,7 @@ def _leaf(field: Field, contract: Contract, within: tuple[Field, ...]) -> Iterat
         if is_stored_reference(field, {r.type: r.pattern for r in contract.resources.values()}):
             target = contract.resources[field.reference]
             names = reference_columns(field, target.pattern)
-            keys = tuple(ColumnShape(name, Storage.TEXT, nullable=nullable, length=limits.ID_CHARACTERS_MAX) for name in names)
+            keys = key_columns(target.pattern, names, nullable=nullable)
             yield Leaf(field, Form.NAME, keys, within, target.pattern)
         else:
             length = field.max_length if field.max_length <= limits.INDEXED_CHARACTERS_MAX else 0
