@@ -1,6 +1,6 @@
 """The AIP boilerplate of a resource, as .proto text in the form `buf format` gives: requests, responses and methods.
 
-Field sets are exactly those the standard methods understand (docs/contract-language.md), comments follow AIP-131 to 135 and 233.
+Field sets are those the standard methods understand (docs/contract-language.md), but for `skip`, which few want; comments follow AIP-131 to 135 and 233.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ IMPORT_OF = {
 """Which import a piece of text needs."""
 
 METHODS = ("Get", "List", "Create", "BatchCreate", "Update", "Delete")
+KEPT_METHODS = (*METHODS, "Undelete")
+"""Those of a resource that is kept for a while when it is deleted."""
+SINGLETON_METHODS = ("Get", "Update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +53,30 @@ class Noun:
     """Of the package, such as `v1`: the first part of HTTP paths."""
     id_source: str = "EITHER"
     """EITHER, CLIENT or SERVER: who makes the last id."""
+    kept: bool = False
+    """Whether it has a `delete_time`, and so is deleted softly."""
+    has_children: bool = False
+    """Whether the file has resources below it."""
+
+    @property
+    def singleton(self) -> bool:
+        """Whether its pattern ends with a word of its own: `users/{user}/settings`."""
+        return not self.pattern.endswith("}")
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The standard methods that it can have."""
+        return SINGLETON_METHODS if self.singleton else KEPT_METHODS if self.kept else METHODS
 
     @property
     def collection(self) -> str:
         """The last collection of the pattern: `books`."""
-        return self.pattern.split("/")[-2]
+        return self.pattern.split("/")[-1 if self.singleton else -2]
 
     @property
     def parent(self) -> str:
         """The pattern of the parent; empty for a top-level resource."""
-        return self.pattern.rpartition("/")[0].rpartition("/")[0]
+        return "/".join(self.pattern.split("/")[: -1 if self.singleton else -2])
 
     @property
     def name(self) -> str:
@@ -163,6 +180,7 @@ def messages_of(noun: Noun) -> dict[str, str]:
         f"BatchCreate{plural}Response": [Line(f"repeated {noun.message}", noun.plural_field, f"The {prose(noun.plural)} created.", ())],
         f"Update{name}Request": _update_request(noun),
         f"Delete{name}Request": _delete_request(noun),
+        f"Undelete{name}Request": _undelete_request(noun),
     }
     return {message: message_text(message, _message_comment(message), lines) for message, lines in texts.items()}
 
@@ -215,6 +233,7 @@ def _list_request(noun: Noun) -> list[Line]:
         ),
         _optional("string", "filter", f"Which {words} to return (AIP-160)."),
         _optional("string", "order_by", "Fields to sort by, such as `create_time desc, name`."),
+        *([_optional("bool", "show_deleted", f"If set, deleted {words} that are still kept are returned too.")] if noun.kept else []),
     ]
 
 
@@ -272,7 +291,7 @@ def _update_request(noun: Noun) -> list[Line]:
             "update_mask",
             "The fields to update; if unset, all fields that are set; `*` for all.",
         ),
-        _optional("bool", "allow_missing", f"If set, a {words} that does not exist is created."),
+        *([] if noun.singleton else [_optional("bool", "allow_missing", f"If set, a {words} that does not exist is created.")]),
         *_write_lines(),
     ]
 
@@ -283,6 +302,16 @@ def _delete_request(noun: Noun) -> list[Line]:
         _name(noun, "delete"),
         _optional("string", "etag", f"If set, the {words} is deleted only while this is its etag."),
         _optional("bool", "allow_missing", f"If set, a {words} that does not exist is no error."),
+        *([_optional("bool", "force", f"If set, everything below the {words} is deleted too.")] if noun.has_children else []),
+        *_write_lines(),
+    ]
+
+
+def _undelete_request(noun: Noun) -> list[Line]:
+    words = prose(noun.singular)
+    return [
+        _name(noun, "undelete"),
+        _optional("string", "etag", f"If set, the {words} is undeleted only while this is its etag."),
         *_write_lines(),
     ]
 
@@ -308,7 +337,8 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
         (f"Create{name}", f"Creates {with_article(one)}.", noun.message, "create", create),
         (f"BatchCreate{plural}", f"Creates {many}: all of them or none.", f"BatchCreate{plural}Response", "create", ""),
         (f"Update{name}", f"Updates {with_article(one)}.", noun.message, "update", f"{field},update_mask"),
-        (f"Delete{name}", f"Deletes {with_article(one)}.", "google.protobuf.Empty", "delete", "name"),
+        (f"Delete{name}", f"Deletes {with_article(one)}.", noun.message if noun.kept else "google.protobuf.Empty", "delete", "name"),
+        (f"Undelete{name}", f"Undeletes {with_article(one)}.", noun.message, "undelete", "name"),
     )
     return {method: rpc(method, *rest) for method, *rest in wanted}
 
@@ -330,4 +360,5 @@ def _http_paths(noun: Noun) -> dict[str, str]:
         f"BatchCreate{noun.plural_name}": with_body("post", f"{collection}:batchCreate", "*"),
         f"Update{noun.name}": with_body("patch", f"{base}{{{field}.name={name}}}", field),
         f"Delete{noun.name}": f'{{delete: "{base}{{name={name}}}"}}',
+        f"Undelete{noun.name}": with_body("post", f"{base}{{name={name}}}:undelete", "*"),
     }
