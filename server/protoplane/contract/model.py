@@ -217,6 +217,7 @@ class MethodKind(StrEnum):
     BATCH_CREATE = "batch_create"
     UPDATE = "update"
     DELETE = "delete"
+    AGGREGATE = "aggregate"
     CUSTOM = "custom"
 
 

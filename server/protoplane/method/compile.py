@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
+from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.custom import CustomMethod
@@ -80,7 +81,7 @@ class _Binder:
         standard = self._standard(method, around=custom is not None)
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
-        reads = method.kind in {MethodKind.GET, MethodKind.LIST} or (
+        reads = method.kind in {MethodKind.GET, MethodKind.LIST, MethodKind.AGGREGATE} or (
             method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
         )
         has_request_id = has_special(method, "request_id", Kind.STRING)
@@ -104,7 +105,7 @@ class _Binder:
         statements = self._own_statements(method) if own and method.resource is not None else ()
         return statements if replay is None else (replay.claim, *statements, replay.keep)
 
-    def _own_statements(self, method: Method) -> tuple[str, ...]:
+    def _own_statements(self, method: Method) -> tuple[str, ...]:  # noqa: PLR0911 - one return a kind.
         assert method.resource is not None
         rows = self.rows[method.resource.type]
         match method.kind:
@@ -118,6 +119,8 @@ class _Binder:
                 return (rows.sql.select_for_update, rows.sql.update_all)
             case MethodKind.DELETE:
                 return (rows.sql.delete,)
+            case MethodKind.AGGREGATE:
+                return (count_of_all(rows, self.engine),)
             case _:
                 return ()
 
@@ -138,6 +141,8 @@ class _Binder:
                 return compile_update(method, rows, around=around)
             case MethodKind.DELETE:
                 return compile_delete(method, rows)
+            case MethodKind.AGGREGATE:
+                return compile_aggregate(method, rows, self.tokens, self.engine)
             case _:
                 assert_never(method.kind)
 

@@ -26,9 +26,13 @@ FILTERS_KEPT_MAX = 256
 
 
 class FilterCompiler:
-    """Compiles the filters of one List method, and remembers the last FILTERS_KEPT_MAX. Safe for threads."""
+    """Compiles the filters of one List method, and remembers the last FILTERS_KEPT_MAX. Safe for threads.
 
-    def __init__(self, resource: Resource, columns: Columns) -> None:
+    `argument` is the request field that the filters stand in, and what their slots are named after.
+    """
+
+    def __init__(self, resource: Resource, columns: Columns, *, argument: str = "filter") -> None:
+        self._argument = argument
         self._resource = resource
         self._columns = columns
         self._subjects = {subject.path: subject for field in resource.fields for subject in _subjects(field, columns, ())}
@@ -38,9 +42,9 @@ class FilterCompiler:
     def _compile(self, text: str) -> Predicate | None:
         try:
             tree = parse(text)
-            return None if tree is None else predicate(self._check(tree), self._columns, slots="filter")
+            return None if tree is None else predicate(self._check(tree), self._columns, slots=self._argument)
         except Misread as misread:
-            raise misread.fault(Reason.INVALID_FILTER, "filter", text) from None
+            raise misread.fault(Reason.INVALID_FILTER, self._argument, text) from None
 
     def _check(self, tree: Tree) -> Term:
         match tree:

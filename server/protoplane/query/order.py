@@ -35,7 +35,7 @@ ORDERS_KEPT_MAX = 64
 """Compiled orders a List method remembers by text."""
 
 _TERM = re.compile(r"\s*+([^\s,]*+)\s*+([^\s,]*+)\s*+([^,]*+)")
-_SORTABLE = frozenset(Kind) - {Kind.BYTES, Kind.MESSAGE, Kind.JSON, Kind.OPAQUE}
+SORTABLE = frozenset(Kind) - {Kind.BYTES, Kind.MESSAGE, Kind.JSON, Kind.OPAQUE}
 Condition: TypeAlias = Callable[[], Node]
 
 
@@ -221,7 +221,7 @@ class OrderCompiler:
                 break
             place += len(name) + 1
         assert isinstance(found, Field)
-        if found.path != path or not found.queryable or found.label is not Label.SINGULAR or found.kind not in _SORTABLE:
+        if found.path != path or not found.queryable or found.label is not Label.SINGULAR or found.kind not in SORTABLE:
             raise Misread(offset, f"{quote(path)} cannot be sorted by")
         return found
 

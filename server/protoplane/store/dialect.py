@@ -17,6 +17,8 @@ from peewee import SQL, Entity, Node, NodeList, PeeweeException, Select, fn
 
 from protoplane.base import limits
 from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
+from protoplane.store.grouping import SERVER, Grouping
+from protoplane.store.grouping import SQLITE as SQLITE_GROUPING
 from protoplane.store.plans import MARIADB, MYSQL, SQLITE, Plans
 from protoplane.store.schema import Storage
 from protoplane.store.trouble import MYSQL_ERRORS, SQLITE_ERRORS, Trouble
@@ -79,6 +81,8 @@ class Dialect(ABC):
     """Its DDL."""
     plans: Plans
     """How it explains a statement."""
+    grouping: Grouping
+    """How it buckets times, sums and joins texts."""
     uint64_max: int
     """Largest value of Storage.UINT64."""
     merges_ranges: bool = True
@@ -163,6 +167,7 @@ class Sqlite(Dialect):
 
     name = "sqlite"
     plans = SQLITE
+    grouping = SQLITE_GROUPING
     placeholder = "?"
     uint64_max = 2**63 - 1
     merges_ranges = False
@@ -270,6 +275,7 @@ class MySQLFamily(Dialect):
     """What MariaDB and MySQL have in common."""
 
     placeholder = "%s"
+    grouping = SERVER
     uint64_max = 2**64 - 1
     collation: str
     product: str

@@ -40,7 +40,7 @@ class Listing:
     ) -> Sequence[Row]:
         """At most `limit` rows, all columns in the table's order."""
         statement = self.statement(predicate, order, after)
-        values: dict[str, object] = {"limit": limit, **_parent_values(parent)}
+        values: dict[str, object] = {"limit": limit, **parent_values(parent)}
         if predicate:
             values.update(predicate.values)
         if after:
@@ -67,8 +67,8 @@ class Listing:
         statement = self._pages.get(key)
         if statement is None:
             paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
-            select = self._restricted(Select([self.table.source], self._everything), predicate, paged)
-            statement = _keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
+            select = self.restricted(Select([self.table.source], self._everything), predicate, paged)
+            statement = keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
         return statement
 
     def count(self, session: Session, parent: Sequence[str], predicate: Predicate | None) -> int:
@@ -76,9 +76,9 @@ class Listing:
         key = predicate.shape if predicate else ""
         statement = self._counts.get(key)
         if statement is None:
-            select = self._restricted(Select([self.table.source], [fn.COUNT(AsIs(1))]), predicate)
-            statement = _keep(self._counts, key, render(select, self.database))
-        row = session.row(statement.sql, statement.bound({**_parent_values(parent), **(predicate.values if predicate else {})}))
+            select = self.restricted(Select([self.table.source], [fn.COUNT(AsIs(1))]), predicate)
+            statement = keep(self._counts, key, render(select, self.database))
+        row = session.row(statement.sql, statement.bound({**parent_values(parent), **(predicate.values if predicate else {})}))
         return int(row[0]) if row else 0
 
     def position(self, order: Order, row: Row) -> Position:
@@ -91,7 +91,8 @@ class Listing:
         # As `Table.sort_key` has it: the same characters, without asking the engine for them again.
         return value[: limits.SORT_CHARACTERS_MAX] if isinstance(value, str) and not column.length else value
 
-    def _restricted(self, select: Select, predicate: Predicate | None, paged: str = "") -> Select:
+    def restricted(self, select: Select, predicate: Predicate | None, paged: str = "") -> Select:
+        """A query of the table, for the rows that are listed: those of the parent, as far as the filter holds."""
         for i in range(self.parents):
             select = select.where(self.table.column(self.table.keys[i].name) == AsIs(Slot(f"parent.{i}")))
         return select if predicate is None else select.where(predicate.build(paged))
@@ -102,11 +103,13 @@ def _field_paged_by(order: Order) -> str:
     return "" if first is None else first.path
 
 
-def _parent_values(parent: Sequence[str]) -> dict[str, object]:
+def parent_values(parent: Sequence[str]) -> dict[str, object]:
+    """What binds the slots of the parent in `Listing.restricted`."""
     return {f"parent.{i}": value for i, value in enumerate(parent)}
 
 
-def _keep(kept: dict[K, Statement], key: K, statement: Statement) -> Statement:
+def keep(kept: dict[K, Statement], key: K, statement: Statement) -> Statement:
+    """Put a statement away under its shape; gives it back."""
     with _keeping:
         if len(kept) >= STATEMENTS_KEPT_MAX:
             del kept[next(iter(kept))]
