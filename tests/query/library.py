@@ -52,6 +52,17 @@ class BookColumns:
     def __init__(self, *, merges_ranges: bool = False) -> None:
         self.merges_ranges = merges_ranges
 
+    resource = property(lambda _self: book())
+    prefix = ""
+    hops = 0
+
+    def through(self, path: str) -> None:
+        """See `Columns.through`: references are followed in tests of the store."""
+
+    def is_there(self) -> Node:
+        """See `Columns.is_there`."""
+        return Expression(self.column("book"), "IS NOT", SQL("NULL"))
+
     def column(self, name: str) -> Node:
         """A column by name."""
         return Entity("book", name)

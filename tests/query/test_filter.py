@@ -317,7 +317,7 @@ def test_a_filter_is_compiled_once() -> None:
         ("author = publishers/*", "column 10: 'publishers/*' is not a name"),
         ('name = "*"', "column 8: '*' is not a name"),
         ("author < publishers/p/authors/a", "column 8: 'author' holds a resource name, which has no order"),
-        ("author.name = x", "column 8: 'author' holds a resource name; fields of the resource it names cannot be filtered here."),
+        ("author.name = x", "column 1: 'author' names a resource that is not stored here: its fields cannot be filtered."),
         ("address = x", "column 9: 'address' is a message: compare its fields, or use 'address:*' to ask whether it is set."),
         ("address.town = x", "column 9: 'address' has no field 'town'."),
         ("address.cit = x", "column 9: 'address' has no field 'cit'; did you mean 'city'?"),

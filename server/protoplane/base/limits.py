@@ -29,6 +29,12 @@ FILTER_TERMS_MAX = 128
 FILTER_WILDCARDS_MAX = 32
 """Stars in one value of a filter: MariaDB matches LIKE by recursion, and 2,000 overrun its stack."""
 
+FILTER_HOPS_MAX = 3
+"""References that one path of a filter, an order_by or a group_by follows, one behind the other."""
+
+FILTER_JOINS_MAX = 8
+"""Resources that one filter, or one order_by, reaches through references: each is a join, and engines plan joins by trying orders."""
+
 ORDER_FIELDS_MAX = 8
 """Fields in one order_by: the keyset predicate grows with their square."""
 

@@ -111,6 +111,8 @@ class Field:
     format: str = ""
     """`google.api.field_info.format`, such as `UUID4`."""
     sensitive: bool = False
+    searchable: bool = False
+    """Whether bare words of a filter are looked for in it."""
     column: str = ""
     """Column name asked for; empty: by default."""
     enum: EnumDescriptor | None = None

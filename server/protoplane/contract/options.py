@@ -58,6 +58,7 @@ class FieldOption:
     format: str = ""
     max_length: int = 0
     sensitive: bool = False
+    searchable: bool = False
     column: str = ""
 
 
@@ -133,6 +134,7 @@ class Annotations:
             format=formats[form].name if form in formats and form else "",
             max_length=_max_length(said[self._field_rules]),
             sensitive=said[self._field].sensitive,
+            searchable=said[self._field].searchable,
             column=said[self._field].column,
         )
 

@@ -80,9 +80,9 @@ def _asker(rows: Rows, aggregation: Aggregation) -> Callable[..., tuple[Question
         filter_: str, group_by: tuple[str, ...], aggregates: tuple[str, ...], having: str, order_by: str
     ) -> tuple[Question, Sequence[Write]]:
         predicate = filters.compile(filter_) if filter_ else None
-        grouping = read_grouping(rows.resource, rows.table, group_by, aggregates)
+        grouping = read_grouping(rows.table, group_by, aggregates)
         groups = aggregation.groups(grouping)
-        which = FilterCompiler(grouping.as_resource(rows.resource), groups, argument="having").compile(having) if having else None
+        which = FilterCompiler(groups.resource, groups, argument="having").compile(having) if having else None
         order = read_order(grouping, groups, order_by)
         return Question(predicate, groups, which, order), [_writer(cells) for cells in groups.cells.values()]
 

@@ -23,8 +23,8 @@ from protoplane.base.errors import Fault, Reason, Violation
 from protoplane.contract.model import Field, Kind, Label, Presence, Resource, Role
 from protoplane.contract.values import WHOLE_RANGES
 from protoplane.query.caret import Misread, nearest, quote
-from protoplane.query.columns import Columns
-from protoplane.query.fields import find_field
+from protoplane.query.columns import Columns, Path
+from protoplane.query.fields import find_path
 from protoplane.query.order import SORTABLE, Order, SortKey, parse
 
 NAME_CHARACTERS_MAX = 63
@@ -77,7 +77,7 @@ class Output:
     """One value of every group."""
 
     function: Function
-    field: Field | None
+    path: Path | None
     """What it is made of; None for `count()`."""
     seen: Field
     """The value itself as a field: its name, and its kind, which having and order_by read it as."""
@@ -103,22 +103,31 @@ class Grouping:
     @property
     def shape(self) -> str:
         """Everything that its SQL depends on."""
-        made = (f"{one.function}({one.field.path if one.field else ''}) {one.name}" for one in self.outputs)
+        made = (f"{one.function}({one.path.text if one.path else ''}) {one.name}" for one in self.outputs)
         return f"{len(self.keys)}:{','.join(made)}"
+
+    @property
+    def views(self) -> tuple[Columns, ...]:
+        """The columns behind references that it needs: its statement joins them."""
+        reached = (one.path.columns for one in self.outputs if one.path is not None)
+        return tuple({columns.prefix: columns for columns in reached if columns.prefix}.values())
 
     def as_resource(self, resource: Resource) -> Resource:
         """The groups of a resource as filters read them: a resource whose fields are the outputs."""
         return replace(resource, singular="group", fields=tuple(one.seen for one in self.outputs))
 
 
-def read_grouping(resource: Resource, columns: Columns, group_by: Sequence[str], aggregates: Sequence[str]) -> Grouping:
+def read_grouping(columns: Columns, group_by: Sequence[str], aggregates: Sequence[str]) -> Grouping:
     """Read and check both lists; no aggregates means `count()`. Raises INVALID_AGGREGATE with a caret under the place."""
     _require_few("group_by", group_by, limits.GROUP_KEYS_MAX)
     _require_few("aggregates", aggregates, limits.AGGREGATES_MAX)
-    reader = _Reader(resource, columns)
+    reader = _Reader(columns)
     keys = tuple(reader.read(f"group_by[{i}]", text, (Function.FIELD, *BUCKETS)) for i, text in enumerate(group_by))
     computed = tuple(reader.read(f"aggregates[{i}]", text, AGGREGATES) for i, text in enumerate(aggregates or ("count()",)))
-    return Grouping(keys, computed)
+    grouping = Grouping(keys, computed)
+    if len(grouping.views) > limits.FILTER_JOINS_MAX:
+        raise _refuse("aggregates", f"fields of more than {limits.FILTER_JOINS_MAX} other resources are named.")
+    return grouping
 
 
 def read_order(grouping: Grouping, groups: Columns, text: str) -> Order:
@@ -154,23 +163,27 @@ def _sort_keys(output: Output, groups: Columns, *, descending: bool) -> list[Sor
     nullable = seen.presence is Presence.EXPLICIT
     name = groups.name(seen)
     if name is not None:
-        return [SortKey(node, None, descending, nullable, f"{seen.name}[{i}]") for i, node in enumerate(name.columns)]
+        return [SortKey(node, None, descending, nullable, f"{seen.name}[{i}]", groups) for i, node in enumerate(name.columns)]
     # An average of Durations is a fraction of microseconds until it is given.
     field = replace(seen, kind=Kind.DOUBLE) if output.function is Function.AVG else seen
-    return [SortKey(groups.value(seen), field, descending, nullable, seen.name)]
+    return [SortKey(groups.value(seen), field, descending, nullable, seen.name, groups)]
 
 
 def _require_few(argument: str, texts: Sequence[str], count_max: int) -> None:
     if len(texts) > count_max:
-        problem = f"{argument} has {len(texts)} items; {count_max} is the most."
-        raise Fault(Reason.INVALID_AGGREGATE, violations=[Violation(argument, problem, "TOO_MANY")], problem=problem)
+        raise _refuse(argument, f"{argument} has {len(texts)} items; {count_max} is the most.")
+
+
+def _refuse(argument: str, problem: str) -> Fault:
+    violation = Violation(argument, problem, Reason.INVALID_AGGREGATE.value)
+    return Fault(Reason.INVALID_AGGREGATE, violations=[violation], problem=problem)
 
 
 class _Reader:
     """Reads the items of one request: no two may have one name."""
 
-    def __init__(self, resource: Resource, columns: Columns) -> None:
-        self._resource, self._columns = resource, columns
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
         self._names: set[str] = set()
 
     def read(self, argument: str, text: str, functions: Sequence[Function]) -> Output:
@@ -178,38 +191,25 @@ class _Reader:
         try:
             term = read_term(text)
             function = _function(term, functions)
-            field = self._field(term, function)
+            path = self._path(term, function)
             name = self._name(term, function)
         except Misread as misread:
             raise misread.fault(Reason.INVALID_AGGREGATE, argument, text) from None
-        return Output(function, field, _seen(function, field, name, self._resource))
+        return Output(function, path, _seen(function, path, name, self._columns.resource))
 
-    def _field(self, term: Term, function: Function) -> Field | None:
+    def _path(self, term: Term, function: Function) -> Path | None:
         if not term.path:
             if function is Function.COUNT:
                 return None
             raise Misread(term.path_offset, "a field is expected here")
-        found: Resource | Field = self._resource
-        place = term.path_offset
-        for name in term.path.split("."):
-            found = find_field(found, name, place)
-            if not found.queryable:
-                raise Misread(place, f"'{found.name}' can be neither grouped by nor computed with")
-            place += len(name) + 1
-        assert isinstance(found, Field)
-        self._check(found, term, function)
+        names = term.path.split(".")
+        offsets = [term.path_offset + sum(map(len, names[:index])) + index for index in range(len(names))]
+        found, left = find_path(self._columns, names, offsets, "grouped by or computed with")
+        if left:
+            raise Misread(offsets[-left], f"there are no fields inside '{names[-left - 1]}' that can be grouped by or computed with")
+        if function is not Function.COUNT:
+            _check(found, term, function)
         return found
-
-    def _check(self, field: Field, term: Term, function: Function) -> None:
-        kinds, otherwise = _TAKES[function]
-        if function is Function.COUNT:
-            return
-        if field.label is not Label.SINGULAR:
-            raise Misread(term.path_offset, f"'{term.path}' holds many values; only count takes it")
-        if field.kind not in kinds:
-            raise Misread(term.path_offset, f"'{term.path}' {otherwise}")
-        if function in (Function.MIN, Function.MAX) and field.kind is Kind.STRING and self._columns.name(field) is not None:
-            raise Misread(term.path_offset, f"'{term.path}' holds the name of a resource, which is neither small nor large")
 
     def _name(self, term: Term, function: Function) -> str:
         name = term.name or "_".join(part for part in (function.value, term.path.replace(".", "_")) if part)
@@ -218,6 +218,17 @@ class _Reader:
             raise Misread(term.name_offset, f"the name {quote(name)} is taken already{mend}")
         self._names.add(name)
         return name
+
+
+def _check(path: Path, term: Term, function: Function) -> None:
+    field = path.field
+    kinds, otherwise = _TAKES[function]
+    if field.label is not Label.SINGULAR:
+        raise Misread(term.path_offset, f"'{term.path}' holds many values; only count takes it")
+    if field.kind not in kinds:
+        raise Misread(term.path_offset, f"'{term.path}' {otherwise}")
+    if function in (Function.MIN, Function.MAX) and field.kind is Kind.STRING and path.columns.name(field) is not None:
+        raise Misread(term.path_offset, f"'{term.path}' holds the name of a resource, which is neither small nor large")
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,14 +279,14 @@ def _function(term: Term, functions: Sequence[Function]) -> Function:
     )
 
 
-def _seen(function: Function, field: Field | None, name: str, resource: Resource) -> Field:
+def _seen(function: Function, path: Path | None, name: str, resource: Resource) -> Field:
     """The value as a field."""
-    basis = field or resource.name_field
+    basis = resource.name_field if path is None else path.field
     match function:
         case Function.COUNT | Function.COUNT_DISTINCT:
             kind, always = Kind.INT64, True
         case Function.FIELD:
-            kind, always = basis.kind, basis.presence is Presence.IMPLICIT and "." not in basis.path
+            kind, always = basis.kind, path is not None and not path.nullable
         case Function.SUM if basis.kind in _WHOLE:
             kind, always = Kind.INT64, False
         case Function.SUM | Function.AVG if basis.kind is not Kind.DURATION:

@@ -1,4 +1,8 @@
-"""How the fields of a resource are reached in SQL: implemented by `store.tables`, used by filters, orders and pages."""
+"""How the fields of a resource are reached in SQL: implemented by `store.tables`, used by filters, orders, pages and aggregates.
+
+A statement begins at the columns of the resource that is listed. `through` leads to those of a resource that one of its references
+(or its own name: the parent) names; a statement that uses such columns joins their table, once (`store.joins.join`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Protocol
 
 from peewee import Node
 
-from protoplane.contract.model import Field, Pattern
+from protoplane.contract.model import Field, Pattern, Presence, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,27 @@ class NameColumns:
 
 class Columns(Protocol):
     """SQL expressions for the fields of one table. Every expression compares exactly (binary, no padding) on every engine."""
+
+    @property
+    def resource(self) -> Resource:
+        """Whose fields they are."""
+
+    @property
+    def prefix(self) -> str:
+        """What stands before their fields in a filter: `airline.` behind a reference, nothing for the resource that is listed."""
+
+    @property
+    def hops(self) -> int:
+        """How many references were followed to come here."""
+
+    def through(self, path: str) -> Columns | None:
+        """The columns of the resource that the reference at that path names, or of the parent by its singular.
+
+        All of them are NULL where there is no such row. None when the path is no reference, or to what is not stored here.
+        """
+
+    def is_there(self) -> Node:
+        """Condition: the row that the references name is there."""
 
     @property
     def merges_ranges(self) -> bool:
@@ -50,3 +75,21 @@ class Columns(Protocol):
 
         The key of a map is its text in JSON (`-1`, `true`), of a repeated field the index.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A field and the columns by which it is reached."""
+
+    columns: Columns
+    field: Field
+
+    @property
+    def text(self) -> str:
+        """As callers write it: `airline.country`."""
+        return self.columns.prefix + self.field.path
+
+    @property
+    def nullable(self) -> bool:
+        """Whether its value can be NULL."""
+        return bool(self.columns.prefix) or self.field.presence is Presence.EXPLICIT or "." in self.field.path

@@ -16,7 +16,7 @@ from typing import Any
 
 from peewee import SQL, Alias, AsIs, Case, Entity, Expression, Node, NodeList, Select, fn
 
-from protoplane.contract.model import Field, Kind, Presence
+from protoplane.contract.model import Field, Kind, Label, Presence
 from protoplane.query.aggregate import BUCKETS, Function, Grouping, Output
 from protoplane.query.columns import NameColumns
 from protoplane.query.order import After, Order
@@ -25,6 +25,7 @@ from protoplane.query.predicate import Predicate
 from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
+from protoplane.store.joins import join
 from protoplane.store.listing import Listing, keep, parent_values
 from protoplane.store.schema import Storage
 from protoplane.store.session import Session
@@ -66,13 +67,16 @@ class Groups:
 
     merges_ranges = True
     """There is no index to scan: one condition serves every engine."""
+    prefix = ""
+    hops = 0
 
     def __init__(self, grouping: Grouping, table: Table) -> None:
+        self.resource = grouping.as_resource(table.resource)
         self.grouping, self._table = grouping, table
         self.cells: dict[str, Cells] = {}
         self._places: dict[str, int] = {}
         for output in grouping.outputs:
-            made = self.cells[output.name] = _cells(output, table, len(self._places))
+            made = self.cells[output.name] = _cells(output, len(self._places))
             for i in range(len(made.nodes)):
                 self._places[output.name if made.name is None else f"{output.name}[{i}]"] = made.first + i
 
@@ -100,6 +104,13 @@ class Groups:
 
     # query.columns.Columns
 
+    def through(self, path: str) -> None:
+        """See `Columns.through`: what a reference names is reached before it is grouped by."""
+
+    def is_there(self) -> Node:
+        """See `Columns.is_there`."""
+        raise AssertionError(self.resource.singular)
+
     def value(self, field: Field) -> Node:
         """See `Columns.value`."""
         return _entities(self.cells[field.name])[0]
@@ -111,8 +122,8 @@ class Groups:
     def is_set(self, field: Field) -> Node:
         """See `Columns.is_set`: of a key as of its field, of anything else whether there is a value."""
         cells = self.cells[field.name]
-        made_of = cells.output.field
-        if cells.output.function is not Function.FIELD or made_of is None or (made_of.presence is Presence.EXPLICIT and cells.name is None):
+        path = cells.output.path
+        if cells.output.function is not Function.FIELD or path is None or (path.field.presence is Presence.EXPLICIT and cells.name is None):
             return Expression(self.value(field), "IS NOT", SQL("NULL"))
         return Expression(self.value(field), "<>", DEFAULTS[cells.storage])
 
@@ -164,7 +175,8 @@ class Aggregation:
 
     def _select(self, question: Question, after: After | None) -> Node:
         groups = question.groups
-        inner = self._listing.restricted(Select([self._listing.table.source], groups.inner()), question.predicate)
+        views = (*groups.grouping.views, *(question.predicate.views if question.predicate else ()))
+        inner = self._listing.restricted(Select([join(self._listing.table, views)], groups.inner()), question.predicate)
         if groups.keys:
             # By place: a name could be that of a column of the table, too.
             inner = inner.group_by(*(SQL(str(place + 1)) for place in range(groups.keys)))
@@ -182,18 +194,23 @@ def _entities(cells: Cells) -> tuple[Node, ...]:
     return tuple(Entity(GROUPED, _column(cells.first + i)) for i in range(len(cells.nodes)))
 
 
-def _cells(output: Output, table: Table, first: int) -> Cells:
-    field, function = output.field, output.function
+def _cells(output: Output, first: int) -> Cells:
+    function = output.function
     storage = Storage.TIME if function in BUCKETS else STORAGE[output.seen.kind]
-    name = table.name(field) if field is not None and field.kind is Kind.STRING else None
+    if output.path is None:
+        return Cells(output, first, (fn.COUNT(SQL("1")),), storage, None)
+    field, table = output.path.field, output.path.columns
+    assert isinstance(table, Table)
+    name = _name(field, table)
     if function is Function.FIELD and name is not None:
         return Cells(output, first, name.columns, storage, name)
-    node = fn.COUNT(SQL("1")) if field is None else _MAKES[function](field, table) if function in _MAKES else _start(function, field, table)
-    return Cells(output, first, (node,), storage, None)
+    if function in BUCKETS:
+        return Cells(output, first, (table.dialect.grouping.start(table.value(field), function),), storage, None)
+    return Cells(output, first, (_MAKES[function](field, table),), storage, None)
 
 
-def _start(function: Function, field: Field, table: Table) -> Node:
-    return table.dialect.grouping.start(table.value(field), function)
+def _name(field: Field, table: Table) -> NameColumns | None:
+    return table.name(field) if field.kind is Kind.STRING and field.label is Label.SINGULAR else None
 
 
 def _count(field: Field, table: Table) -> Node:
@@ -201,7 +218,7 @@ def _count(field: Field, table: Table) -> Node:
 
 
 def _count_distinct(field: Field, table: Table) -> Node:
-    name = table.name(field) if field.kind is Kind.STRING else None
+    name = _name(field, table)
     if name is None:
         values = table.sort_key(field)
     else:

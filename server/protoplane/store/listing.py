@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from peewee import Alias, AsIs, Select, fn
+from peewee import Alias, AsIs, Node, Select, fn
 
 from protoplane.base import limits
+from protoplane.query.columns import Path
 from protoplane.query.order import After, Order, SortKey
 from protoplane.query.paging import Position
 from protoplane.query.predicate import Predicate
 from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
+from protoplane.store.joins import join
 from protoplane.store.session import Session
 from protoplane.store.statements import Statement, render
 from protoplane.store.tables import Table
@@ -67,7 +69,7 @@ class Listing:
         statement = self._pages.get(key)
         if statement is None:
             paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
-            select = self.restricted(Select([self.table.source], self._everything), predicate, paged)
+            select = self.restricted(self._select([*self._everything, *self._reached(order)], predicate, order), predicate, paged)
             statement = keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
         return statement
 
@@ -76,14 +78,26 @@ class Listing:
         key = predicate.shape if predicate else ""
         statement = self._counts.get(key)
         if statement is None:
-            select = self.restricted(Select([self.table.source], [fn.COUNT(AsIs(1))]), predicate)
+            select = self.restricted(self._select([fn.COUNT(AsIs(1))], predicate), predicate)
             statement = keep(self._counts, key, render(select, self.database))
         row = session.row(statement.sql, statement.bound({**parent_values(parent), **(predicate.values if predicate else {})}))
         return int(row[0]) if row else 0
 
     def position(self, order: Order, row: Row) -> Position:
         """The place of a row in an order: what the page after it starts behind."""
-        return tuple(self._value(key, row) for key in order.keys)
+        if not order.views:
+            return tuple(self._value(key, row) for key in order.keys)
+        reached = iter(row[len(self._everything) :])
+        return tuple(next(reached) if key.columns.prefix else self._value(key, row) for key in order.keys)
+
+    def _reached(self, order: Order) -> list[Node]:
+        """The sort keys behind references: they are no columns of the row, and a page must know where it ends."""
+        keys = [key for key in order.keys if key.columns.prefix]
+        return [Alias(_reader(key)(key.node), f"reached_{index}") for index, key in enumerate(keys)]
+
+    def _select(self, columns: Sequence[Node], predicate: Predicate | None, order: Order | None = None) -> Select:
+        views = (*(predicate.views if predicate else ()), *(order.views if order else ()))
+        return Select([join(self.table, views)], columns)
 
     def _value(self, key: SortKey, row: Row) -> Any:
         column = self.table.column_of(key)
@@ -99,8 +113,16 @@ class Listing:
 
 
 def _field_paged_by(order: Order) -> str:
-    first = order.keys[0].field
-    return "" if first is None else first.path
+    first = order.keys[0]
+    return "" if first.field is None else Path(first.columns, first.field).text
+
+
+def _reader(key: SortKey) -> Callable[[Node], Node]:
+    """How a sort key behind a reference is read as our own value."""
+    view = key.columns
+    assert isinstance(view, Table)
+    storage = view.column_of(key).storage
+    return lambda node: view.dialect.read(node, storage)
 
 
 def parent_values(parent: Sequence[str]) -> dict[str, object]:

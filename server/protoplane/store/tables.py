@@ -17,6 +17,7 @@ from peewee import Expression, Node
 from peewee import Table as SqlTable
 
 from protoplane.base import limits
+from protoplane.contract.casing import snake
 from protoplane.contract.columns import ROW_VERSION, column_name, is_stored_reference, reference_columns
 from protoplane.contract.model import Contract, Field, IndexRule, Kind, Label, Pattern, Presence, Resource, Role
 from protoplane.query.columns import NameColumns
@@ -81,10 +82,34 @@ DEFAULTS: Mapping[Storage, object] = {
 """The value of a column that is not nullable when nothing was written; see `ColumnShape`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Via:
+    """How a table is reached from the one that is listed."""
+
+    path: str
+    """As callers write it, from there: `flight.airline`."""
+    keys: tuple[Node, ...]
+    """The columns of the table above that hold its primary key, in order."""
+    above: Table
+
+    @property
+    def alias(self) -> str:
+        """Its name in a statement, cut for the people who read it; the dot keeps it apart from every other."""
+        name = f"via.{self.path}"
+        return name if len(name) <= ALIAS_CHARACTERS_MAX else f"{name[:40]}.{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+ALIAS_CHARACTERS_MAX = 60
+
+
 class Table:
     """The table of one resource, bound to its engine's dialect. Implements `query.columns.Columns`."""
 
-    def __init__(self, resource: Resource, contract: Contract, dialect: Dialect) -> None:
+    def __init__(self, resource: Resource, contract: Contract, dialect: Dialect, *, via: Via | None = None) -> None:
+        self._contract = contract
+        self._reached: dict[str, Table | None] = {}
+        self.via = via
+        """How a statement that begins at another table comes here; None for the table that is listed."""
         self.resource = resource
         self.dialect = dialect
         self.leaves = tuple(_leaves(resource.fields, contract, ()))
@@ -92,7 +117,9 @@ class Table:
         kept = [column for leaf in self.leaves for column in leaf.columns]
         version = ColumnShape(ROW_VERSION, Storage.INT64, nullable=False)
         self.columns = (*self.keys, version, *kept)
-        self.source = SqlTable(resource.table)  # Without columns: they would hide its own methods (`update`, `select`).
+        self.source = SqlTable(
+            resource.table, alias=via and via.alias
+        )  # Without columns: they would hide its own methods (`update`, `select`).
         self._leaf_at = {leaf.field.path: leaf for leaf in self.leaves}
         self._column_at = {column.name: column for column in self.columns}
         self.shape = TableShape(
@@ -137,6 +164,40 @@ class Table:
     # query.columns.Columns
 
     @property
+    def prefix(self) -> str:
+        """See `Columns.prefix`."""
+        return "" if self.via is None else f"{self.via.path}."
+
+    @property
+    def hops(self) -> int:
+        """See `Columns.hops`."""
+        return 0 if self.via is None else self.via.above.hops + 1
+
+    def through(self, path: str) -> Table | None:
+        """See `Columns.through`; one object for one path."""
+        if path not in self._reached:
+            self._reached.setdefault(path, self._join(path))
+        return self._reached[path]
+
+    def _join(self, path: str) -> Table | None:
+        field = self.resource.field(path)
+        if field is not None:
+            name, kind = self.name(field), field.reference
+            keys = () if name is None or field.role is Role.NAME else name.columns
+        else:
+            parent = self._contract.resources.get(self.resource.parent)
+            kind = self.resource.parent if parent is not None and path in {parent.singular, snake(parent.singular)} else ""
+            keys = tuple(self.column(key.name) for key in self.keys[:-1])
+        target = self._contract.resources.get(kind)
+        if target is None or not keys:
+            return None
+        return Table(target, self._contract, self.dialect, via=Via(f"{self.prefix}{path}", keys, self))
+
+    def is_there(self) -> Node:
+        """See `Columns.is_there`."""
+        return self.column(self.keys[0].name).is_null(is_null=False)
+
+    @property
     def merges_ranges(self) -> bool:
         """See `Columns.merges_ranges`."""
         return self.dialect.merges_ranges
@@ -154,6 +215,8 @@ class Table:
 
     def is_set(self, field: Field) -> Node:
         """See `Columns.is_set`."""
+        if field.role is Role.NAME:
+            return self.is_there()
         leaf = self._leaf_at[field.path]
         column = self.column(leaf.columns[0].name)
         match leaf.form:

@@ -1,0 +1,1 @@
+"""What the museum's contract cannot say."""
