@@ -110,7 +110,8 @@ SQLITE, SERVER = SqliteGrouping(), ServerGrouping()
 
 def _floor(time: Node, length: int, shift: int = 0) -> Node:
     """The greatest multiple of a length (less a shift) that is not above the time; `%` alone rounds towards zero."""
-    into = Expression(Expression(time, "+", SQL(str(shift))), "%", SQL(str(length)))
+    moved = Expression(time, "+", SQL(str(shift))) if shift else time
+    into = Expression(moved, "%", SQL(str(length)))
     return Expression(time, "-", Expression(Expression(into, "+", SQL(str(length))), "%", SQL(str(length))))
 
 
