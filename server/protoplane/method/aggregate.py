@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -84,7 +83,9 @@ def _asker(rows: Rows, aggregation: Aggregation) -> Callable[..., tuple[Question
         groups = aggregation.groups(grouping)
         which = FilterCompiler(groups.resource, groups, argument="having").compile(having) if having else None
         order = read_order(grouping, groups, order_by)
-        return Question(predicate, groups, which, order), [_writer(cells) for cells in groups.cells.values()]
+        return Question(predicate, groups, which, order), [
+            _writer(cells, groups.overflows.get(name)) for name, cells in groups.cells.items()
+        ]
 
     return ask
 
@@ -136,7 +137,8 @@ class _Arguments:
         return digest_arguments(self.path, bound)
 
 
-def _writer(cells: Cells) -> Write:
+def _writer(cells: Cells, overflow: int | None) -> Write:
+    """`overflow` is where a row says that the value ran over; None where it cannot."""
     name, first, last = cells.output.name, cells.first, cells.first + len(cells.nodes)
     if cells.name is not None:
         form = "/".join(f"{collection}/%s" for collection in cells.name.pattern.collections)
@@ -153,6 +155,8 @@ def _writer(cells: Cells) -> Write:
     def write(values: Any, row: Row) -> None:
         value, cell = values[name], row[first]  # Naming a value makes it: without a cell it stays empty.
         if cell is not None:
+            if overflow is not None and row[overflow]:
+                raise Fault(Reason.AGGREGATE_OUT_OF_RANGE, aggregate=name)
             put(value, cell)
 
     return write
@@ -165,8 +169,6 @@ def _put(output: Output) -> Callable[[Any, Any], None]:
         return lambda value, cell: setattr(value, "int64_value", _whole(cell, name))
     if kind is Kind.DURATION:
         return lambda value, cell: _put_duration(value.duration_value, cell, name)
-    if kind is Kind.DOUBLE:
-        return lambda value, cell: setattr(value, "double_value", _finite(cell, name))
     if kind is Kind.ENUM:
         return _put_enum(output.seen)
     return _PUTS[kind]
@@ -199,17 +201,11 @@ def _whole(cell: int | float, name: str) -> int:  # noqa: PYI041 - as SQL has it
     return cell
 
 
-def _finite(cell: float, name: str) -> float:
-    if not math.isfinite(cell):
-        raise Fault(Reason.AGGREGATE_OUT_OF_RANGE, aggregate=name)
-    return cell
-
-
 _PUTS: Mapping[Kind, Callable[[Any, Any], None]] = {
     Kind.BOOL: lambda value, cell: setattr(value, "bool_value", cell != 0),
     Kind.STRING: lambda value, cell: setattr(value, "string_value", cell),
     Kind.UINT64: lambda value, cell: setattr(value, "uint64_value", cell),
-    Kind.FLOAT: lambda value, cell: setattr(value, "double_value", cell),
     Kind.TIMESTAMP: _put_time,
+    **dict.fromkeys((Kind.FLOAT, Kind.DOUBLE), lambda value, cell: setattr(value, "double_value", cell)),
     **dict.fromkeys((Kind.INT32, Kind.INT64, Kind.UINT32), lambda value, cell: setattr(value, "int64_value", cell)),
 }

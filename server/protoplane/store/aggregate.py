@@ -35,6 +35,11 @@ from protoplane.store.tables import DEFAULTS, STORAGE, Table
 GROUPED = "grouped"
 """The groups, as the outer query calls them."""
 
+DOUBLE_MAX = SQL("1.7976931348623157e308")
+"""A sum as large as the largest double ran over: it is infinite, or was cut when it was put away."""
+
+_SUMMED = frozenset({Function.SUM, Function.AVG})
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -79,6 +84,9 @@ class Groups:
             made = self.cells[output.name] = _cells(output, len(self._places))
             for i in range(len(made.nodes)):
                 self._places[output.name if made.name is None else f"{output.name}[{i}]"] = made.first + i
+        summed = [output.name for output in grouping.outputs if output.function in _SUMMED and output.seen.kind is Kind.DOUBLE]
+        self.overflows = {name: len(self._places) + i for i, name in enumerate(summed)}
+        """Where a row says whether a sum or average of doubles is beyond them, by name: MySQL and MariaDB give 0 for infinity."""
 
     def inner(self) -> list[Node]:
         """What the inner query selects."""
@@ -86,12 +94,14 @@ class Groups:
         return [Alias(node, _column(i)) for i, node in enumerate(nodes)]
 
     def outer(self) -> list[Node]:
-        """What the outer query selects, in the order of `Cells.first`: canonical values."""
-        return [
+        """What the outer query selects: canonical values in the order of `Cells.first`, then which sums ran over (`overflows`)."""
+        values = [
             Alias(self._table.dialect.read(node, cells.storage), _column(cells.first + i))
             for cells in self.cells.values()
             for i, node in enumerate(_entities(cells))
         ]
+        ran_over = (Expression(fn.ABS(_entities(self.cells[name])[0]), ">=", DOUBLE_MAX) for name in self.overflows)
+        return [*values, *(Alias(node, f"over{i}") for i, node in enumerate(ran_over))]
 
     @property
     def keys(self) -> int:
@@ -234,6 +244,8 @@ def _sum(field: Field, table: Table) -> Node:
 
 def _avg(field: Field, table: Table) -> Node:
     """As doubles: an AVG of integers has four digits behind the point on MySQL and MariaDB."""
+    if field.kind in {Kind.FLOAT, Kind.DOUBLE}:
+        return fn.AVG(table.value(field))
     return Expression(Expression(_sum(field, table), "*", SQL("1e0")), "/", fn.COUNT(table.value(field)))
 
 
