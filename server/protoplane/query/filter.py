@@ -17,8 +17,9 @@ from protoplane.query import names
 from protoplane.query.caret import Misread, quote
 from protoplane.query.columns import Columns, NameColumns, Path
 from protoplane.query.fields import find_path
-from protoplane.query.literal import OPS, Read, read_contained, read_map_key, reader, require_order
-from protoplane.query.predicate import Compare, CompareName, Element, Junction, Negation, Op, Predicate, Present, Term, Test, predicate
+from protoplane.query.inside import compile_inside
+from protoplane.query.literal import OPS, Read, read_contained, reader, require_order
+from protoplane.query.predicate import Compare, CompareName, Junction, Negation, Op, Predicate, Present, Term, Test, predicate
 from protoplane.query.syntax import And, Bare, Call, Literal, Member, Not, Or, Restriction, Tree, parse
 
 FILTERS_KEPT_MAX = 256
@@ -63,11 +64,15 @@ class FilterCompiler:
                 assert_never(never)
 
     def _check_restriction(self, member: Member, comparator: str, offset: int, argument: Tree) -> Term:
-        subject, rest = self._find(member)
-        key = None if rest is None else Literal(rest[1], rest[0], (rest[0],), quoted=False)
+        subject, left = self._find(member)
+        names, offsets = member.path[len(member.path) - left :], member.offsets[len(member.path) - left :]
 
         def test(literal: Literal) -> Term:
-            return _compare(subject, key, comparator, offset, literal)
+            if comparator == ":" and literal.is_star and not left:
+                return Present(subject.path)
+            if left or subject.field.label is not Label.SINGULAR or subject.field.kind is Kind.JSON:
+                return compile_inside(subject.path, names, offsets, comparator, offset, literal)
+            return _compare(subject, comparator, offset, literal)
 
         if isinstance(argument, Literal):
             return test(argument)
@@ -76,24 +81,16 @@ class FilterCompiler:
             return Negation(_spread(argument, test))
         return _spread(argument, test)
 
-    def _find(self, member: Member) -> tuple[Subject, tuple[str, int] | None]:
-        """What the path leads to; a key of a map with its place, when the path ends with one."""
+    def _find(self, member: Member) -> tuple[Subject, int]:
+        """What the path leads to, and how many names are left that lead into it: into a repeated field, a map or a Struct."""
         known = self._subjects.get(member.path)
         if known is not None:
-            return known, None
+            return known, 0
         path, left = find_path(self._columns, member.path, member.offsets, "filtered")
         subject = Subject.of(path)
         if not left:
             self._subjects[member.path] = subject
-            return subject, None
-        field, beyond = path.field, member.offsets[-left]
-        if field.label is Label.MAP and left == 1:
-            return subject, (member.path[-1], beyond)
-        if field.label is Label.MAP:
-            raise Misread(member.offsets[-left + 1], f"the values of the map '{field.name}' cannot be filtered by their fields")
-        if field.label is Label.REPEATED:
-            raise Misread(beyond, f"'{field.name}' is repeated: its elements are tested as a whole, with '{field.name}:value'")
-        raise Misread(beyond, f"'{field.name}' has no fields that can be filtered")
+        return subject, left
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +98,6 @@ class Subject:
     """A field as filters see it."""
 
     path: Path
-    below: Field | None
-    """The message that holds it."""
     read: Read | None
     """How its values' literals are read; None when only presence can be asked."""
     name: NameColumns | None
@@ -112,9 +107,8 @@ class Subject:
     def of(path: Path) -> Subject:
         """The field at a path."""
         field, columns = path.field, path.columns
-        above = field.path.rpartition(".")[0]
         name = columns.name(field) if field.kind is Kind.STRING and field.label is Label.SINGULAR else None
-        return Subject(path, columns.resource.field(above) if above else None, reader(field.kind), name)
+        return Subject(path, reader(field.kind), name)
 
     @property
     def field(self) -> Field:
@@ -137,35 +131,8 @@ def _spread(tree: Tree, test: Callable[[Literal], Term]) -> Term:
             raise AssertionError(tree)  # The parser reads values only between these parentheses.
 
 
-def _compare(subject: Subject, key: Literal | None, comparator: str, offset: int, literal: Literal) -> Term:
-    """One comparison; `key` is the map key that the path ended with, `offset` the comparator's place."""
-    field = subject.field
-    if comparator == ":" and literal.is_star and key is None:
-        return Present(subject.path)
-    match field.label:
-        case Label.SINGULAR:
-            return _compare_singular(subject, comparator, offset, literal)
-        case Label.REPEATED:
-            if comparator != ":":
-                raise Misread(offset, f"'{field.name}' is repeated: only ':' can be used, which asks whether it holds the value")
-            return Element(subject.path, subject.below, value=_readable(subject, offset)(field, Op.EQUAL, literal))
-        case Label.MAP if key is None:
-            if comparator != ":":
-                raise Misread(offset, f"'{field.name}' is a map: use '{field.name}:key', or '{field.name}.key' with a comparator")
-            return Element(subject.path, subject.below, key=read_map_key(field, literal))
-        case Label.MAP:
-            key_test = read_map_key(field, key)
-            if comparator == ":" and literal.is_star:
-                return Element(subject.path, subject.below, key=key_test)
-            read = _readable(subject, offset)
-            require_order(field, comparator, offset)
-            value_test = read(field, OPS[comparator], literal)
-            return Element(subject.path, subject.below, key=key_test, value=value_test, of_key=comparator != ":")
-        case _ as never:
-            assert_never(never)
-
-
-def _compare_singular(subject: Subject, comparator: str, offset: int, literal: Literal) -> Term:
+def _compare(subject: Subject, comparator: str, offset: int, literal: Literal) -> Term:
+    """One comparison with a singular field; `offset` is the comparator's place."""
     field = subject.field
     if subject.name is not None:
         if comparator not in ("=", "!=", ":"):
@@ -185,7 +152,7 @@ def _readable(subject: Subject, offset: int) -> Read:
     if subject.read is not None:
         return subject.read
     field = subject.field
-    if field.kind is Kind.MESSAGE and field.label is Label.SINGULAR:
+    if field.kind is Kind.MESSAGE:
         raise Misread(offset, f"'{field.name}' is a message: compare its fields, or use '{field.name}:*' to ask whether it is set")
     raise Misread(offset, f"the values of '{field.name}' cannot be compared; '{field.name}:*' asks whether it is set")
 

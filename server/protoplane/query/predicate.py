@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from peewee import SQL, AsIs, Case, Expression, Negated, Node, NodeList
+from peewee import SQL, AsIs, Expression, Negated, Node, NodeList
 
-from protoplane.contract.model import Field
 from protoplane.query.columns import Columns, Path
 from protoplane.query.slot import Slot
 
@@ -75,13 +74,15 @@ class Shape:
         if columns.prefix:
             self.views[columns.prefix] = columns
 
+    def value(self, value: object) -> None:
+        """Add a value: the next slot's."""
+        self.values[f"{self.slots}.{len(self.values)}"] = value
+
     def test(self, test: Test, bind: Callable[[object], object]) -> None:
         """Add one test; patterns are bound as they are."""
         self.parts.append(test.op.value)
-        if test.op in _KNOWN:
-            return
-        value = test.value if test.op in _PATTERNS else bind(test.value)
-        self.values[f"{self.slots}.{len(self.values)}"] = value
+        if test.op not in _KNOWN:
+            self.value(test.value if test.op in _PATTERNS else bind(test.value))
 
 
 class Slots:
@@ -156,7 +157,7 @@ class CompareName:
         shape.path(self.path, "[")
         for index, test in self.tests:
             shape.parts.append(str(index))
-            shape.test(test, _unchanged)  # Ids are bound as they are.
+            shape.test(test, unchanged)  # Ids are bound as they are.
         shape.parts.append("]")
 
     def build(self, slots: Slots) -> Node:
@@ -180,56 +181,6 @@ class Present:
         """See `Term.build`."""
         del slots
         return Expression(self.path.columns.is_set(self.path.field), "IS", SQL("TRUE"))
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """Some element of a repeated field or map passes the tests given: of its key, of its value.
-
-    NULL when `below`, the message that holds the field, is unset, or the row that a reference names is missing. With `of_key`, also NULL when no element has the key:
-    `labels.env != "x"` does not hold for a row without that label, and neither does its negation.
-    """
-
-    path: Path
-    below: Field | None
-    key: Test | None = None
-    value: Test | None = None
-    of_key: bool = False
-
-    def describe(self, shape: Shape) -> None:
-        """See `Term.describe`."""
-        shape.path(self.path, "?{" if self.of_key else "{")
-        for test, bind in self._tests():
-            shape.test(test, bind)
-            shape.parts.append(";")
-        shape.parts.append("}")
-
-    def _tests(self) -> Sequence[tuple[Test, Callable[[object], object]]]:
-        """The tests in the order of their slots."""
-        key = [] if self.key is None else [(self.key, _unchanged)]
-        value = [] if self.value is None else [(self.value, lambda value: self.path.columns.bind(self.path.field, value))]
-        return [*key, *(key if self.of_key else []), *value]
-
-    def build(self, slots: Slots) -> Node:
-        """See `Term.build`."""
-        columns = self.path.columns
-        guards = [columns.is_there()] if columns.prefix else []
-        if self.below is not None:
-            guards.append(columns.is_set(self.below))
-        if self.of_key:
-            guards.append(self._some(slots, None))
-        found = self._some(slots, self.value)
-        return Case(None, ((join("AND", guards), found),)) if guards else found
-
-    def _some(self, slots: Slots, value: Test | None) -> Node:
-        passes_key = None if self.key is None else slots.test(self.key)
-        passes_value = None if value is None else slots.test(value)
-
-        def passes(key: Node, value: Node) -> Node:
-            conditions = [] if passes_key is None else [passes_key(key)]
-            return join("AND", conditions if passes_value is None else [*conditions, passes_value(value)])
-
-        return self.path.columns.any_element(self.path.field, passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +249,8 @@ def pattern(pieces: Sequence[str]) -> str:
     return "%".join(piece.replace("!", "!!").replace("%", "!%").replace("_", "!_") for piece in kept)
 
 
-def _unchanged(value: object) -> object:
+def unchanged(value: object) -> object:
+    """The value: for what is bound as it is."""
     return value
 
 
