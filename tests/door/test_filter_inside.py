@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
@@ -15,7 +16,7 @@ KEYS = ("a b", "a.b", "a-b", "é😀", "*", "[0]", "", "it's", "1", "$", "a,b", 
 """Of a Struct: what JSON paths and placeholders could take for something else."""
 
 
-def struct(**values: object) -> Struct:
+def struct(**values: Any) -> Struct:
     made = Struct()
     made.update(values)
     return made

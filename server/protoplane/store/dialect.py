@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from peewee import SQL, Case, Entity, Expression, Node, NodeList, PeeweeException, Select, fn
+from peewee import SQL, Node, PeeweeException, fn
 
 from protoplane.base import limits
 from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
+from protoplane.store.documents import Documents, MySQLDocuments, SqliteDocuments
 from protoplane.store.plans import MARIADB, MYSQL, SQLITE, Plans
 from protoplane.store.schema import Storage
 from protoplane.store.trouble import MYSQL_ERRORS, SQLITE_ERRORS, Trouble
@@ -53,25 +54,7 @@ class ServerFinding:
         return f"database: {self.problem} [{self.rule}]\n    mend: {self.mend}"
 
 
-@dataclass(frozen=True, slots=True)
-class Elements:
-    """The elements of a JSON column as a FROM item: `EXISTS (SELECT 1 FROM source WHERE test(key, value))`."""
-
-    source: Node
-    key: Node
-    """Index from 0 (integer) of an array, or key (text) of a pair."""
-    value: Node
-    there: Sequence[Node] = ()
-    """For each name of the path inside an element: the condition that something stands there, a null too."""
-    hint: str = ""
-    """Optimizer hint of the subquery."""
-
-    def exists(self, test: Node) -> Node:
-        """Condition: some element passes the test, which is made of `key` and `value`."""
-        return fn.EXISTS(Select((self.source,), (SQL(f"{self.hint}1"),)).where(test))
-
-
-class Dialect(ABC):
+class Dialect(Documents):
     """What one engine does in its own way."""
 
     name: str
@@ -130,41 +113,6 @@ class Dialect(ABC):
     def left(self, text: Node, characters: int) -> Node:
         """The first characters of a text."""
 
-    @abstractmethod
-    def json_elements(
-        self, column: Node, value: Storage, *, keyed: bool = False, alias: str = "element", at: Sequence[str] = ()
-    ) -> Elements:
-        """The elements of a JSON array, or (`keyed`) of an array of `[key, value]` pairs; none when the column is NULL or ''.
-
-        `value` says how an element compares: TEXT and BYTES (in the text form the codec gives it) as exact text, times and durations
-        as INT64. Of messages (JSON) the value is their JSON. `alias` must differ between elements nested in one another. `at` names
-        what is compared inside each element, by the names of fields; the value is NULL where there is none.
-        """
-
-    @abstractmethod
-    def json_number(self, document: Node, path: Node) -> Node:
-        """The number at a JSON path that may be bound; NULL when there is something else, or nothing. So the three below."""
-
-    @abstractmethod
-    def json_text(self, document: Node, path: Node) -> Node:
-        """The text at a JSON path, which compares exactly."""
-
-    @abstractmethod
-    def json_bool(self, document: Node, path: Node) -> Node:
-        """`true` or `false`, as text, at a JSON path."""
-
-    @abstractmethod
-    def json_type(self, document: Node, path: Node) -> Node:
-        """What stands at a JSON path, as the engine calls it in capitals or not; null too. NULL when nothing does."""
-
-    @abstractmethod
-    def characters(self, text: Node) -> Node:
-        """How many characters a text has."""
-
-    @abstractmethod
-    def json_length(self, document: Node) -> Node:
-        """How many elements a JSON array has; 0 for NULL and ''."""
-
 
 def cause(error: BaseException) -> BaseException:
     """The driver's own error inside Peewee's."""
@@ -187,7 +135,7 @@ def time_text(micros: int | None) -> str | None:
     return None if micros is None else str(EPOCH + timedelta(microseconds=micros))
 
 
-class Sqlite(Dialect):
+class Sqlite(SqliteDocuments, Dialect):
     """SQLite 3.37 and later, in WAL mode, with STRICT tables."""
 
     name = "sqlite"
@@ -285,53 +233,12 @@ class Sqlite(Dialect):
         """SUBSTR counts characters from 1."""
         return fn.SUBSTR(text, SQL("1"), SQL(str(characters)))
 
-    def json_elements(
-        self, column: Node, value: Storage, *, keyed: bool = False, alias: str = "element", at: Sequence[str] = ()
-    ) -> Elements:
-        """json_each; texts are cut at U+0000."""
-        del value
-        source = NodeList((fn.json_each(fn.NULLIF(column, SQL("''"))), SQL("AS"), Entity(alias)))
-        element, paths = Entity(alias, "value"), json_paths(keyed=keyed, at=at)
-        there = [Expression(fn.json_type(element, SQL(path)), "IS NOT", SQL("NULL")) for path in paths[1:]]
-        key = fn.json_extract(element, SQL("'$[0]'")) if keyed else Entity(alias, "key")
-        return Elements(source, key, fn.json_extract(element, SQL(paths[-1])) if keyed or at else element, there)
 
-    def json_number(self, document: Node, path: Node) -> Node:
-        """See `Dialect.json_number`."""
-        return self._json_value(document, path, "('integer', 'real')")
-
-    def json_text(self, document: Node, path: Node) -> Node:
-        """See `Dialect.json_text`."""
-        return self._json_value(document, path, "('text')")
-
-    def json_bool(self, document: Node, path: Node) -> Node:
-        """The type says it."""
-        kind = self.json_type(document, path)
-        return Case(None, ((Expression(kind, "IN", SQL("('true', 'false')")), kind),))
-
-    def json_type(self, document: Node, path: Node) -> Node:
-        """See `Dialect.json_type`."""
-        return fn.json_type(fn.NULLIF(document, SQL("''")), path)
-
-    def _json_value(self, document: Node, path: Node, kinds: str) -> Node:
-        value = fn.json_extract(fn.NULLIF(document, SQL("''")), path)
-        return Case(None, ((Expression(self.json_type(document, path), "IN", SQL(kinds)), value),))
-
-    def characters(self, text: Node) -> Node:
-        """See `Dialect.characters`."""
-        return fn.LENGTH(text)
-
-    def json_length(self, document: Node) -> Node:
-        """See `Dialect.json_length`."""
-        return fn.COALESCE(fn.json_array_length(fn.NULLIF(document, SQL("''"))), SQL("0"))
-
-
-class MySQLFamily(Dialect):
+class MySQLFamily(MySQLDocuments, Dialect):
     """What MariaDB and MySQL have in common."""
 
     placeholder = "%s"
     uint64_max = 2**64 - 1
-    collation: str
     product: str
     read_only: str = "transaction_read_only"
     """The session variable that says whether transactions may write."""
@@ -342,8 +249,6 @@ class MySQLFamily(Dialect):
     def __init__(self, version: tuple[int, ...]) -> None:
         self.version = version
         self.definitions = self.server_definitions(self.collation)
-        self.exact = f"CHARACTER SET utf8mb4 COLLATE {self.collation}"
-        """Of every text: binary comparison, no padding."""
 
     @abstractmethod
     def own_settings(self) -> Mapping[str, str]:
@@ -442,68 +347,6 @@ class MySQLFamily(Dialect):
         """Characters, not bytes."""
         return fn.LEFT(text, SQL(str(characters)))
 
-    def json_elements(
-        self, column: Node, value: Storage, *, keyed: bool = False, alias: str = "element", at: Sequence[str] = ()
-    ) -> Elements:
-        """JSON_TABLE over the array."""
-        kind, text, paths = self.json_types[value], f"LONGTEXT {self.exact}", json_paths(keyed=keyed, at=at)
-        shape = f"k {text} PATH '$[0]', v {kind} PATH {paths[-1]}" if keyed else f"n FOR ORDINALITY, v {kind} PATH {paths[-1]}"
-        shape += "".join(f", p{index} INT EXISTS PATH {path}" for index, path in enumerate(paths[1:]))
-        table = json_table(fn.NULLIF(column, SQL("''")), SQL(f"'$[*]' COLUMNS ({shape})"))
-        key = Entity(alias, "k") if keyed else NodeList((Entity(alias, "n"), SQL("- 1")), parens=True)
-        there = [Expression(Entity(alias, f"p{index}"), "=", SQL("1")) for index in range(len(at))]
-        return Elements(NodeList((table, SQL("AS"), Entity(alias))), key, Entity(alias, "v"), there, NO_SEMIJOIN)
-
-    def json_number(self, document: Node, path: Node) -> Node:
-        """As a double: numbers of a Struct are."""
-        number = NodeList((SQL("CAST("), self._json_at(document, path), SQL("AS DOUBLE)")), glue=" ")
-        return self._json_value(document, path, "('INTEGER', 'DOUBLE', 'DECIMAL', 'UNSIGNED INTEGER')", number)
-
-    def json_text(self, document: Node, path: Node) -> Node:
-        """See `Dialect.json_text`."""
-        return self._json_value(document, path, "('STRING')", self._exactly(fn.JSON_UNQUOTE(self._json_at(document, path))))
-
-    def json_bool(self, document: Node, path: Node) -> Node:
-        """See `Dialect.json_bool`."""
-        return self._json_value(document, path, "('BOOLEAN')", self._exactly(fn.JSON_UNQUOTE(self._json_at(document, path))))
-
-    def json_type(self, document: Node, path: Node) -> Node:
-        """See `Dialect.json_type`."""
-        return self._exactly(fn.JSON_TYPE(self._json_at(document, path)))
-
-    def _exactly(self, text: Node) -> Node:
-        """What the functions of JSON return has a collation of its own, which pads."""
-        return NodeList((SQL("CONVERT("), text, SQL(f"USING utf8mb4) COLLATE {self.collation}")), glue=" ")
-
-    def _json_at(self, document: Node, path: Node) -> Node:
-        return fn.JSON_EXTRACT(fn.NULLIF(document, SQL("''")), path)
-
-    def _json_value(self, document: Node, path: Node, kinds: str, value: Node) -> Node:
-        return Case(None, ((Expression(self.json_type(document, path), "IN", SQL(kinds)), value),))
-
-    def characters(self, text: Node) -> Node:
-        """LENGTH would count bytes."""
-        return fn.CHAR_LENGTH(text)
-
-    def json_length(self, document: Node) -> Node:
-        """See `Dialect.json_length`."""
-        return fn.COALESCE(fn.JSON_LENGTH(fn.NULLIF(document, SQL("''"))), SQL("0"))
-
-    @property
-    def json_types(self) -> Mapping[Storage, str]:
-        """The type as which JSON_TABLE gives an element."""
-        text = f"LONGTEXT {self.exact}"
-        return {
-            Storage.BOOL: "BIGINT",
-            Storage.INT64: "BIGINT",
-            Storage.UINT64: "BIGINT UNSIGNED",
-            Storage.DOUBLE: "DOUBLE",
-            Storage.TEXT: text,
-            Storage.BYTES: text,
-            Storage.TIME: "BIGINT",
-            Storage.JSON: "JSON",
-        }
-
 
 class MariaDB(MySQLFamily):
     """MariaDB 10.6 and later: the first with JSON_TABLE and SKIP LOCKED."""
@@ -552,10 +395,6 @@ class MySQL(MySQLFamily):
 VARIABLES_RENAMED = (11, 1)
 """The version of MariaDB from which on `tx_isolation` and `tx_read_only` are called as MySQL calls them."""
 
-NO_SEMIJOIN = "/*+ NO_SEMIJOIN() */ "
-"""MySQL 9.7 makes a semijoin of EXISTS over JSON_TABLE, may materialise it once for all rows of the outer query, and then finds rows that
-do not match and misses some that do. MariaDB 10.11 is right by itself and takes the hint for a comment."""
-
 CONNECTIONS_RESERVED = 10
 """Connections left for administrators, migrations and health checks."""
 
@@ -596,14 +435,3 @@ def unsupported(product: str, version: tuple[int, ...], needed: tuple[int, ...])
     """A server that is too old."""
     have, want = (".".join(map(str, parts)) for parts in (version, needed))
     return ServerFinding("version-unsupported", f"{product} is {have}; {want} or later is needed", f"upgrade {product}", fatal=True)
-
-
-def json_paths(*, keyed: bool, at: Sequence[str]) -> list[str]:
-    """The JSON paths, as literals, from an element down to what is at `at`; the names are the contract's own."""
-    root = "$[1]" if keyed else "$"
-    return [f"'{'.'.join((root, *at[:depth]))}'" for depth in range(len(at) + 1)]
-
-
-def json_table(document: Node, columns: Node) -> Node:
-    """Write `JSON_TABLE(document, path COLUMNS (…))`."""
-    return NodeList((SQL("JSON_TABLE("), document, SQL(","), columns, SQL(")")))
