@@ -54,6 +54,8 @@ class BookColumns:
 
     resource = property(lambda _self: book())
     prefix = ""
+    above = None
+    engine = "sqlite"
     hops = 0
 
     def through(self, path: str) -> None:

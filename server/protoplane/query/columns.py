@@ -71,6 +71,14 @@ class Columns(Protocol):
         """What stands before their fields in a filter: `airline.` behind a reference, nothing for the resource that is listed."""
 
     @property
+    def above(self) -> Columns | None:
+        """The columns from which a reference led here; None for the resource that is listed."""
+
+    @property
+    def engine(self) -> str:
+        """What the database is: `sqlite`, `mariadb` or `mysql`; for functions that a project declares."""
+
+    @property
     def hops(self) -> int:
         """How many references were followed to come here."""
 
@@ -141,7 +149,18 @@ class Path:
         """As callers write it: `airline.country`."""
         return self.columns.prefix + self.field.path
 
+    def guards(self) -> list[Node]:
+        """Conditions: what must be there so that a repeated field or map has a value at all, an empty one too."""
+        found = [self.columns.is_there()] if self.columns.prefix else []
+        above = self.columns.resource.field(self.field.path.rpartition(".")[0]) if "." in self.field.path else None
+        return found if above is None else [*found, self.columns.is_set(above)]
+
     @property
     def nullable(self) -> bool:
         """Whether its value can be NULL."""
         return bool(self.columns.prefix) or self.field.presence is Presence.EXPLICIT or "." in self.field.path
+
+
+def reached(columns: Columns) -> list[Columns]:
+    """These columns and those on the way to them, from the first reference on; none for the resource that is listed."""
+    return [] if columns.above is None else [*reached(columns.above), columns]

@@ -113,7 +113,6 @@ class Element:
     """
 
     path: Path
-    below: Field | None
     levels: tuple[Level, ...]
     keys: tuple[tuple[int, Test], ...] = ()
     value: ValueTest | None = None
@@ -133,10 +132,7 @@ class Element:
 
     def build(self, slots: Slots) -> Node:
         """See `Term.build`."""
-        columns = self.path.columns
-        guards = [columns.is_there()] if columns.prefix else []
-        if self.below is not None:
-            guards.append(columns.is_set(self.below))
+        guards = self.path.guards()
         if self.of_key:
             guards.append(self._some(slots, known=True))
         found = self._some(slots, known=False)

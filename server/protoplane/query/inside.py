@@ -16,7 +16,7 @@ from protoplane.query.caret import Misread
 from protoplane.query.columns import Level, Path
 from protoplane.query.element import Document, Dynamic, Element, Typed
 from protoplane.query.fields import find_field
-from protoplane.query.literal import OPS, read_map_key, read_string, reader, require_order
+from protoplane.query.literal import OPS, read_map_key, read_string, reader, require_order, require_time
 from protoplane.query.predicate import Op, Term, Test
 from protoplane.query.syntax import Literal
 
@@ -83,15 +83,16 @@ class _Walk:
 
 def compile_inside(path: Path, names: Sequence[str], offsets: Sequence[int], comparator: str, offset: int, literal: Literal) -> Term:
     """The term of a comparison with what `names` lead to, from a repeated field, a map or a JSON value; `offset` is the comparator's."""
-    above = path.field.path.rpartition(".")[0]
-    below = path.columns.resource.field(above) if above else None
     if path.field.label is Label.SINGULAR:
+        require_time(path.field, literal)
         return Document(path, _dynamic(path.field, names, offsets, comparator, offset, literal))
     walk = _Walk(names, offsets)
     last = walk.enter(path.field)
     levels = tuple(walk.levels)
+    if last is None or last.kind is not Kind.TIMESTAMP:
+        require_time(path.field if last is None else last, literal)
     if last is None:
-        return Element(path, below, levels, (*walk.keys, *_key(levels, comparator, offset, literal)))
+        return Element(path, levels, (*walk.keys, *_key(levels, comparator, offset, literal)))
     if walk.each and comparator != ":":
         raise Misread(offset, _many(walk, last))
     keys, of_key = tuple(walk.keys), comparator != ":"
@@ -99,14 +100,14 @@ def compile_inside(path: Path, names: Sequence[str], offsets: Sequence[int], com
         if last.message is None or last.message.name != "Struct":
             raise Misread(offset, _unreadable(last))
         value = _dynamic(last, names[walk.at :], offsets[walk.at :], comparator, offset, literal)
-        return Element(path, below, levels, keys, value, of_key and value.test is not None)
+        return Element(path, levels, keys, value, of_key and value.test is not None)
     if comparator == ":" and literal.is_star:
-        return Element(path, below, levels, keys)
+        return Element(path, levels, keys)
     read = reader(last.kind)
     if read is None:
         raise Misread(offset, _unreadable(last))
     require_order(last, comparator, offset)
-    return Element(path, below, levels, keys, Typed(last, read(last, OPS[comparator], literal)), of_key)
+    return Element(path, levels, keys, Typed(last, read(last, OPS[comparator], literal)), of_key)
 
 
 def _is_presence(walk: _Walk, comparator: str, literal: Literal) -> bool:

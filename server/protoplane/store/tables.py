@@ -138,6 +138,16 @@ class Table:
         return "" if self.via is None else f"{self.via.path}."
 
     @property
+    def above(self) -> Table | None:
+        """See `Columns.above`."""
+        return None if self.via is None else self.via.above
+
+    @property
+    def engine(self) -> str:
+        """See `Columns.engine`."""
+        return self.dialect.name
+
+    @property
     def hops(self) -> int:
         """See `Columns.hops`."""
         return 0 if self.via is None else self.via.above.hops + 1
