@@ -291,3 +291,37 @@ def test_aip_56_groups_behind_references_are_joined_not_asked_one_by_one(
     found = ask(door, hall, group_by=["artist.home.display_name as country"], having="count > 0")
     assert found == [{"country": None, "count": 2}, {"country": "Norway", "count": 2}]
     assert len(ran) == 1
+
+
+def test_aip_56_who_may_not_read_a_resource_cannot_group_or_compute_by_it(gallery: Gallery, hall: str) -> None:
+    visitor = gallery.museum.door("visitor")
+    assert visitor.AggregateExhibits(parent=hall, group_by=["artist.display_name"]) == pb.AggregateExhibitsResponse()
+    for arguments in (
+        {"group_by": ["artist.home.display_name"]},
+        {"aggregates": ["max(lender.population)"]},
+        {"filter": "lender.population > 5"},
+    ):
+        refusal = refused(visitor.AggregateExhibits, parent=hall, **arguments)
+        assert (refusal.code, refusal.metadata["permission"]) == ("PERMISSION_DENIED", "countries.get")
+    visitor.close()
+
+
+def test_aip_56_filters_and_having_have_their_functions_and_one_time_for_all_pages(door: Door, hall: str) -> None:
+    exhibits = [pb.Exhibit(number=i, title=f"t{i}") for i in range(6)]
+    for i, exhibit in enumerate(exhibits):
+        exhibit.make_time.GetCurrentTime()
+        exhibit.make_time.seconds -= i * 86_400
+    fill(door, hall, exhibits)
+    seen, token = [], ""
+    arguments = {"parent": hall, "filter": 'make_time > ago(84h) startsWith(title, "t")', "group_by": ["title", "number"]}
+    while True:
+        page = door.AggregateExhibits(having="length(title) = 2 AND number < 3", page_size=2, page_token=token, **arguments)
+        seen += [read(group)["number"] for group in page.groups]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == [0, 1, 2]
+    assert ask(door, hall, aggregates=["max(make_time) as last"], having="last > ago(1h) AND last <= now()")
+    assert not ask(door, hall, aggregates=["min(make_time) as first"], having="first > ago(1h)")
+    assert ask(door, hall, filter="t3") == [{"count": 1}], "a bare word searches"
+    assert refused(door.AggregateExhibits, parent=hall, group_by=["title"], having="t3").reason == "INVALID_FILTER"

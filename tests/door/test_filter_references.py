@@ -140,3 +140,50 @@ def test_what_cannot_be_followed_is_refused_with_its_place(door: Door, text: str
         found(door, text)
     assert (caught.value.code, caught.value.reason) == ("INVALID_ARGUMENT", "INVALID_FILTER")
     assert problem in caught.value.violations["filter"]
+
+
+def test_b03_a_reference_is_followed_only_by_those_who_may_read_what_it_names(museum: Museum) -> None:
+    visitor = museum.door("visitor")
+    try:
+        assert found(visitor, "artist.grade > 2") == "e1"
+        assert found(visitor, "hall.floor = 1", order_by="artist.grade") == "e4 e5 e3 e2 e1"
+        for arguments in (
+            {"text": "artist.home.area > 100"},
+            {"text": "artist.home:* AND lender.population:*"},
+            {"text": "number = 1 OR place.country.island = true"},
+            {"text": 'startsWith(lender.display_name, "N")'},
+            {"text": "size(lender.languages) = 0"},
+            {"text": "", "order_by": "artist.home.area"},
+            {"text": "copy_of.title = x"},
+        ):
+            with pytest.raises(Refused) as caught:
+                found(visitor, **arguments)
+            assert caught.value.code == "PERMISSION_DENIED", arguments
+            assert caught.value.metadata["permission"] in {"countries.get", "exhibits.get"}
+    finally:
+        visitor.close()
+
+
+@pytest.mark.parametrize(
+    ("order", "problem"),
+    [
+        ("sponsor.display_name", "'sponsor' names a resource that is not stored here"),
+        ("artist.naem", "column 8: the resource 'artist' has no field 'naem'; did you mean 'name'?"),
+        ("artist.home.password", "column 13: 'password' cannot be sorted by"),
+        ("artist.home.languages", "column 1: 'artist.home.languages' cannot be sorted by"),
+        ("copy_of.copy_of.copy_of.copy_of.number", "column 25: a path follows at most 3 references"),
+    ],
+)
+def test_an_order_that_cannot_follow_is_refused_with_its_place(door: Door, order: str, problem: str) -> None:
+    with pytest.raises(Refused) as caught:
+        found(door, "", order_by=order)
+    assert caught.value.reason == "INVALID_ORDER_BY"
+    assert problem in caught.value.violations["order_by"]
+
+
+def test_the_number_of_resources_that_one_filter_reaches_is_bounded(door: Door) -> None:
+    paths = ["artist.grade", "artist.home.area", "artist.teacher.grade", "artist.teacher.home.area", "artist.teacher.teacher.grade",
+             "lender.area", "copy_of.number", "copy_of.artist.grade", "hall.floor"]  # fmt: skip
+    assert found(door, " OR ".join(f"{path} >= 0" for path in paths[:-1])) == "e1 e2 e3 e4"
+    with pytest.raises(Refused, match="more than 8 resources"):
+        found(door, " OR ".join(f"{path} >= 0" for path in paths))

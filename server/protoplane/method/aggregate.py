@@ -14,11 +14,13 @@ from protoplane.contract.model import Field, Kind, Method
 from protoplane.contract.shapes import GROUP
 from protoplane.contract.values import DURATION_SECONDS_MAX
 from protoplane.method.call import Call
+from protoplane.method.read import micros_of, resume
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler
 from protoplane.query.aggregate import INT64_MAX, INT64_MIN, Function, Output, read_grouping, read_order
-from protoplane.query.filter import FilterCompiler
-from protoplane.query.paging import PageTokens, digest_arguments, page_rows
+from protoplane.query.filter import NO_FUNCTIONS, FilterCompiler
+from protoplane.query.functions import FilterFunction
+from protoplane.query.paging import PageTokens, Position, digest_arguments, page_rows
 from protoplane.store.aggregate import Aggregation, Cells, Question
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
@@ -31,12 +33,14 @@ Write: TypeAlias = Callable[[Any, Row], None]
 """Puts one output of a row into the values of a group."""
 
 
-def compile_aggregate(method: Method, rows: Rows, tokens: PageTokens, engine: Engine) -> Handler:
+def compile_aggregate(
+    method: Method, rows: Rows, tokens: PageTokens, engine: Engine, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS
+) -> Handler:
     """Bind an Aggregate method: what it may be asked is read once per text, statements are made once per shape, pages go by key."""
     listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
     aggregation = Aggregation(listing, engine)
     asked = _Arguments.of(method)
-    ask = _asker(rows, aggregation)
+    ask = _asker(rows, aggregation, functions)
     groups = next(field.name for field in method.response.fields if field.message_type and field.message_type.full_name == GROUP)
     response_class: type[Any] = method.response_class
 
@@ -44,17 +48,23 @@ def compile_aggregate(method: Method, rows: Rows, tokens: PageTokens, engine: En
         size = page_rows(request.page_size)
         parent = rows.locate_parent(asked.text(request, "parent"), "parent")
         question, writes = ask(*asked.question(request))
+        if question.views:
+            call.follow(question.views)
         token, digest, after = request.page_token, b"", None
+        moment: Position = (call.now_micros,) if question.timed else ()
         if token:
             digest = asked.digest(request)
-            after = question.order.after(tokens.open(token, digest, call.now_micros))
+            position, moment = resume(tokens.open(token, digest, call.now_micros), moment)
+            after = question.order.after(position)
+        if moment:
+            question = question.at(micros_of(moment))
         found = aggregation.page(call.session, parent, question, after, size + 1)
         response = response_class()
         page: Any = getattr(response, groups)
         taken = _fill(page, found[:size], writes)
         if taken < len(found):
             position = question.groups.position(question.order, found[taken - 1])
-            response.next_page_token = tokens.seal(digest or asked.digest(request), position, call.now_micros)
+            response.next_page_token = tokens.seal(digest or asked.digest(request), (*position, *moment), call.now_micros)
         # Without keys there is a group of nothing, too.
         elif parent and not token and not (found and question.groups.keys) and not rows.parent_exists(call.session, parent):
             raise rows.parent_not_found(parent)
@@ -66,13 +76,15 @@ def compile_aggregate(method: Method, rows: Rows, tokens: PageTokens, engine: En
 def count_of_all(rows: Rows, engine: Engine) -> str:
     """The SQL of a call that asks for nothing: the count of all resources."""
     aggregation = Aggregation(Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1), engine)
-    question, _ = _asker(rows, aggregation)("", (), (), "", "")
+    question, _ = _asker(rows, aggregation, NO_FUNCTIONS)("", (), (), "", "")
     return aggregation.statement(question, None).sql
 
 
-def _asker(rows: Rows, aggregation: Aggregation) -> Callable[..., tuple[Question, Sequence[Write]]]:
+def _asker(
+    rows: Rows, aggregation: Aggregation, functions: Mapping[str, FilterFunction]
+) -> Callable[..., tuple[Question, Sequence[Write]]]:
     """Reads filter, group_by, aggregates, having and order_by; the filters' compiler remembers those by themselves."""
-    filters = FilterCompiler(rows.resource, rows.table)
+    filters = FilterCompiler(rows.resource, rows.table, functions)
 
     @lru_cache(QUESTIONS_KEPT_MAX)
     def ask(
@@ -81,7 +93,7 @@ def _asker(rows: Rows, aggregation: Aggregation) -> Callable[..., tuple[Question
         predicate = filters.compile(filter_) if filter_ else None
         grouping = read_grouping(rows.table, group_by, aggregates)
         groups = aggregation.groups(grouping)
-        which = FilterCompiler(groups.resource, groups, argument="having").compile(having) if having else None
+        which = FilterCompiler(groups.resource, groups, functions, argument="having").compile(having) if having else None
         order = read_order(grouping, groups, order_by)
         return Question(predicate, groups, which, order), [
             _writer(cells, groups.overflows.get(name)) for name, cells in groups.cells.items()

@@ -23,6 +23,8 @@ from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
 from protoplane.method.write import body_of, compile_batch_create, compile_create, compile_delete, compile_update, flag, has_special, text
+from protoplane.query.filter import NO_FUNCTIONS
+from protoplane.query.functions import FilterFunction
 from protoplane.query.paging import PageTokens
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
@@ -43,7 +45,13 @@ class Compiled:
     """Every table it needs, Protoplane's own included."""
 
 
-def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, custom: Mapping[str, CustomMethod]) -> Compiled:
+def compile_methods(
+    contract: Contract,
+    engine: Engine,
+    tokens: PageTokens,
+    custom: Mapping[str, CustomMethod],
+    functions: Mapping[str, FilterFunction] = NO_FUNCTIONS,
+) -> Compiled:
     """Compile every method of a contract that has no findings."""
     tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
     checks = Checks(contract)
@@ -54,7 +62,7 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
         standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
-    bind = _Binder(checks, engine, tokens, rows, stored)
+    bind = _Binder(checks, engine, tokens, rows, stored, functions)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
     return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())))
 
@@ -75,6 +83,7 @@ class _Binder:
     tokens: PageTokens
     rows: Mapping[str, Rows]
     stored: Mapping[type[Message], Stored]
+    functions: Mapping[str, FilterFunction]
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
         """One method with everything bound."""
@@ -132,7 +141,7 @@ class _Binder:
             case MethodKind.GET:
                 return compile_get(rows)
             case MethodKind.LIST:
-                return compile_list(method, rows, self.tokens, self.engine)
+                return compile_list(method, rows, self.tokens, self.engine, self.functions)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_CREATE:
@@ -142,7 +151,7 @@ class _Binder:
             case MethodKind.DELETE:
                 return compile_delete(method, rows)
             case MethodKind.AGGREGATE:
-                return compile_aggregate(method, rows, self.tokens, self.engine)
+                return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
             case _:
                 assert_never(method.kind)
 

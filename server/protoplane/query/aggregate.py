@@ -23,7 +23,7 @@ from protoplane.base.errors import Fault, Reason, Violation
 from protoplane.contract.model import Field, Kind, Label, Presence, Resource, Role
 from protoplane.contract.values import WHOLE_RANGES
 from protoplane.query.caret import Misread, nearest, quote
-from protoplane.query.columns import Columns, Path
+from protoplane.query.columns import Columns, Path, reached
 from protoplane.query.fields import find_path
 from protoplane.query.order import SORTABLE, Order, SortKey, parse
 
@@ -108,9 +108,9 @@ class Grouping:
 
     @property
     def views(self) -> tuple[Columns, ...]:
-        """The columns behind references that it needs: its statement joins them."""
-        reached = (one.path.columns for one in self.outputs if one.path is not None)
-        return tuple({columns.prefix: columns for columns in reached if columns.prefix}.values())
+        """The columns behind references that it needs, those on the way first: its statement joins them."""
+        on_the_way = (view for one in self.outputs if one.path is not None for view in reached(one.path.columns))
+        return tuple({view.prefix: view for view in on_the_way}.values())
 
     def as_resource(self, resource: Resource) -> Resource:
         """The groups of a resource as filters read them: a resource whose fields are the outputs."""
@@ -302,6 +302,7 @@ def _seen(function: Function, path: Path | None, name: str, resource: Resource) 
         presence=Presence.IMPLICIT if always else Presence.EXPLICIT,
         oneof="",
         behaviors=frozenset(),
+        searchable=False,
         role=Role.NONE,
         reference="",
         reference_child="",

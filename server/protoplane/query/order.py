@@ -25,7 +25,7 @@ from protoplane.base.errors import Reason
 from protoplane.contract.model import Field, Kind, Label, Resource, Role
 from protoplane.contract.values import WHOLE_RANGES
 from protoplane.query.caret import Misread, quote
-from protoplane.query.columns import Columns, Path
+from protoplane.query.columns import Columns, Path, reached
 from protoplane.query.fields import find_path
 from protoplane.query.paging import Position, Scalar, refuse_token
 from protoplane.query.predicate import join
@@ -70,7 +70,8 @@ class Order:
 
     def __init__(self, keys: Sequence[SortKey], columns: Columns) -> None:
         self.keys = tuple(keys)
-        self.views = tuple({key.columns.prefix: key.columns for key in keys if key.columns.prefix}.values())
+        views = [view for key in keys for view in reached(key.columns)]
+        self.views = tuple({view.prefix: view for view in views}.values())
         """The columns behind references that it needs: a statement in this order joins them."""
         self.shape = ",".join(f"{'-' if key.descending else ''}{key.label}" for key in self.keys)
         self._columns = columns
@@ -212,6 +213,8 @@ class OrderCompiler:
             # The name is the whole key: what follows it can change nothing.
             if self._resource.name_field.path not in seen or path == self._resource.name_field.path:
                 keys += self._keys(found, descending=descending)
+        if len({view.prefix for key in keys for view in reached(key.columns)}) > limits.FILTER_JOINS_MAX:
+            raise Misread(0, f"the order reaches more than {limits.FILTER_JOINS_MAX} resources through references")
         if self._resource.name_field.path not in seen:
             keys += self._own_keys(descending=bool(terms) and terms[-1][2])
         return Order(keys, self._columns)

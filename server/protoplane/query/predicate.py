@@ -8,15 +8,36 @@ Truth is SQL's: a comparison with NULL (an unset field, or one below an unset me
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from peewee import SQL, AsIs, Case, Expression, Negated, Node, NodeList
+from peewee import SQL, AsIs, Expression, Negated, Node, NodeList
 
-from protoplane.contract.model import Field
-from protoplane.query.columns import Columns, Path
+from protoplane.contract.model import Kind
+from protoplane.contract.values import WHOLE_RANGES
+from protoplane.query.columns import Columns, Path, reached
 from protoplane.query.slot import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class FromNow:
+    """A value that is known when the call is: so many microseconds after its time, within those that a Timestamp can hold."""
+
+    micros: int
+
+    def at(self, now_micros: int) -> int:
+        """The moment."""
+        low, high = WHOLE_RANGES[Kind.TIMESTAMP]
+        return min(max(now_micros + self.micros, low), high)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What a slot gets at the call: a moment, as the field wants it bound."""
+
+    moment: FromNow
+    bind: Callable[[object], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +50,14 @@ class Predicate:
     """Makes the condition as a Peewee tree. Given the path of the field that a page goes on by, range conditions on that field are
     kept from choosing the index: SQLite would start at them, and not where the page starts. "" for none."""
     views: tuple[Columns, ...] = ()
-    """The columns behind references that it needs: a statement with the condition joins them."""
+    """The columns behind references that it needs, those on the way first: a statement with the condition joins them."""
+    timed: bool = False
+    """Whether values depend on the time of the call: `at` must be asked first, and all pages of one List tell the same time."""
+
+    def at(self, now_micros: int) -> Predicate:
+        """The same condition at a time."""
+        late = {name: value.bind(value.moment.at(now_micros)) for name, value in self.values.items() if isinstance(value, Late)}
+        return replace(self, values={**self.values, **late}, timed=False)
 
 
 class Op(StrEnum):
@@ -72,16 +100,20 @@ class Shape:
 
     def view(self, columns: Columns) -> None:
         """Note which columns are needed."""
-        if columns.prefix:
-            self.views[columns.prefix] = columns
+        for view in reached(columns):
+            self.views.setdefault(view.prefix, view)
+
+    def value(self, value: object) -> None:
+        """Add a value: the next slot's."""
+        self.values[f"{self.slots}.{len(self.values)}"] = value
 
     def test(self, test: Test, bind: Callable[[object], object]) -> None:
         """Add one test; patterns are bound as they are."""
         self.parts.append(test.op.value)
-        if test.op in _KNOWN:
-            return
-        value = test.value if test.op in _PATTERNS else bind(test.value)
-        self.values[f"{self.slots}.{len(self.values)}"] = value
+        if isinstance(test.value, FromNow):
+            self.value(Late(test.value, bind))
+        elif test.op not in _KNOWN:
+            self.value(test.value if test.op in _PATTERNS else bind(test.value))
 
 
 class Slots:
@@ -156,7 +188,7 @@ class CompareName:
         shape.path(self.path, "[")
         for index, test in self.tests:
             shape.parts.append(str(index))
-            shape.test(test, _unchanged)  # Ids are bound as they are.
+            shape.test(test, unchanged)  # Ids are bound as they are.
         shape.parts.append("]")
 
     def build(self, slots: Slots) -> Node:
@@ -180,56 +212,6 @@ class Present:
         """See `Term.build`."""
         del slots
         return Expression(self.path.columns.is_set(self.path.field), "IS", SQL("TRUE"))
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """Some element of a repeated field or map passes the tests given: of its key, of its value.
-
-    NULL when `below`, the message that holds the field, is unset, or the row that a reference names is missing. With `of_key`, also NULL when no element has the key:
-    `labels.env != "x"` does not hold for a row without that label, and neither does its negation.
-    """
-
-    path: Path
-    below: Field | None
-    key: Test | None = None
-    value: Test | None = None
-    of_key: bool = False
-
-    def describe(self, shape: Shape) -> None:
-        """See `Term.describe`."""
-        shape.path(self.path, "?{" if self.of_key else "{")
-        for test, bind in self._tests():
-            shape.test(test, bind)
-            shape.parts.append(";")
-        shape.parts.append("}")
-
-    def _tests(self) -> Sequence[tuple[Test, Callable[[object], object]]]:
-        """The tests in the order of their slots."""
-        key = [] if self.key is None else [(self.key, _unchanged)]
-        value = [] if self.value is None else [(self.value, lambda value: self.path.columns.bind(self.path.field, value))]
-        return [*key, *(key if self.of_key else []), *value]
-
-    def build(self, slots: Slots) -> Node:
-        """See `Term.build`."""
-        columns = self.path.columns
-        guards = [columns.is_there()] if columns.prefix else []
-        if self.below is not None:
-            guards.append(columns.is_set(self.below))
-        if self.of_key:
-            guards.append(self._some(slots, None))
-        found = self._some(slots, self.value)
-        return Case(None, ((join("AND", guards), found),)) if guards else found
-
-    def _some(self, slots: Slots, value: Test | None) -> Node:
-        passes_key = None if self.key is None else slots.test(self.key)
-        passes_value = None if value is None else slots.test(value)
-
-        def passes(key: Node, value: Node) -> Node:
-            conditions = [] if passes_key is None else [passes_key(key)]
-            return join("AND", conditions if passes_value is None else [*conditions, passes_value(value)])
-
-        return self.path.columns.any_element(self.path.field, passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +252,23 @@ class Junction:
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """A term that is true or false and never NULL: what cannot be told is false."""
+
+    term: Term
+
+    def describe(self, shape: Shape) -> None:
+        """See `Term.describe`."""
+        shape.parts.append("?(")
+        self.term.describe(shape)
+        shape.parts.append(")")
+
+    def build(self, slots: Slots) -> Node:
+        """See `Term.build`."""
+        return Expression(NodeList((self.term.build(slots),), parens=True), "IS", SQL("TRUE"))
+
+
+@dataclass(frozen=True, slots=True)
 class _Builder:
     """`Predicate.build` of a term."""
 
@@ -284,7 +283,8 @@ def predicate(term: Term, *, slots: str) -> Predicate:
     """The predicate of a term, with slots named `{slots}.0`, `{slots}.1` and so on."""
     shape = Shape(slots)
     term.describe(shape)
-    return Predicate(" ".join(shape.parts), shape.values, _Builder(term, slots), tuple(shape.views.values()))
+    timed = any(isinstance(value, Late) for value in shape.values.values())
+    return Predicate(" ".join(shape.parts), shape.values, _Builder(term, slots), tuple(shape.views.values()), timed)
 
 
 def join(word: str, nodes: Sequence[Node]) -> Node:
@@ -298,7 +298,8 @@ def pattern(pieces: Sequence[str]) -> str:
     return "%".join(piece.replace("!", "!!").replace("%", "!%").replace("_", "!_") for piece in kept)
 
 
-def _unchanged(value: object) -> object:
+def unchanged(value: object) -> object:
+    """The value: for what is bound as it is."""
     return value
 
 

@@ -10,15 +10,15 @@ every page, and gives one page of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from peewee import SQL, Alias, AsIs, Case, Entity, Expression, Node, NodeList, Select, fn
 
 from protoplane.contract.model import Field, Kind, Label, Presence
 from protoplane.query.aggregate import BUCKETS, Function, Grouping, Output
-from protoplane.query.columns import NameColumns
+from protoplane.query.columns import Columns, Level, NameColumns
 from protoplane.query.order import After, Order
 from protoplane.query.paging import Position
 from protoplane.query.predicate import Predicate
@@ -26,11 +26,12 @@ from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.joins import join
+from protoplane.store.kinds import DEFAULTS, STORAGE
 from protoplane.store.listing import Listing, keep, parent_values
 from protoplane.store.schema import Storage
 from protoplane.store.session import Session
 from protoplane.store.statements import Statement, render
-from protoplane.store.tables import DEFAULTS, STORAGE, Table
+from protoplane.store.tables import Table
 
 GROUPED = "grouped"
 """The groups, as the outer query calls them."""
@@ -51,6 +52,21 @@ class Question:
     having: Predicate | None
     """Which groups."""
     order: Order
+
+    @property
+    def views(self) -> tuple[Columns, ...]:
+        """The columns behind references that it needs, of keys and aggregates as of the filter."""
+        return (*self.groups.grouping.views, *(self.predicate.views if self.predicate is not None else ()))
+
+    @property
+    def timed(self) -> bool:
+        """Whether it depends on the time of the call: `at` must be asked first, and all pages tell the same time."""
+        return any(part is not None and part.timed for part in (self.predicate, self.having))
+
+    def at(self, now_micros: int) -> Question:
+        """The same question at a time."""
+        predicate, having = (part and part.at(now_micros) for part in (self.predicate, self.having))
+        return replace(self, predicate=predicate, having=having)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +89,12 @@ class Groups:
     merges_ranges = True
     """There is no index to scan: one condition serves every engine."""
     prefix = ""
+    above = None
     hops = 0
 
     def __init__(self, grouping: Grouping, table: Table) -> None:
         self.resource = grouping.as_resource(table.resource)
+        self.engine = table.engine
         self.grouping, self._table = grouping, table
         self.cells: dict[str, Cells] = {}
         self._places: dict[str, int] = {}
@@ -146,9 +164,30 @@ class Groups:
         """See `Columns.bind`."""
         return self._table.bind(field, value)
 
-    def any_element(self, field: Field, test: Callable[[Node, Node], Node]) -> Node:
-        """See `Columns.any_element`: no output has elements."""
-        del test
+    def characters(self, field: Field) -> Node:
+        """See `Columns.characters`."""
+        return self._table.dialect.characters(self.value(field))
+
+    # No output is repeated, a map or a Struct.
+
+    def bind_inside(self, field: Field, value: object) -> NoReturn:
+        """See `Columns.bind_inside`."""
+        raise AssertionError(field.name, value)
+
+    def any_element(self, levels: Sequence[Level], test: object) -> NoReturn:
+        """See `Columns.any_element`."""
+        raise AssertionError(levels, test)
+
+    def document(self, field: Field) -> NoReturn:
+        """See `Columns.document`."""
+        raise AssertionError(field.name)
+
+    def json(self, document: Node, path: Node) -> NoReturn:
+        """See `Columns.json`."""
+        raise AssertionError(document, path)
+
+    def size(self, field: Field) -> NoReturn:
+        """See `Columns.size`."""
         raise AssertionError(field.name)
 
 
@@ -185,8 +224,7 @@ class Aggregation:
 
     def _select(self, question: Question, after: After | None) -> Node:
         groups = question.groups
-        views = (*groups.grouping.views, *(question.predicate.views if question.predicate else ()))
-        inner = self._listing.restricted(Select([join(self._listing.table, views)], groups.inner()), question.predicate)
+        inner = self._listing.restricted(Select([join(self._listing.table, question.views)], groups.inner()), question.predicate)
         if groups.keys:
             # By place: a name could be that of a column of the table, too.
             inner = inner.group_by(*(SQL(str(place + 1)) for place in range(groups.keys)))

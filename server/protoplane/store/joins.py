@@ -17,11 +17,11 @@ from protoplane.store.tables import Table
 
 
 def join(table: Table, views: Iterable[Columns]) -> SqlSource:
-    """What a statement of a table selects from when it uses these columns behind references: FROM, with one join for each."""
+    """What a statement of a table selects from when it uses these columns behind references, those on the way first: FROM, one join each."""
     needed: dict[str, Table] = {}
     for view in views:
         assert isinstance(view, Table)
-        _need(view, needed)
+        needed.setdefault(view.prefix, view)
     source: SqlSource = table.source
     for view in needed.values():
         assert view.via is not None
@@ -29,10 +29,3 @@ def join(table: Table, views: Iterable[Columns]) -> SqlSource:
         condition = join_conditions("AND", [Expression(Column(view.source, key.name), "=", held) for key, held in pairs])
         source = source.join(view.source, JOIN.LEFT_OUTER, on=condition)
     return source
-
-
-def _need(view: Table, needed: dict[str, Table]) -> None:
-    """Those on the way first: a join names the columns of the table before it."""
-    if view.via is not None:
-        _need(view.via.above, needed)
-        needed.setdefault(view.prefix, view)

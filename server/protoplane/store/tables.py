@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,9 +20,11 @@ from protoplane.base import limits
 from protoplane.contract.casing import snake
 from protoplane.contract.columns import ROW_VERSION, column_name, is_stored_reference, reference_columns
 from protoplane.contract.model import Contract, Field, IndexRule, Kind, Label, Pattern, Presence, Resource, Role
-from protoplane.query.columns import NameColumns
+from protoplane.query.columns import Dynamic, Inner, Level, NameColumns
 from protoplane.query.order import SortKey
 from protoplane.store.dialect import Dialect
+from protoplane.store.inside import any_element
+from protoplane.store.kinds import DEFAULTS, STORAGE
 from protoplane.store.schema import ColumnShape, ForeignKeyShape, IndexShape, Storage, TableShape
 
 
@@ -47,39 +49,6 @@ class Leaf:
     """The messages on its path, outermost first."""
     pattern: Pattern | None = None
     """Of Form.NAME: the pattern of the resource named."""
-
-
-STORAGE: Mapping[Kind, Storage] = {
-    Kind.BOOL: Storage.BOOL,
-    Kind.INT32: Storage.INT64,
-    Kind.INT64: Storage.INT64,
-    Kind.UINT32: Storage.INT64,
-    Kind.UINT64: Storage.UINT64,
-    Kind.FLOAT: Storage.DOUBLE,
-    Kind.DOUBLE: Storage.DOUBLE,
-    Kind.STRING: Storage.TEXT,
-    Kind.BYTES: Storage.BYTES,
-    Kind.ENUM: Storage.INT64,
-    Kind.TIMESTAMP: Storage.TIME,
-    Kind.DURATION: Storage.INT64,
-    Kind.JSON: Storage.JSON,
-    Kind.OPAQUE: Storage.BYTES,
-}
-"""What holds one value of each kind; a message has none of its own."""
-
-
-ELEMENT_STORAGE: Mapping[Kind, Storage] = {**STORAGE, Kind.TIMESTAMP: Storage.INT64}
-"""How an element of a JSON text compares: times are numbers of microseconds there."""
-
-DEFAULTS: Mapping[Storage, object] = {
-    Storage.BOOL: 0,
-    Storage.INT64: 0,
-    Storage.UINT64: 0,
-    Storage.DOUBLE: 0.0,
-    Storage.TEXT: "",
-    Storage.BYTES: b"",
-}
-"""The value of a column that is not nullable when nothing was written; see `ColumnShape`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +138,16 @@ class Table:
         return "" if self.via is None else f"{self.via.path}."
 
     @property
+    def above(self) -> Table | None:
+        """See `Columns.above`."""
+        return None if self.via is None else self.via.above
+
+    @property
+    def engine(self) -> str:
+        """See `Columns.engine`."""
+        return self.dialect.name
+
+    @property
     def hops(self) -> int:
         """See `Columns.hops`."""
         return 0 if self.via is None else self.via.above.hops + 1
@@ -244,16 +223,37 @@ class Table:
         """See `Columns.bind`."""
         if isinstance(value, int) and value > self.dialect.uint64_max:
             return float(value)  # Above everything that can be stored, and compared exactly.
-        if field.label is not Label.SINGULAR:  # As `store.values` writes elements.
-            return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        if field.label is not Label.SINGULAR:
+            return self.bind_inside(field, value)
         return self.dialect.binder(STORAGE[field.kind])(value)
 
-    def any_element(self, field: Field, test: Callable[[Node, Node], Node]) -> Node:
+    def bind_inside(self, field: Field, value: object) -> object:
+        """See `Columns.bind_inside`: as `store.values` writes it."""
+        del field
+        if isinstance(value, int) and value > self.dialect.uint64_max:
+            return float(value)
+        return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+    def any_element(self, levels: Sequence[Level], test: Callable[[Sequence[Node], Inner], Node]) -> Node:
         """See `Columns.any_element`."""
-        column = self.column(self._leaf_at[field.path].columns[0].name)
-        storage = ELEMENT_STORAGE.get(field.kind, Storage.JSON)
-        elements = self.dialect.json_elements(column, storage, keyed=field.label is Label.MAP)
-        return elements.exists(test(elements.key, elements.value))
+        return any_element(self.dialect, self.document(levels[0].holder), levels, test)
+
+    def document(self, field: Field) -> Node:
+        """See `Columns.document`."""
+        return self.column(self._leaf_at[field.path].columns[0].name)
+
+    def json(self, document: Node, path: Node) -> Dynamic:
+        """See `Columns.json`."""
+        d = self.dialect
+        return Dynamic(d.json_number(document, path), d.json_text(document, path), d.json_bool(document, path), d.json_type(document, path))
+
+    def characters(self, field: Field) -> Node:
+        """See `Columns.characters`."""
+        return self.dialect.characters(self.value(field))
+
+    def size(self, field: Field) -> Node:
+        """See `Columns.size`."""
+        return self.dialect.json_length(self.document(field))
 
 
 def _bytes_max(column: ColumnShape) -> int | None:
