@@ -113,6 +113,8 @@ class Field:
     format: str = ""
     """`google.api.field_info.format`, such as `UUID4`."""
     sensitive: bool = False
+    searchable: bool = False
+    """Whether bare words of a filter are looked for in it."""
     column: str = ""
     """Column name asked for; empty: by default."""
     enum: EnumDescriptor | None = None
@@ -249,6 +251,7 @@ class MethodKind(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     UNDELETE = "undelete"
+    AGGREGATE = "aggregate"
     CUSTOM = "custom"
 
 

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
+from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.custom import CustomMethod
@@ -35,6 +36,8 @@ from protoplane.method.write import (
     has_special,
     text,
 )
+from protoplane.query.filter import NO_FUNCTIONS
+from protoplane.query.functions import FilterFunction
 from protoplane.query.paging import PageTokens
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
@@ -57,7 +60,13 @@ class Compiled:
     """Ends what was deleted softly, when its time has come."""
 
 
-def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, custom: Mapping[str, CustomMethod]) -> Compiled:
+def compile_methods(
+    contract: Contract,
+    engine: Engine,
+    tokens: PageTokens,
+    custom: Mapping[str, CustomMethod],
+    functions: Mapping[str, FilterFunction] = NO_FUNCTIONS,
+) -> Compiled:
     """Compile every method of a contract that has no findings."""
     tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
     checks = Checks(contract)
@@ -70,7 +79,7 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
         standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
-    bind = _Binder(checks, engine, tokens, rows, kept, stored)
+    bind = _Binder(checks, engine, tokens, rows, kept, stored, functions)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
     return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
 
@@ -99,13 +108,14 @@ class _Binder:
     rows: Mapping[str, Rows]
     kept: Mapping[str, SoftLifecycle]
     stored: Mapping[type[Message], Stored]
+    functions: Mapping[str, FilterFunction]
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
         """One method with everything bound."""
         standard = self._standard(method, around=custom is not None)
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
-        reads = method.kind in {MethodKind.GET, MethodKind.LIST} or (
+        reads = method.kind in {MethodKind.GET, MethodKind.LIST, MethodKind.AGGREGATE} or (
             method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
         )
         has_request_id = has_special(method, "request_id", Kind.STRING)
@@ -145,6 +155,8 @@ class _Binder:
                 return (rows.sql.select_for_update, rows.sql.update_all) if rows.resource.soft else (rows.sql.delete,)
             case MethodKind.UNDELETE:
                 return (rows.sql.select_any_for_update, rows.sql.update_all)
+            case MethodKind.AGGREGATE:
+                return (count_of_all(rows, self.engine),)
             case _:
                 return ()
 
@@ -156,7 +168,7 @@ class _Binder:
             case MethodKind.GET:
                 return compile_get(rows)
             case MethodKind.LIST:
-                return compile_list(method, rows, self.tokens, self.engine)
+                return compile_list(method, rows, self.tokens, self.engine, self.functions)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_CREATE:
@@ -167,6 +179,8 @@ class _Binder:
                 return compile_delete(method, rows)
             case MethodKind.UNDELETE:
                 return compile_undelete(method, rows, self.kept[method.resource.type])
+            case MethodKind.AGGREGATE:
+                return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
             case _:
                 assert_never(method.kind)
 
