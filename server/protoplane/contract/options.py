@@ -46,6 +46,7 @@ class StorageOption:
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     id_source: IdSource = IdSource.EITHER
     id_pattern: str = ""
+    unlogged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class Annotations:
             indexes=tuple((tuple(index.fields), index.unique) for index in found.index),
             id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
             id_pattern=found.id.pattern,
+            unlogged=found.unlogged,
         )
 
     def field(self, field: FieldDescriptor) -> FieldOption:
