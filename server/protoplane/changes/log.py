@@ -89,17 +89,22 @@ class Log(Unlogged):
             raise
 
     def _write(self, session: Session, origin: Origin, kind: ChangeKind, changes: Sequence[Entry]) -> None:
-        if len(changes) > 1:
-            session.execute_many(self._insert, [self._entry(origin, kind, change) for change in changes])
-            return
-        for name, before, after in changes:
-            large = before is not None and after is not None and len(before[0]) + len(after[0]) > TOGETHER_BYTES_MAX
-            entry = self._entry(origin, kind, (name, before, after), apart=large)
-            session.execute(self._insert, entry)
-            if large and before is not None:
-                session.execute(self._set_before, (before[0], entry[0], entry[1]))
+        rows, later = [], []
+        for change in changes:
+            _, before, after = change
+            apart = before is not None and after is not None and len(before[0]) + len(after[0]) > TOGETHER_BYTES_MAX
+            row = self._row(origin, kind, change, apart=apart)
+            rows.append(row)
+            if apart and before is not None:
+                later.append((before[0], row[0], row[1]))
+        if len(rows) == 1:
+            session.execute(self._insert, rows[0])
+        else:
+            session.execute_many(self._insert, rows)
+        for values in later:
+            session.execute(self._set_before, values)
 
-    def _entry(self, origin: Origin, kind: ChangeKind, change: Entry, *, apart: bool = False) -> tuple[object, ...]:
+    def _row(self, origin: Origin, kind: ChangeKind, change: Entry, *, apart: bool) -> tuple[object, ...]:
         name, before, after = change
         ordinal = origin.entries
         origin.entries = ordinal + 1

@@ -169,9 +169,10 @@ class Rows:
             parents = dict.fromkeys(item.ids[:-1] for item in items)
             raise self.parent_not_found(next((ids for ids in parents if not self.parent_exists(session, ids)), items[0].ids[:-1])) from None
         if self.log.kept:
-            self.log.record(
-                session, ChangeKind.CREATED, [self._logged(item.ids, None, after) for item, after in zip(items, stored, strict=True)]
-            )
+            created: list[Entry] = [
+                (self.pattern.format(item.ids), None, self.log.seal(after)) for item, after in zip(items, stored, strict=True)
+            ]
+            self.log.record(session, ChangeKind.CREATED, created)
         for message in stored:
             self.checks.clear_input_only(message)
         return stored
@@ -228,18 +229,18 @@ class Rows:
                 raise Fault(Reason.CONCURRENT_WRITE)  # Only where the engine does not lock rows: somebody else wrote first.
         except HasChildren:
             raise Fault(Reason.RESOURCE_HAS_CHILDREN, name=self.pattern.format(ids)) from None
-        self.log_removed(session, [row])
+        self.log_rows(session, ChangeKind.DELETED, [(row, None)])
 
-    def log_removed(self, session: Session, rows: Sequence[Row]) -> None:
-        """Write down that these rows, as they were read in this transaction, are deleted: for statements that delete many at once."""
-        if self.log.kept and rows:
-            keys = self._version_at
-            self.log.record(session, ChangeKind.DELETED, [self._logged(row[:keys], self.as_stored(row), None) for row in rows])
+    def log_rows(self, session: Session, kind: ChangeKind, pairs: Sequence[tuple[Row | None, Row | None]]) -> None:
+        """Write down what statements of many rows have done to each: the row before, after (None where there was or is none), as read and written."""
+        if self.log.kept and pairs:
+            self.log.record(session, kind, [self._entry(before, after) for before, after in pairs])
 
-    def _logged(self, ids: Ids, before: Message | None, after: Message | None) -> Entry:
-        """A change as the log takes it; the messages are as stored."""
-        seal = self.log.seal
-        return self.pattern.format(ids), None if before is None else seal(before), None if after is None else seal(after)
+    def _entry(self, before: Row | None, after: Row | None) -> Entry:
+        seal, keys = self.log.seal, self._version_at
+        row = before or after or ()
+        sealed = None if before is None else seal(self.as_stored(before)), None if after is None else seal(self.as_stored(after))
+        return self.pattern.format(tuple(row[:keys])), *sealed
 
     def check_etag(self, given: Message, version: int, ids: Ids) -> None:
         """Fault ETAG_MISMATCH when the message carries an etag other than the row's."""
