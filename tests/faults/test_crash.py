@@ -11,8 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.door.changes import entries
-from tests.door.client import Door, Refused
+from protoplane.contract.load import load
+from protoplane.project import Everything
+from tests.door.changes import check_log
+from tests.door.client import Refused
 from tests.engines import Database
 from tests.engines.server import Server
 from tests.faults.history import History
@@ -57,33 +59,12 @@ def test_f01_f04_f13_whatever_is_killed_nothing_acknowledged_is_lost_and_nothing
             history.check(door)
         kept = database.execute("SELECT COUNT(*) FROM protoplane_request")[0][0]
         assert kept == len(history.of("kept")), "an answer is kept if and only if its write is"
-        with closing(service.door()) as door:
-            assert logged(database, service.lib) == stored(door, history.parent), "an entry is kept if and only if its write is"
+        contract = load([service.folder / "protos"], implemented=Everything()).contract
+        assert contract is not None
+        check_log(database, contract)
     if not isinstance(engine, Server):
         with closing(sqlite3.connect(database.name)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
-
-def logged(database: Database, lib: Any) -> dict[str, Any]:
-    """The books as the change log has them: each one's entries form one chain, from its creation to what it is now."""
-    chains: dict[str, Any] = {}
-    waiting = entries(database, resource_type="library.example.com/Book")
-    while waiting:
-        step = next(each for each in waiting if chains.get(each.name) == each.before)
-        waiting.remove(step)
-        chains[step.name] = step.after
-    return {name: lib.Book.FromString(data) for name, data in chains.items()}
-
-
-def stored(door: Door, parent: str) -> dict[str, Any]:
-    """The books that are there."""
-    found, token = dict[str, Any](), ""
-    while True:
-        page = door.ListBooks(parent=parent, page_size=1000, page_token=token)
-        found |= {book.name: book for book in page.books}
-        token = page.next_page_token
-        if not token:
-            return found
 
 
 def answers(service: Service) -> bool:
