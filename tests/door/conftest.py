@@ -17,6 +17,7 @@ from protoplane.base import config
 from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
 from tests.door import archive as archived
+from tests.door.changes import check_log
 from tests.door.client import Door, importable
 from tests.engines import Database, Engine
 
@@ -92,6 +93,7 @@ def served(engine: Engine, client_modules: Any, tmp_path_factory: pytest.TempPat
     library, specimens = client_modules
     yield Served(running, folder, library, specimens, bugs, database)
     running.stop()
+    check_log(database, running.contract)
     database.drop()
 
 

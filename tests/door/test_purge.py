@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,14 +12,22 @@ from protoplane.base.deadline import Deadline
 from protoplane.method.compile import compile_methods
 from protoplane.method.purge import PURGED_AT_ONCE, Purge
 from protoplane.query.paging import PageTokens
-from protoplane.store.engine import Engine
+from protoplane.store.engine import Engine as StoreEngine
 from protoplane.store.schema import Storage
-from tests.door.archive import Archive, code_of, pb, recorded
+from tests.door.archive import Archive, code_of, pb, recorded, served
 from tests.door.client import Door
 from tests.door.test_explain import cost
+from tests.engines import Engine
 from tests.engines.server import Server
 
 DAY_MICROS = 24 * 3_600 * 1_000_000
+
+
+@pytest.fixture(scope="module")
+def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """One of its own: time is made to pass in its tables, behind the back of its log."""
+    with served(engine, tmp_path_factory.mktemp("aging"), logged=False) as running:
+        yield running
 
 
 @pytest.fixture
@@ -26,9 +35,9 @@ def purge(archive: Archive) -> Purge:
     return compile_methods(archive.app.contract, engine_of(archive), PageTokens([bytes(32)]), {}).purge
 
 
-def engine_of(archive: Archive) -> Engine:
+def engine_of(archive: Archive) -> StoreEngine:
     engine = archive.app.database
-    assert isinstance(engine, Engine)
+    assert isinstance(engine, StoreEngine)
     return engine
 
 
@@ -91,15 +100,15 @@ def test_many_are_purged_in_several_transactions_also_when_all_are_due_at_one_mo
     keeper.DeleteFolder(name=folder, force=True)
     age(archive, "notes", "delete_time", fresh_id, 31)
     transactions = 0
-    write = Engine.write
+    write = StoreEngine.write
 
-    def counted(self: Engine, work: Any, deadline: Deadline) -> Any:
+    def counted(self: StoreEngine, work: Any, deadline: Deadline) -> Any:
         nonlocal transactions
         transactions += 1
         return write(self, work, deadline)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Engine, "write", counted)
+        patch.setattr(StoreEngine, "write", counted)
         assert purge.run(seconds_max=20) == count
     assert transactions >= 3
     assert not keeper.ListNotes(parent=folder, show_deleted=True).notes

@@ -215,6 +215,8 @@ class Resource:
     purge_after_micros: int
     """Of one that is deleted softly: how long it is kept."""
     place: Place
+    unlogged: bool = False
+    """Whether the change log leaves its rows out."""
 
     def field(self, path: str) -> Field | None:
         """The field at a dotted path; None when there is none."""

@@ -72,6 +72,7 @@ class ResourceReader:
             parent="",
             purge_after_micros=PURGE_MICROS if storage.purge_after_micros is None else storage.purge_after_micros,
             place=self._places.message(message),
+            unlogged=storage.unlogged,
         )
 
     def _at(self, message: Descriptor, *inside: str) -> Place:

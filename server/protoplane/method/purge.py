@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from peewee import Select
-
 from protoplane.base.deadline import Deadline
 from protoplane.method.lifecycle import SoftLifecycle
 from protoplane.method.rows import Ids
 from protoplane.store.engine import Engine
+from protoplane.store.origin import service
 from protoplane.store.schema import Storage
 from protoplane.store.session import Session
-from protoplane.store.statements import Statement, due, due_for_update, render
+from protoplane.store.statements import Statement, due, due_for_update
+from protoplane.store.trimming import server_micros
 
 PURGED_AT_ONCE = 100
 """Resources purged in one transaction, each with what is below it: on SQLite nobody else writes meanwhile."""
@@ -24,7 +24,6 @@ class Purge:
 
     def __init__(self, lifecycles: Iterable[SoftLifecycle], engine: Engine) -> None:
         self._engine = engine
-        self._now = render(Select(columns=(engine.dialect.now(),)), engine.database).sql  # Not ours: all processes must agree on it.
         self._kinds = [_Kind.of(lifecycle, engine) for lifecycle in lifecycles]
 
     def run(self, *, seconds_max: float) -> int:
@@ -32,8 +31,8 @@ class Purge:
         if not self._kinds:
             return 0
         deadline = Deadline.after(seconds_max)
-        (micros,) = self._engine.read(lambda session: session.rows(self._now), deadline)[0]
-        return sum(self._purge(kind, int(micros), deadline) for kind in self._kinds)
+        now_micros = server_micros(self._engine, deadline)
+        return sum(self._purge(kind, now_micros, deadline) for kind in self._kinds)
 
     def _purge(self, kind: _Kind, now_micros: int, deadline: Deadline) -> int:
         bind = self._engine.dialect.binder(Storage.TIME)
@@ -41,7 +40,7 @@ class Purge:
         values = {"until": until, "limit": PURGED_AT_ONCE}
         while True:
             keys = self._engine.read(lambda session: session.rows(kind.due.sql, kind.due.bound(values)), deadline)
-            gone += self._engine.write(lambda session, keys=keys: kind.erase(session, keys, until), deadline)  # type: ignore[misc]
+            gone += self._engine.write(lambda session, keys=keys: kind.erase(session, keys, until, now_micros), deadline)  # type: ignore[misc]
             if len(keys) < PURGED_AT_ONCE:
                 return gone
 
@@ -64,11 +63,13 @@ class _Kind:
         late_micros = 0 if table.purged else table.resource.purge_after_micros
         return cls(lifecycle, due(table, column.name, engine), due_for_update(table, column.name, engine), late_micros)
 
-    def erase(self, session: Session, keys: Sequence[Ids], until: object) -> int:
+    def erase(self, session: Session, keys: Sequence[Ids], until: object, now_micros: int) -> int:
         """Delete those that are due still."""
-        gone = 0
+        session.origin = service("housekeeping.purge", now_micros)
+        gone, read = 0, self.lifecycle.rows.sql.select_any_for_update
         for key in keys:
-            if session.row(self.still_due, (*key, until)) is not None:
-                self.lifecycle.hard.erase(session, key)
+            row = session.row(read, key) if session.row(self.still_due, (*key, until)) is not None else None
+            if row is not None:
+                self.lifecycle.hard.erase(session, key, row)
                 gone += 1
         return gone

@@ -11,6 +11,7 @@ import secrets
 from google.protobuf.message import Message
 
 from protoplane.base.errors import invalid_fields
+from protoplane.changes.log import ChangeKind
 from protoplane.method.rows import VERSION_BITS, Change, Ids, Item, Rows
 from protoplane.store.codec import etag_of
 from protoplane.store.session import Session
@@ -70,4 +71,5 @@ class SingletonRows(Rows):
             session.execute(self.sql.insert, self.codec.bind(row))
         except ParentMissing:  # It went meanwhile.
             raise self.not_found(ids) from None
+        self.log_rows(session, ChangeKind.CREATED, [(None, row)])
         return self.message(row)

@@ -19,6 +19,7 @@ from protoplane.base import config
 from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
 from protoplane.store.session import Session
+from tests.door.changes import check_log
 from tests.door.client import Door, Refused, importable
 from tests.door.custom import Later
 from tests.engines import Database, Engine
@@ -81,8 +82,8 @@ pb = Later(messages)
 
 
 @contextmanager
-def served(engine: Engine, folder: Path) -> Iterator[Archive]:
-    """The archive on an engine."""
+def served(engine: Engine, folder: Path, *, logged: bool = True) -> Iterator[Archive]:
+    """The archive on an engine; `logged`: nobody writes past the log, and so it must say in the end what the tables say."""
     messages()  # Before the server's own classes of that name take the package.
     database, bugs = engine.create_database(), list[BaseException]()
     settings = config.load(project(folder, database.url), Environment.DEV)
@@ -91,6 +92,8 @@ def served(engine: Engine, folder: Path) -> Iterator[Archive]:
         yield Archive(running, database, bugs)
     finally:
         running.stop()
+        if logged:
+            check_log(database, running.contract)
         database.drop()
 
 
@@ -110,11 +113,15 @@ Ran = list[tuple[str, tuple[object, ...]]]
 def recorded() -> Iterator[Ran]:
     """The statements that servers in this process run meanwhile, with what is bound; what health asks is left out."""
     ran: Ran = []
-    execute, rows = Session.execute, Session.rows
+    execute, execute_many, rows = Session.execute, Session.execute_many, Session.rows
 
     def noted_execute(self: Session, sql: str, params: Sequence[object] = ()) -> int:
         ran.append((sql, tuple(params)))
         return execute(self, sql, params)
+
+    def noted_many(self: Session, sql: str, rows: Sequence[Sequence[object]]) -> int:
+        ran.append((sql, ()))
+        return execute_many(self, sql, rows)
 
     def noted_rows(self: Session, sql: str, params: Sequence[object] = ()) -> Any:
         if sql != "SELECT 1":
@@ -123,5 +130,6 @@ def recorded() -> Iterator[Ran]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "execute", noted_execute)
+        patch.setattr(Session, "execute_many", noted_many)
         patch.setattr(Session, "rows", noted_rows)
         yield ran
