@@ -40,12 +40,13 @@ class ResourceOption:
 
 @dataclass(frozen=True, slots=True)
 class StorageOption:
-    """`protoplane.v1.storage`; `indexes` are the paths of each index and whether it is unique."""
+    """`protoplane.v1.storage`; `indexes` are the paths of each index and whether it is unique, `views` names and paths."""
 
     table: str = ""
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     id_source: IdSource = IdSource.EITHER
     id_pattern: str = ""
+    views: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class FieldOption:
     max_length: int = 0
     sensitive: bool = False
     column: str = ""
+    expand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class Annotations:
             indexes=tuple((tuple(index.fields), index.unique) for index in found.index),
             id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
             id_pattern=found.id.pattern,
+            views=tuple((view.name, tuple(view.fields)) for view in found.view),
         )
 
     def field(self, field: FieldDescriptor) -> FieldOption:
@@ -134,6 +137,7 @@ class Annotations:
             max_length=_max_length(said[self._field_rules]),
             sensitive=said[self._field].sensitive,
             column=said[self._field].column,
+            expand=said[self._field].expand,
         )
 
     def rule(self, method: MethodDescriptor) -> RuleOption | None:

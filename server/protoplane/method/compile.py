@@ -14,15 +14,18 @@ from google.protobuf.message import Message
 
 from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
+from protoplane.method.asked import compile_asked, compile_trim
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.custom import CustomMethod
+from protoplane.method.narrow import Reading, compile_readings
 from protoplane.method.read import compile_get, compile_list, first_page
 from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
 from protoplane.method.write import body_of, compile_batch_create, compile_create, compile_delete, compile_update, flag, has_special, text
 from protoplane.query.paging import PageTokens
+from protoplane.query.read_mask import Inside, resource_fields
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
 from protoplane.store.models import compile_models
@@ -53,7 +56,8 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
         standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
-    bind = _Binder(checks, engine, tokens, rows, stored)
+    inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
+    bind = _Binder(checks, engine, tokens, rows, stored, compile_readings(rows, engine, inside), inside)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
     return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())))
 
@@ -74,6 +78,8 @@ class _Binder:
     tokens: PageTokens
     rows: Mapping[str, Rows]
     stored: Mapping[type[Message], Stored]
+    readings: Mapping[str, Reading]
+    inside: Inside
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
         """One method with everything bound."""
@@ -95,6 +101,7 @@ class _Binder:
             replay=replay,
             validate_only=flag(method, "validate_only"),
             resources=self.stored,
+            trim=None if custom is None and method.kind in {MethodKind.GET, MethodKind.LIST} else compile_trim(method, self.inside),
             statements=self._statements(method, replay, own=custom is None or custom.around),
             code="" if custom is None else str(custom.place),
         )
@@ -127,9 +134,10 @@ class _Binder:
         rows = self.rows[method.resource.type]
         match method.kind:
             case MethodKind.GET:
-                return compile_get(rows)
+                return compile_get(rows, compile_asked(method, self.readings[method.resource.type], around=around))
             case MethodKind.LIST:
-                return compile_list(method, rows, self.tokens, self.engine)
+                asked = compile_asked(method, self.readings[method.resource.type], around=around)
+                return compile_list(method, rows, self.tokens, self.engine, asked)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_CREATE:

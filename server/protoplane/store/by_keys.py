@@ -21,7 +21,7 @@ from protoplane.store.tables import Table
 KEYS_MAX = 1_024
 """Keys in one statement; more are asked for in several."""
 
-STATEMENTS_KEPT_MAX = 64
+STATEMENTS_KEPT_MAX = 256
 """Statements kept per table: a shape for each size, set of columns and lock. Callers choose the columns, so they are bounded."""
 
 
@@ -69,7 +69,11 @@ class ByKeys:
         keys = [table.column(key.name) for key in table.keys]
         slots = [[AsIs(Slot(f"{at}.{i}")) for i in range(len(keys))] for at in range(size)]
         selected = [table.read(column) for column in columns]
-        if len(keys) == 1:
+        if size == 1:
+            select = Select([table.source], selected)
+            for key, slot in zip(keys, slots[0], strict=True):
+                select = select.where(key == slot)
+        elif len(keys) == 1:
             select = Select([table.source], selected).where(Expression(keys[0], "IN", EnclosedNodeList([row[0] for row in slots])))
         else:
             select = table.dialect.among(table.source, selected, keys, slots)
