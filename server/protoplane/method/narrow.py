@@ -125,8 +125,9 @@ class Reading:
     def of(self, paths: Sequence[str], source: str) -> Narrow | None:
         """What these paths read; None for everything that is stored. Raises Fault INVALID_FIELD_MASK."""
         key = (source, tuple(paths))
-        if key in self._kept:
-            return self._kept[key]
+        kept = self._kept.get(key, self)  # Itself is no value: None is one, and another thread may take an entry away meanwhile.
+        if not isinstance(kept, Reading):
+            return kept
         narrow = self.of_part(self._masks.read(paths, source), source)
         if sum(map(len, paths)) <= KEPT_CHARACTERS_MAX:
             with self._keeping:
