@@ -180,7 +180,9 @@ def test_aip_51_the_side_channel_twice_is_both(door: Door) -> None:
     assert text(door.GetPicture(name=P0, metadata=((SIDE_CHANNEL, "title"), (SIDE_CHANNEL, "year")))) == 'title: "Picture 0" year: 1900'
 
 
-@pytest.mark.parametrize("order", ["", "year", "create_time desc", "title, year desc"])
+@pytest.mark.parametrize(
+    "order", ["", "year", "create_time desc", "title, year desc", "artist.display_name", "artist.biography desc, year"]
+)
 def test_aip_51_pages_follow_each_other_whatever_is_shown(door: Door, order: str) -> None:
     """The columns that tell the place of a row are read, asked for or not."""
     wanted = [one.title for one in door.ListPictures(order_by=order, view=FULL).pictures]

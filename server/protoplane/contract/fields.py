@@ -107,6 +107,7 @@ class FieldReader:
             max_length=said.max_length,
             format=said.format,
             sensitive=sensitive or said.sensitive,
+            searchable=said.searchable,
             column=said.column,
             expand=said.expand,
             enum=value.enum_type if kind is Kind.ENUM else None,
