@@ -71,6 +71,7 @@ class ResourceReader:
             parent="",
             place=self._places.message(message),
             views=self._views(message, storage),
+            unlogged=storage.unlogged,
         )
 
     def _at(self, message: Descriptor, *inside: str) -> Place:
