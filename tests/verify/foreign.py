@@ -22,6 +22,7 @@ from protoplane.contract.pool import Pool, open_pool
 from protoplane.contract.report import Report
 from protoplane.contract.sources import compile_files
 from protoplane.edge.reflection import Index
+from tests.verify.sieve import Keep, UnknownFilterError, sieve
 
 PACKAGE = "attic.v1"
 PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX = 5, 50
@@ -85,8 +86,9 @@ class Attic:
         """Get."""
         name = self.parsed("name", request.name, word)
         if name not in self.rows and not self.has("not found is unknown"):
+            code = grpc.StatusCode.UNKNOWN if self.has("a Get of nothing is unknown") else grpc.StatusCode.NOT_FOUND
             inside = ' Traceback (most recent call last): File "attic.py", line 1' if self.has("errors show the inside") else ""
-            raise Refused(grpc.StatusCode.NOT_FOUND, f"'{name}' was not found.{inside}", name=name)
+            raise Refused(code, f"'{name}' was not found.{inside}", name=name)
         return self.found(name)
 
     def parent(self, request: Any, word: str) -> str:
@@ -211,7 +213,9 @@ class Attic:
         size = min(abs(request.page_size) or PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX)
         prefix, key = self.parent(request, word), self._order(request, word)
         depth = 3 if word == "thing" else 1
-        rows = sorted((row for name, row in self.rows.items() if name.startswith(prefix) and name.count("/") == depth), key=key)
+        keep = self._filter(request, word)
+        rows = [row for name, row in self.rows.items() if name.startswith(prefix) and name.count("/") == depth and keep(row)]
+        rows.sort(key=key)
         if self.has("the order is another each time") and rows and not request.order_by:
             turn = next(self._turns) % len(rows)
             rows = rows[turn:] + rows[:turn]
@@ -223,6 +227,17 @@ class Attic:
         response = contract().messages[f"{PACKAGE}.List{plural.capitalize()}Response"](next_page_token=token)
         getattr(response, plural).extend(page)
         return response
+
+    def _filter(self, request: Any, word: str) -> Keep:
+        fields = contract().messages[f"{PACKAGE}.{word.capitalize()}"].DESCRIPTOR.fields_by_name
+        if self.has("filters are ignored"):
+            return lambda _: True
+        try:
+            return sieve(getattr(request, "filter", "") or 'name != ""', fields, loose=self.has("OR binds looser than AND"))
+        except UnknownFilterError:
+            if self.has("bad filters find everything"):
+                return lambda _: True
+            raise invalid("filter", "is not understood") from None
 
     def _order(self, request: Any, word: str) -> Callable[[Any], Any]:
         text = request.order_by.strip()
@@ -244,23 +259,23 @@ class Attic:
 
     def _token(self, request: Any, last: Any, key: Callable[[Any], Any], offset: int) -> str:
         if self.has("tokens can be read"):
-            return base64.urlsafe_b64encode(f"after:{last.name}:{request.order_by}:{offset}".encode()).decode()
+            return base64.urlsafe_b64encode(f"after:{last.name}:{'|'.join(_asked(request))}:{offset}".encode()).decode()
         token = secrets.token_urlsafe(16)
-        self._tokens[token] = (request.order_by, getattr(request, "parent", ""), key(last), offset)
+        self._tokens[token] = (_asked(request), key(last), offset)
         return token
 
     def _start(self, request: Any, rows: list[Any], key: Callable[[Any], Any]) -> int:
         if not request.page_token:
             return 0
         if self.has("tokens can be read") and (found := _after(request.page_token)):
-            name, order_by = found
-            if order_by != request.order_by or not name.startswith(getattr(request, "parent", "")):
+            name, asked = found
+            if asked != "|".join(_asked(request)):
                 raise invalid("page_token", "belongs to another call")
             return next((at for at, row in enumerate(rows) if row.name == name), sum(row.name <= name for row in rows) - 1) + 1
         if request.page_token not in self._tokens:
             raise invalid("page_token", "is not one of ours")
-        order_by, parent, last, offset = self._tokens[request.page_token]
-        same = (order_by, parent) == (request.order_by, getattr(request, "parent", ""))
+        asked, last, offset = self._tokens[request.page_token]
+        same = asked == _asked(request)
         if not same and not self.has("tokens fit every call"):
             raise invalid("page_token", "belongs to another call")
         if self.has("pages are offsets") or self.has("the order is another each time") or not same:
@@ -268,12 +283,17 @@ class Attic:
         return sum(key(row) <= last for row in rows)
 
 
+def _asked(request: Any) -> tuple[str, ...]:
+    """What a page token belongs to."""
+    return request.order_by, getattr(request, "parent", ""), getattr(request, "filter", "")
+
+
 def _after(token: str) -> tuple[str, str] | None:
     try:
-        word, name, order_by, _ = base64.urlsafe_b64decode(token).decode().split(":")
+        word, name, asked, _ = base64.urlsafe_b64decode(token).decode().split(":")
     except ValueError:
         return None
-    return (name, order_by) if word == "after" else None
+    return (name, asked) if word == "after" else None
 
 
 def refuse(context: grpc.ServicerContext, refusal: Refused, flaws: frozenset[str]) -> None:
@@ -303,7 +323,7 @@ def handlers(attic: Attic) -> grpc.GenericRpcHandler:
     (service,) = contract().services(f"{PACKAGE}.Attic")
     found: dict[str, Any] = {}
     for method in service.methods:
-        verb, _, noun = re.split(r"(?<=[a-z])()(?=[A-Z])", method.name, maxsplit=1)
+        ((verb, noun),) = re.findall(r"^((?:Batch)?[A-Z][a-z]+)([A-Z].*)$", method.name)
         act, word = getattr(attic, {"List": "page"}.get(verb, verb.lower())), "box" if noun.startswith("Box") else "thing"
 
         def serve(request: Any, context: grpc.ServicerContext, act: Any = act, word: str = word) -> Any:
@@ -363,7 +383,9 @@ def serving(
     *flaws: str, attic: Attic | None = None, credentials: grpc.ServerCredentials | None = None, key: str = ""
 ) -> Iterator[tuple[str, Attic]]:
     """The attic at an address of its own; with `key`, for those who know it."""
-    kept = attic or Attic(frozenset(flaws))
+    from tests.verify.batches import Batching
+
+    kept = attic or Batching(frozenset(flaws))
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)], interceptors=[Locked(key)] if key else [])
     server.add_generic_rpc_handlers((handlers(kept), reflection()))
     address = "127.0.0.1:0"

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from tests.door.running import PROTOPLANE, environment
-from tests.verify.foreign import Attic, serving
+from tests.verify.batches import Batching
+from tests.verify.foreign import serving
 from tests.verify.test_foreign import verify
 
 SECONDS_MAX = 60.0
 
 
-class Halting(Attic):
+class Halting(Batching):
     """Says when so many rows were made."""
 
     def __init__(self, rows: int) -> None:
@@ -60,7 +61,7 @@ def test_a_limit_of_calls_ends_the_checks_and_leaves_nothing(tmp_path: Path) -> 
 
 
 def test_what_cannot_be_deleted_is_told(tmp_path: Path) -> None:
-    class Sticky(Attic):
+    class Sticky(Batching):
         """Deletes no box."""
 
         def delete(self, word: str, request: Any) -> Any:
@@ -87,7 +88,7 @@ def test_what_a_server_makes_though_it_was_only_asked_to_rehearse_is_taken_away(
 def test_calls_come_no_faster_than_asked(tmp_path: Path) -> None:
     came: list[float] = []
 
-    class Timed(Attic):
+    class Timed(Batching):
         """Notes when lists are asked for."""
 
         def page(self, word: str, request: Any) -> Any:

@@ -29,12 +29,12 @@ def _names(scene: Scene, rows: Sequence[Message]) -> list[str]:
 @check(45, aip=231, needs=(*NEEDS, Role.BATCH_GET))
 def batch_get_keeps_the_order(scene: Scene) -> None:
     """BatchGet answers in the order that was asked for."""
-    names = [scene.name(scene.new()) for _ in range(3)]
-    wanted = [names[2], names[0], names[1]]
-    found = scene.call(Role.BATCH_GET, names=wanted, **_parent(scene, Role.BATCH_GET))
-    expect_code(found, "OK")
-    got = _names(scene, getattr(found.response, scene.kind.rows_field(Role.BATCH_GET)))
-    expect(got == wanted, f"the answer has {got}", found)
+    names = sorted(scene.name(scene.new()) for _ in range(3))
+    for wanted in (names, names[::-1]):  # An order that the answers always have fits one of the two at most.
+        found = scene.call(Role.BATCH_GET, names=wanted, **_parent(scene, Role.BATCH_GET))
+        expect_code(found, "OK")
+        got = _names(scene, getattr(found.response, scene.kind.rows_field(Role.BATCH_GET)))
+        expect(got == wanted, f"the answer has {got}", found)
 
 
 @check(45, aip=231, needs=(*NEEDS, Role.BATCH_GET))
@@ -96,6 +96,8 @@ def batch_create_is_whole(scene: Scene) -> None:
     setattr(second, f"{scene.kind.word}_id", scene.name(taken).rpartition("/")[2])
     _sweep(scene, [first])
     found = scene.call(Role.BATCH_CREATE, requests=[first, second], **_parent(scene, Role.BATCH_CREATE))
+    if found.ok and scene.try_new(own_id=scene.name(taken).rpartition("/")[2], parent=getattr(second, "parent", None)).ok:
+        skip("a Create of what is there already goes well, too: no request could be made that fails")
     expect(not found.ok, "the batch went well, though one was there already", found)
     expect(not scene.get(scene.world.intended(scene.kind, first)).ok, "the other one was made", found)
 
@@ -156,7 +158,7 @@ def batch_delete_is_whole(scene: Scene) -> None:
     expect_code(scene.call(Role.BATCH_DELETE, **_deletion(scene, names), **parent), "OK")
     if not scene.kind.soft:
         for name in names:
-            expect_code(scene.get(name), "NOT_FOUND")
+            expect(not scene.get(name).ok, "it can still be read", scene.world.caller.latest[-1])
 
 
 @check(47, aip=235, needs=(Role.BATCH_DELETE,), writes=False)

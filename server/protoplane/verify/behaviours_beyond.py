@@ -109,7 +109,7 @@ def commits_are_whole(scene: Scene) -> None:
     expect_code(found, "OK")
     expect(scene.get(name).ok, "what was to be created is not there", found)
     if not scene.kind.soft:
-        expect_code(scene.get(scene.name(taken)), "NOT_FOUND")
+        expect(not scene.get(scene.name(taken)).ok, "what was to be deleted can still be read", found)
 
 
 @check(59, aip=0, needs=(Role.CREATE, Role.GET))

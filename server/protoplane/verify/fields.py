@@ -62,22 +62,24 @@ def two_values(scene: Scene, besides: str = "") -> tuple[FieldDescriptor, Any, A
     for each in scalars_of(scene, TEXT, *NUMBERS):
         if each.name == besides:
             continue
-        values = scene.world.proven(scene.kind, each.name, partial(_prove, scene, each))
+        if not scene.world.proven(scene.kind, each.name, partial(_prove, scene, each)):
+            continue
+        values = scene.world.maker.sorted_values(each, 2)  # New texts: a unique one may still be held by what was deleted.
         if values:
             return each, values[0], values[1]
     return skip(f"{scene.kind.title} has no {'other ' if besides else ''}text or number that can be changed to another value")
 
 
-def _prove(scene: Scene, each: FieldDescriptor) -> list[Any] | None:
-    """Two values that the server takes: it may have rules that nothing tells of."""
+def _prove(scene: Scene, each: FieldDescriptor) -> bool:
+    """Whether the server takes the values that are made for a field: it may have rules that nothing tells of."""
     scene.world.usable(scene.kind)
     try:
         values = scene.world.maker.sorted_values(each, 2)
         for value in values or ():
             scene.new(setting(each.name, value))
     except (NoValueError, NotApplicable):
-        return None
-    return values
+        return False
+    return bool(values)
 
 
 def outputs(scene: Scene) -> list[FieldDescriptor]:

@@ -97,7 +97,7 @@ class World:
     _shared: dict[str, str] = field(default_factory=dict)
     _unusable: dict[str, str] = field(default_factory=dict)
     _making: list[str] = field(default_factory=list)
-    _proven: dict[tuple[str, str], list[Any] | None] = field(default_factory=dict)
+    _proven: dict[tuple[str, str], bool] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
 
     @staticmethod
@@ -153,8 +153,8 @@ class World:
         """What is known of a kind by refusals."""
         return self._learned.setdefault(kind.type, Learned())
 
-    def proven(self, kind: Kind, field: str, prove: Callable[[], list[Any] | None]) -> list[Any] | None:
-        """Values of a field that the server takes; `prove` is asked once."""
+    def proven(self, kind: Kind, field: str, prove: Callable[[], bool]) -> bool:
+        """Whether the server takes the values that are made for a field; `prove` is asked once."""
         if (kind.type, field) not in self._proven:
             self._proven[kind.type, field] = prove()
         return self._proven[kind.type, field]
@@ -326,6 +326,8 @@ class World:
             if found.ok:
                 return found.response
             taken = found.code == "ALREADY_EXISTS" and "own_id" not in fields
+            if taken and change is None and found.violations:
+                self._learn(kind, found)  # Not the id, but another value that only one may have.
             if not taken and (change is not None or found.code != "INVALID_ARGUMENT" or not self._learn(kind, found)):
                 break
         assert found is not None
