@@ -111,6 +111,8 @@ class Field:
     format: str = ""
     """`google.api.field_info.format`, such as `UUID4`."""
     sensitive: bool = False
+    searchable: bool = False
+    """Whether bare words of a filter are looked for in it."""
     column: str = ""
     """Column name asked for; empty: by default."""
     enum: EnumDescriptor | None = None
@@ -217,6 +219,7 @@ class MethodKind(StrEnum):
     BATCH_CREATE = "batch_create"
     UPDATE = "update"
     DELETE = "delete"
+    AGGREGATE = "aggregate"
     CUSTOM = "custom"
 
 

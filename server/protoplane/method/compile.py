@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
+from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.custom import CustomMethod
@@ -22,6 +23,8 @@ from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
 from protoplane.method.write import body_of, compile_batch_create, compile_create, compile_delete, compile_update, flag, has_special, text
+from protoplane.query.filter import NO_FUNCTIONS
+from protoplane.query.functions import FilterFunction
 from protoplane.query.paging import PageTokens
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
@@ -42,7 +45,13 @@ class Compiled:
     """Every table it needs, Protoplane's own included."""
 
 
-def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, custom: Mapping[str, CustomMethod]) -> Compiled:
+def compile_methods(
+    contract: Contract,
+    engine: Engine,
+    tokens: PageTokens,
+    custom: Mapping[str, CustomMethod],
+    functions: Mapping[str, FilterFunction] = NO_FUNCTIONS,
+) -> Compiled:
     """Compile every method of a contract that has no findings."""
     tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
     checks = Checks(contract)
@@ -53,7 +62,7 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
         standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
-    bind = _Binder(checks, engine, tokens, rows, stored)
+    bind = _Binder(checks, engine, tokens, rows, stored, functions)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
     return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())))
 
@@ -74,13 +83,14 @@ class _Binder:
     tokens: PageTokens
     rows: Mapping[str, Rows]
     stored: Mapping[type[Message], Stored]
+    functions: Mapping[str, FilterFunction]
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
         """One method with everything bound."""
         standard = self._standard(method, around=custom is not None)
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
-        reads = method.kind in {MethodKind.GET, MethodKind.LIST} or (
+        reads = method.kind in {MethodKind.GET, MethodKind.LIST, MethodKind.AGGREGATE} or (
             method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
         )
         has_request_id = has_special(method, "request_id", Kind.STRING)
@@ -104,7 +114,7 @@ class _Binder:
         statements = self._own_statements(method) if own and method.resource is not None else ()
         return statements if replay is None else (replay.claim, *statements, replay.keep)
 
-    def _own_statements(self, method: Method) -> tuple[str, ...]:
+    def _own_statements(self, method: Method) -> tuple[str, ...]:  # noqa: PLR0911 - one return a kind.
         assert method.resource is not None
         rows = self.rows[method.resource.type]
         match method.kind:
@@ -118,6 +128,8 @@ class _Binder:
                 return (rows.sql.select_for_update, rows.sql.update_all)
             case MethodKind.DELETE:
                 return (rows.sql.delete,)
+            case MethodKind.AGGREGATE:
+                return (count_of_all(rows, self.engine),)
             case _:
                 return ()
 
@@ -129,7 +141,7 @@ class _Binder:
             case MethodKind.GET:
                 return compile_get(rows)
             case MethodKind.LIST:
-                return compile_list(method, rows, self.tokens, self.engine)
+                return compile_list(method, rows, self.tokens, self.engine, self.functions)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_CREATE:
@@ -138,6 +150,8 @@ class _Binder:
                 return compile_update(method, rows, around=around)
             case MethodKind.DELETE:
                 return compile_delete(method, rows)
+            case MethodKind.AGGREGATE:
+                return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
             case _:
                 assert_never(method.kind)
 
