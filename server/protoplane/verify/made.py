@@ -89,6 +89,7 @@ class Made:
         delete: Callable[[Kind, str], Exchange],
         children: Callable[[Kind, str], Iterator[tuple[Kind, str]]],
         *,
+        read: Callable[[Kind, str], bool],
         kept: Collection[str] = (),
     ) -> list[Left]:
         """Delete everything but what is in `kept`, the latest first; what stays is told. A second round takes what was in the way."""
@@ -97,7 +98,7 @@ class Made:
             left = []
             for name in reversed([name for name in self._kinds if name not in kept]):
                 kind = self._kinds[name]
-                why = self._take(kind, name, delete, children)
+                why = self._take(kind, name, delete, children, read)
                 if why:
                     left.append(Left(name, why, allowed=Role.DELETE not in kind.methods))
                 else:
@@ -112,13 +113,14 @@ class Made:
         name: str,
         delete: Callable[[Kind, str], Exchange],
         children: Callable[[Kind, str], Iterator[tuple[Kind, str]]],
+        read: Callable[[Kind, str], bool],
     ) -> str:
-        """Delete one; says why it stays, or nothing."""
+        """Delete one; says why it stays, or nothing. One that may never have been made is gone when it cannot be read."""
         found = delete(kind, name)
         if found.code in {"FAILED_PRECONDITION", "ABORTED", "INVALID_ARGUMENT"}:
             for other, child in children(kind, name):  # Below a parent of ours everything is ours.
                 delete(other, child)
                 self.forget(child)
             found = delete(kind, name)
-        gone = found.ok or found.code == "NOT_FOUND"
+        gone = found.ok or found.code == "NOT_FOUND" or (name in self._unsure and not read(kind, name))
         return "" if gone else f"{found.code}: {found.message}"

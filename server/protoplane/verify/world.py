@@ -378,12 +378,12 @@ class World:
 
     def tidy(self) -> None:
         """Delete what one check made: lists stay short, and others see little of it. What cannot be deleted now is tried again at the end."""
-        self.made.take_away(self._delete, self._children, kept=set(self._shared.values()))
+        self.made.take_away(self._delete, self._children, read=self._is_there, kept=set(self._shared.values()))
 
     def clean(self) -> list[Left]:
         """Delete everything that was made; what could not be is told."""
         self.caller.extend(CLEANING_SECONDS, CLEANING_CALLS)
-        left = self.made.take_away(self._delete, self._children)
+        left = self.made.take_away(self._delete, self._children, read=self._is_there)
         return [Left(one.name, one.why, one.allowed and self.permits.leftovers) for one in left]
 
     def _delete(self, kind: Kind, name: str) -> Exchange:
@@ -392,6 +392,10 @@ class World:
             return Exchange(next(iter(kind.methods.values())), None, "UNIMPLEMENTED", why, (), None, self.caller.pool)
         force = {"force": True} if kind.has(Role.DELETE, "force") else {}
         return self.caller.call(kind.methods[Role.DELETE], self.request(kind, Role.DELETE, name=name, **force))
+
+    def _is_there(self, kind: Kind, name: str) -> bool:
+        """Whether it can be read; True where nothing can be."""
+        return not kind.has(Role.GET) or self.caller.call(kind.methods[Role.GET], self.request(kind, Role.GET, name=name)).ok
 
     def _children(self, kind: Kind, name: str) -> Iterator[tuple[Kind, str]]:
         """What is below a resource."""
