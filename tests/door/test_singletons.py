@@ -132,3 +132,11 @@ def test_a_region_and_its_singleton_ending_at_once_leave_nothing(archive: Archiv
         if deleted == "OK":
             assert code_of(partial(keeper.GetClimate, name=f"{name}/climate")) == "NOT_FOUND"
     other.close()
+
+
+def test_aip_51_52_a_mask_reads_the_defaults_too(keeper: Door, region: str) -> None:
+    name = f"{region}/climate"
+    assert keeper.GetClimate(name=name, metadata=(("x-goog-fieldmask", "name,rain_days"),)) == pb.Climate(name=name)
+    keeper.UpdateClimate(climate=climate(region, summary="wet", rain_days=3))
+    assert keeper.GetClimate(name=name, metadata=(("x-goog-fieldmask", "rain_days"),)) == pb.Climate(rain_days=3)
+    assert code_of(lambda: keeper.GetClimate(name="regions/never-was/climate", metadata=(("x-goog-fieldmask", "name"),))) == "NOT_FOUND"

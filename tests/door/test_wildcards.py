@@ -183,3 +183,21 @@ def test_aip_24_skip_counts_rows_with_unset_sort_keys_too(keeper: Door, fresh_id
             token = keeper.ListFolders(page_size=size, **arguments).next_page_token
             found = keeper.ListFolders(page_size=3, skip=2, page_token=token, **arguments)
             assert [one.name for one in found.folders] == whole[size + 2 : size + 5], (order_by, size)
+
+
+def test_aip_25_26_51_masks_read_across_parents_and_leave_out_what_is_deleted(keeper: Door, region: str, fresh_id: str) -> None:
+    masked = (("x-goog-fieldmask", "streets.name,next_page_token"),)
+    page = keeper.ListStreets(parent=f"{region}/towns/-", page_size=3, metadata=masked)
+    then = keeper.ListStreets(parent=f"{region}/towns/-", page_size=3, page_token=page.next_page_token, metadata=masked)
+    found = [one.name for one in (*page.streets, *then.streets)]
+    assert found == pages(keeper.ListStreets, "streets", parent=f"{region}/towns/-")[:6]
+    assert all(one == pb.Street(name=one.name) for one in page.streets)
+    folder = keeper.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
+    for note in ("a", "b"):
+        keeper.CreateNote(parent=folder, note_id=note, note=pb.Note(rank=1))
+    keeper.DeleteNote(name=f"{folder}/notes/a")
+    assert list(keeper.ListNotes(parent=folder, metadata=(("x-goog-fieldmask", "notes.rank"),)).notes) == [pb.Note(rank=1)]
+    house = keeper.CreateHouse(parent=f"{region}/towns/t1", house_id=f"h-{fresh_id}", house=pb.House(owner="Emma"))
+    assert keeper.GetHouse(name=f"regions/-/towns/-/houses/h-{fresh_id}", metadata=(("x-goog-fieldmask", "name"),)) == pb.House(
+        name=house.name
+    )

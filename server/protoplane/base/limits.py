@@ -56,6 +56,9 @@ MASK_PATHS_MAX = 256
 MASK_PATH_CHARACTERS_MAX = 1_024
 """Length of one path of a field mask: room for a map key of some length."""
 
+EXPANDED_ROWS_MAX = 1_000
+"""Different resources that one expansion of one answer may name; each expansion is one statement."""
+
 PAGE_TOKEN_BYTES_MAX = 65_536
 """Length of a page token; ours are far below unless the sort keys are long strings."""
 

@@ -41,7 +41,7 @@ class ResourceOption:
 
 @dataclass(frozen=True, slots=True)
 class StorageOption:
-    """`protoplane.v1.storage`; `indexes` are the paths of each index and whether it is unique."""
+    """`protoplane.v1.storage`; `indexes` are the paths of each index and whether it is unique, `views` names and paths."""
 
     table: str = ""
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
@@ -54,6 +54,7 @@ class StorageOption:
     """Whether the last id is unique whatever the parent."""
     purge_after_micros: int | None = None
     """How long deleted ones are kept; None when it does not say."""
+    views: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unlogged: bool = False
 
 
@@ -69,6 +70,7 @@ class FieldOption:
     sensitive: bool = False
     searchable: bool = False
     column: str = ""
+    expand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class Annotations:
             id_integer=found.id.integer,
             id_unique=found.id.unique_across_parents,
             purge_after_micros=_micros(found.purge_after) if found.HasField("purge_after") else None,
+            views=tuple((view.name, tuple(view.fields)) for view in found.view),
             unlogged=found.unlogged,
         )
 
@@ -154,6 +157,7 @@ class Annotations:
             sensitive=said[self._field].sensitive,
             searchable=said[self._field].searchable,
             column=said[self._field].column,
+            expand=said[self._field].expand,
         )
 
     def rule(self, method: MethodDescriptor) -> RuleOption | None:

@@ -16,10 +16,12 @@ from protoplane.changes.log import log_of
 from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
 from protoplane.method.aggregate import compile_aggregate, count_of_all
+from protoplane.method.asked import compile_asked, compile_trim
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.custom import CustomMethod
 from protoplane.method.lifecycle import SoftLifecycle, join_lifecycles
+from protoplane.method.narrow import Reading, compile_readings
 from protoplane.method.purge import Purge
 from protoplane.method.read import compile_get, compile_list, first_page
 from protoplane.method.replay import Replay
@@ -40,6 +42,7 @@ from protoplane.method.write import (
 from protoplane.query.filter import NO_FUNCTIONS
 from protoplane.query.functions import FilterFunction
 from protoplane.query.paging import PageTokens
+from protoplane.query.read_mask import Inside, resource_fields
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
 from protoplane.store.models import compile_models
@@ -80,7 +83,8 @@ def compile_methods(
         standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
-    bind = _Binder(checks, engine, tokens, rows, kept, stored, functions)
+    inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
+    bind = _Binder(checks, engine, tokens, rows, kept, stored, compile_readings(rows, engine, inside), inside, functions)
     served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
     return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
 
@@ -110,6 +114,8 @@ class _Binder:
     rows: Mapping[str, Rows]
     kept: Mapping[str, SoftLifecycle]
     stored: Mapping[type[Message], Stored]
+    readings: Mapping[str, Reading]
+    inside: Inside
     functions: Mapping[str, FilterFunction]
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
@@ -133,6 +139,7 @@ class _Binder:
             validate_only=flag(method, "validate_only"),
             repeated_id=text(method, "request_id"),
             resources=self.stored,
+            trim=None if custom is None and method.kind in {MethodKind.GET, MethodKind.LIST} else compile_trim(method, self.inside),
             statements=self._statements(method, replay, own=custom is None or custom.around),
             code="" if custom is None else str(custom.place),
         )
@@ -171,9 +178,10 @@ class _Binder:
         rows = self.rows[method.resource.type]
         match method.kind:
             case MethodKind.GET:
-                return compile_get(rows)
+                return compile_get(rows, compile_asked(method, self.readings[method.resource.type], around=around))
             case MethodKind.LIST:
-                return compile_list(method, rows, self.tokens, self.engine, self.functions)
+                asked = compile_asked(method, self.readings[method.resource.type], around=around)
+                return compile_list(method, rows, self.tokens, self.engine, asked, self.functions)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_CREATE:

@@ -136,6 +136,11 @@ class Rows:
             raise self.not_found(ids)
         return found
 
+    def default(self, session: Session, ids: Ids) -> Row | None:
+        """What is there without a row: nothing, but for singletons."""
+        del session, ids
+        return None
+
     def exists(self, session: Session, ids: Ids) -> bool:
         """Whether the resource is there."""
         return session.row(self.sql.exists, ids) is not None

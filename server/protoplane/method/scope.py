@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from google.protobuf.message import Message
-
 from protoplane.contract.model import Kind, Method
 from protoplane.contract.names import ANY
-from protoplane.method.call import Call
+from protoplane.method.narrow import Narrow
 from protoplane.method.rows import Ids, Rows
-from protoplane.method.served import Handler
 from protoplane.method.write import has_special
 from protoplane.query.order import Order, OrderCompiler
 from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing
+from protoplane.store.session import Session
 
 SCOPES_KEPT_MAX = 16
 """Sets of parents' ids that may be left open, kept compiled for a List: there are 8 in all three levels deep."""
@@ -31,6 +29,11 @@ class Scope:
     """By the request: with or without what is deleted."""
     order: Callable[[str], Order]
     """By the text of an order_by. Rows of several parents are in the order of all parents that are not given."""
+
+    def showing(self, request: Any, narrow: Narrow | None, order: Order) -> Listing:
+        """The listing that a request asks for, of the columns that its mask reads."""
+        listing = self.listing(request)
+        return listing if narrow is None else listing.showing(narrow.columns, order)
 
 
 ScopeOf: TypeAlias = Callable[[Ids], Scope]
@@ -70,16 +73,19 @@ def shows_deleted(method: Method) -> bool:
     return method.resource is not None and method.resource.soft and has_special(method, "show_deleted", Kind.BOOL)
 
 
-def compile_get_anywhere(rows: Rows, get: Handler) -> Handler:
-    """A Get that also finds a resource below any parent: its last id is unique, which an index sees to."""
+def locate_anywhere(rows: Rows) -> Callable[[Session, str], Ids]:
+    """The ids in the name of a resource, also below any parent: its last id is unique, which an index sees to.
 
-    def get_anywhere(call: Call, request: Any) -> Message:
-        ids = rows.pattern.parse_anywhere(request.name)
+    The function raises Fault INVALID_NAME and RESOURCE_NOT_FOUND.
+    """
+
+    def locate(session: Session, name: str) -> Ids:
+        ids = rows.pattern.parse_anywhere(name)
         if ids is None or ANY not in ids:
-            return get(call, request)
-        row = call.session.row(rows.sql.select_by_id, ids[-1:])
-        if row is None or any(asked not in (ANY, there) for asked, there in zip(ids, row, strict=False)):
+            return rows.locate(name, "name")
+        found = session.row(rows.sql.select_key_by_id, ids[-1:])
+        if found is None or any(asked not in (ANY, there) for asked, there in zip(ids, found, strict=True)):
             raise rows.not_found(ids)
-        return rows.message(row)
+        return tuple(found)
 
-    return get_anywhere
+    return locate

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from protoplane.base.errors import invalid_fields
 from protoplane.changes.log import ChangeKind
 from protoplane.method.rows import VERSION_BITS, Change, Ids, Item, Rows
-from protoplane.store.codec import etag_of
+from protoplane.store.codec import Row, etag_of
 from protoplane.store.session import Session
 from protoplane.store.trouble import Duplicate, ParentMissing
 
@@ -32,6 +32,10 @@ class SingletonRows(Rows):
     def exists(self, session: Session, ids: Ids) -> bool:
         """See Rows."""
         return super().exists(session, ids) or self.parent_exists(session, ids)
+
+    def default(self, session: Session, ids: Ids) -> Row | None:
+        """See Rows."""
+        return self.codec.row(self.unwritten(ids), ids, UNWRITTEN) if self.parent_exists(session, ids) else None
 
     def unwritten(self, ids: Ids) -> Message:
         """The resource before anything was written."""

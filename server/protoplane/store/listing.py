@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Any, TypeVar
 
 from peewee import SQL, Alias, AsIs, Node, NodeList, Select, fn
@@ -18,6 +19,7 @@ from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.joins import join
+from protoplane.store.schema import ColumnShape
 from protoplane.store.session import Session
 from protoplane.store.statements import Statement, is_null, render
 from protoplane.store.tables import Table
@@ -37,15 +39,26 @@ class Listing:
     def __init__(self, table: Table, engine: Engine, *, parents: Sequence[int], alive: bool = True) -> None:
         self.table, self.database, self.parents = table, engine.database, tuple(parents)
         self._hidden_by = table.deleted.name if alive and table.deleted is not None else ""
-        self._pages: dict[tuple[str, str, str], Statement] = {}
+        self._pages: dict[tuple[str, str, str, str], Statement] = {}
         self._counts: dict[str, Statement] = {}
-        self._everything = [Alias(table.read(column), column.name) for column in table.columns]
-        self._position = {column.name: i for i, column in enumerate(table.columns)}
+        self._show(table.columns)
+
+    def showing(self, columns: Sequence[ColumnShape], order: Order) -> Listing:
+        """The same pages, of these columns alone, and of those that tell the place of a row in the order. It shares the statements."""
+        sorted_by = dict.fromkeys(self.table.column_of(key) for key in order.keys if not key.columns.prefix)
+        narrowed = copy(self)
+        narrowed._show((*columns, *(column for column in sorted_by if column not in columns)))  # noqa: SLF001 - itself, anew.
+        return narrowed
+
+    def _show(self, columns: Sequence[ColumnShape]) -> None:
+        self._columns = columns
+        self._position = {column.name: i for i, column in enumerate(columns)}
+        self._shown = ",".join(self._position)
 
     def page(
         self, session: Session, parent: Sequence[Id], predicate: Predicate | None, order: Order, after: After | None, limit: int
     ) -> Sequence[Row]:
-        """At most `limit` rows, all columns in the table's order."""
+        """At most `limit` rows: all columns in the table's order, or those that are shown."""
         statement = self.statement(predicate, order, after)
         values: dict[str, object] = {"limit": limit, **parent_values(parent)}
         if predicate:
@@ -70,12 +83,13 @@ class Listing:
 
     def statement(self, predicate: Predicate | None, order: Order, after: After | None) -> Statement:
         """The statement of a page of this shape, made at the first one."""
-        key = (predicate.shape if predicate else "", order.shape, after.shape if after else "")
+        key = (predicate.shape if predicate else "", order.shape, after.shape if after else "", self._shown)
         statement = self._pages.get(key)
         if statement is None:
             paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
             by_key = bool(self._hidden_by) and order.by_name and predicate is None
-            select = self._select([*self._everything, *self._reached(order)], predicate, order, by_key=by_key)
+            shown = [Alias(self.table.read(column), column.name) for column in self._columns]
+            select = self._select([*shown, *self._reached(order)], predicate, order, by_key=by_key)
             select = self.restricted(select, predicate, paged, by_key=by_key)
             statement = keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
         return statement
@@ -94,7 +108,7 @@ class Listing:
         """The place of a row in an order: what the page after it starts behind."""
         if not order.views:
             return tuple(self._value(key, row) for key in order.keys)
-        reached = iter(row[len(self._everything) :])
+        reached = iter(row[len(self._columns) :])
         return tuple(next(reached) if key.columns.prefix else self._value(key, row) for key in order.keys)
 
     def _reached(self, order: Order) -> list[Node]:

@@ -156,11 +156,12 @@ class TableStatements:
         if table.deleted is not None:
             alive = by_key.where(is_null(table.column(table.deleted.name)))
             self.select_for_update = table.dialect.for_update(render(alive, database).sql)
-        self.select_by_id = ""
-        """One row, all columns, by its last id alone, where that is unique."""
+        self.select_key_by_id = ""
+        """The key of one row by its last id alone, where that is unique."""
         if table.resource.id.unique:
             last = _matches(table.source, shape.primary_key[-1:])
-            self.select_by_id = render(table.source.select(*everything).where(last), database).sql
+            keys = [table.column(key.name) for key in table.keys]
+            self.select_key_by_id = render(table.source.select(*keys).where(last), database).sql
         self.insert = insert(shape, [column.name for column in table.columns], database)
         """All columns, in order."""
         self.delete = render(table.source.delete().where(_key(table.source, shape)), database).sql
