@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protoplane.cli.boilerplate import METHODS
+from protoplane.cli.boilerplate import MANY, METHODS
 from protoplane.cli.scaffold import CannotScaffold, Wish, scaffold
 from protoplane.cli.source import UnreadableProto, read_proto
 from protoplane.cli.words import plural_of, pluralised
@@ -80,7 +80,7 @@ def test_any_part_of_it_is_completed_without_touching_a_line(methods: set[str], 
     names = [message.name for message in file.all("message")]
     assert len(names) == len(set(names))
     (service,) = file.all("service")
-    assert sorted(rpc.name for rpc in service.inner) == sorted(f"{m}{'Books' if m in ('List', 'BatchCreate') else 'Book'}" for m in METHODS)
+    assert sorted(rpc.name for rpc in service.inner) == sorted(f"{m}{'Books' if m in MANY else 'Book'}" for m in METHODS)
 
 
 def test_methods_and_messages_of_ones_own_stay_as_they_are(tmp_path: Path) -> None:

@@ -12,10 +12,14 @@ PAGE_ROWS_MAX = 1_000
 """Larger page sizes are lowered to this (AIP-158): a page of 1,000 costs about 3 ms."""
 
 PAGE_BYTES_MAX = 3 * 1024 * 1024
-"""A page ends early rather than grow beyond this: gRPC clients take messages of 4 MiB unless told otherwise."""
+"""A page ends early rather than grow beyond this, and a batch or commit whose answer would is refused: gRPC clients take messages of
+4 MiB unless told otherwise."""
 
 BATCH_ITEMS_MAX = 1_000
 """Items in one batch call; more is INVALID_ARGUMENT."""
+
+COMMIT_WRITES_MAX = 500
+"""Writes in one commit: each is a few statements of its own, and other transactions wait for the rows meanwhile."""
 
 FILTER_BYTES_MAX = 8_192
 """Length of a filter in UTF-8."""

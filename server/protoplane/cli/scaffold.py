@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from protoplane.cli import boilerplate
-from protoplane.cli.boilerplate import METHODS, Noun
+from protoplane.cli.boilerplate import MANY, METHODS, Noun
 from protoplane.cli.project import failure, project_option, proto_roots
 from protoplane.cli.source import Declaration, Insertion, ProtoText, UnreadableProto, insert, line_end, read_proto
 from protoplane.cli.words import pluralised
@@ -151,10 +151,14 @@ def _missing_messages(file: ProtoText, noun: Noun, wish: Wish, elsewhere: frozen
 def _messages_of_method(method: str, noun: Noun) -> tuple[str, ...]:
     plural = noun.plural_name
     match method:
-        case "List":
-            return f"List{plural}Request", f"List{plural}Response"
+        case "List" | "BatchGet":
+            return f"{method}{plural}Request", f"{method}{plural}Response"
         case "BatchCreate":
             return f"BatchCreate{plural}Request", f"BatchCreate{plural}Response", f"Create{noun.name}Request"
+        case "BatchUpdate":
+            return f"BatchUpdate{plural}Request", f"BatchUpdate{plural}Response", f"Update{noun.name}Request"
+        case "BatchDelete":
+            return (f"BatchDelete{plural}Request",)
         case _:
             return (f"{method}{noun.name}Request",)
 
@@ -163,7 +167,7 @@ def _methods(file: ProtoText, noun: Noun, wish: Wish) -> list[Insertion]:
     """The missing methods, behind the last one of the service; a whole service before the first message if there is none."""
     services = list(file.all("service"))
     there = {rpc.name for service in services for rpc in service.inner if rpc.keyword == "rpc"}
-    wanted = {f"{method}{noun.plural_name if method in ('List', 'BatchCreate') else noun.name}" for method in wish.methods}
+    wanted = {f"{method}{noun.plural_name if method in MANY else noun.name}" for method in wish.methods}
     texts = {name: text for name, text in boilerplate.methods_of(noun, http=wish.http).items() if name in wanted - there}
     if not texts:
         return []

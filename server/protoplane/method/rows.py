@@ -157,7 +157,7 @@ class Rows:
                 with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
                     session.execute_many(self.sql.insert, [self.codec.bind(row) for row in rows])
         except Duplicate as duplicate:
-            raise self._taken(session, items, duplicate) from None
+            raise self.taken(session, items, duplicate) from None
         except ParentMissing:
             parents = dict.fromkeys(item.ids[:-1] for item in items)
             raise self.parent_not_found(next((ids for ids in parents if not self.parent_exists(session, ids)), items[0].ids[:-1])) from None
@@ -172,6 +172,21 @@ class Rows:
         row = session.row(self.sql.select_for_update, ids)
         if row is None:
             raise self.not_found(ids)
+        changed = self.merged(row, ids, change, now_micros)
+        if changed is row:
+            return self.message(row)
+        positions = tuple(i for i, (old, new) in enumerate(zip(row, changed, strict=True)) if old != new)
+        update = self.sql.update(positions)
+        try:
+            count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, row[self._version_at]))
+        except Duplicate as duplicate:
+            raise self.taken(session, [Item(ids, self.message(changed), change.path)], duplicate) from None
+        if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
+            raise Fault(Reason.CONCURRENT_WRITE)
+        return self.message(changed)
+
+    def merged(self, row: Row, ids: Ids, change: Change, now_micros: int) -> Row:
+        """What a change makes of a row; the very same row when it changes nothing. Raises Fault ETAG_MISMATCH, INVALID_FIELDS."""
         version: int = row[self._version_at]
         self.check_etag(change.given, version, ids)
         stored = self._new()
@@ -180,21 +195,11 @@ class Rows:
         violations = self.checks.on_update(stored, change.mask, change.path)
         if violations:
             raise invalid_fields(violations)
-        unchanged = self.codec.row(stored, ids, version)
-        if unchanged == tuple(row):
-            return self.message(row)
+        if self.codec.row(stored, ids, version) == tuple(row):
+            return row
         if self._updated is not None:
             set_time(stored, self._updated.name, now_micros)
-        changed = self.codec.row(stored, ids, version + 1)
-        positions = tuple(i for i, (old, new) in enumerate(zip(row, changed, strict=True)) if old != new)
-        update = self.sql.update(positions)
-        try:
-            count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, version))
-        except Duplicate as duplicate:
-            raise self._taken(session, [Item(ids, stored, change.path)], duplicate) from None
-        if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
-            raise Fault(Reason.CONCURRENT_WRITE)
-        return self.message(changed)
+        return self.codec.row(stored, ids, version + 1)
 
     def remove(self, session: Session, ids: Ids, etag: str) -> None:
         """Delete a resource. Raises Fault RESOURCE_NOT_FOUND, ETAG_MISMATCH, RESOURCE_HAS_CHILDREN."""
@@ -233,7 +238,7 @@ class Rows:
         if self._uid is not None:
             setattr(item.message, self._uid.name, str(uuid.uuid4()))
 
-    def _taken(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
+    def taken(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
         """The refusal for a name, or for values that must be unique, which another resource has."""
         indexes = zip(self.resource.indexes, self.table.shape.indexes, strict=True)
         paths = next((rule.paths for rule, index in indexes if index.name == duplicate.index), ())

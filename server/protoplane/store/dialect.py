@@ -17,6 +17,7 @@ from peewee import SQL, Entity, Node, NodeList, PeeweeException, Select, fn
 
 from protoplane.base import limits
 from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
+from protoplane.store.keylist import ROWS, KeyList, ServerKeyList, SqliteKeyList
 from protoplane.store.plans import MARIADB, MYSQL, SQLITE, Plans
 from protoplane.store.schema import Storage
 from protoplane.store.trouble import MYSQL_ERRORS, SQLITE_ERRORS, Trouble
@@ -79,6 +80,8 @@ class Dialect(ABC):
     """Its DDL."""
     plans: Plans
     """How it explains a statement."""
+    key_list: KeyList
+    """How it is told of many keys at once."""
     uint64_max: int
     """Largest value of Storage.UINT64."""
     merges_ranges: bool = True
@@ -172,6 +175,7 @@ class Sqlite(Dialect):
         self.version = version
         self.durable = durable
         self.definitions = SqliteDefinitions()
+        self.key_list = SqliteKeyList()
 
     def session(self) -> Sequence[str]:
         """WAL outlives the connection, the rest does not."""
@@ -273,6 +277,12 @@ class MySQLFamily(Dialect):
     uint64_max = 2**64 - 1
     collation: str
     product: str
+    row_lock: str = "FOR UPDATE"
+    """Locks the rows of `keylist.ROWS`."""
+    row_share: str = "LOCK IN SHARE MODE"
+    """Locks them against writers alone."""
+    row_constructor: str = ""
+    """What stands before each row of VALUES."""
     read_only: str = "transaction_read_only"
     """The session variable that says whether transactions may write."""
     version_min: tuple[int, ...]
@@ -284,6 +294,7 @@ class MySQLFamily(Dialect):
         self.definitions = self.server_definitions(self.collation)
         self.exact = f"CHARACTER SET utf8mb4 COLLATE {self.collation}"
         """Of every text: binary comparison, no padding."""
+        self.key_list = ServerKeyList(self.exact, lock=self.row_lock, share=self.row_share, row=self.row_constructor)
 
     @abstractmethod
     def own_settings(self) -> Mapping[str, str]:
@@ -443,6 +454,9 @@ class MySQL(MySQLFamily):
     product = "MySQL"
     server_definitions = MySQLDefinitions
     collation = "utf8mb4_0900_bin"
+    row_lock = f"FOR UPDATE OF {ROWS}"  # It refuses to lock the list.
+    row_share = f"FOR SHARE OF {ROWS}"
+    row_constructor = "ROW"
     version_min = (8, 0, 31)
 
     def own_settings(self) -> Mapping[str, str]:

@@ -1,0 +1,130 @@
+"""The rows of one resource, many at once: what batches and commits share, over `rows`, which says what one row means.
+
+Rows are locked in the order of their keys before anything is written, so that no two batches wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from protoplane.base import limits
+from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
+from protoplane.method.rows import Change, Ids, Item, Rows, same_etag
+from protoplane.store.codec import Row
+from protoplane.store.keyed import KeyedRows, RowChange
+from protoplane.store.session import Session
+from protoplane.store.trouble import Duplicate, HasChildren
+
+FIRST_ROWS = 100
+"""Of rows that may be large: as many are read first, so that a batch of huge ones is refused before it is in memory whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A resource to be deleted."""
+
+    ids: Ids
+    etag: str
+    lenient: bool
+    """Whether it is no error if it is not there."""
+
+
+class ManyRows:
+    """Reads and writes of many rows of one resource, each inside the transaction of the session given. All or nothing."""
+
+    def __init__(self, rows: Rows, keyed: KeyedRows) -> None:
+        self.rows, self.keyed = rows, keyed
+        row_bytes = rows.table.row_bytes_max
+        self._measured = row_bytes is None or row_bytes * limits.BATCH_ITEMS_MAX > limits.PAGE_BYTES_MAX
+
+    def find(self, session: Session, wanted: Sequence[Ids]) -> list[Message]:
+        """The resources, in the order wanted. Raises Fault RESOURCE_NOT_FOUND for the first that is not there, ANSWER_TOO_LARGE."""
+        found = self._pieces(session, self.keyed.read, wanted)
+        self._require(wanted, found)
+        return [self.rows.message(found[ids]) for ids in wanted]
+
+    def lock(self, session: Session, wanted: Sequence[Ids]) -> dict[Ids, Row]:
+        """The rows that are there, locked, to be given to `change`. Raises Fault ANSWER_TOO_LARGE."""
+        return self._pieces(session, self.keyed.read_for_update, wanted)
+
+    def change(self, session: Session, found: Mapping[Ids, Row], changes: Sequence[tuple[Ids, Change]], now_micros: int) -> list[Message]:
+        """Write changes of different resources whose rows were locked; gives these as stored, in the order of the changes.
+
+        Raises what `Rows.change` does: RESOURCE_NOT_FOUND and ETAG_MISMATCH for the first, INVALID_FIELDS for all of them together.
+        """
+        self._require([ids for ids, _ in changes], found)
+        rows: list[Row] = []
+        violations: list[Violation] = []
+        for ids, change in changes:
+            try:
+                rows.append(self.rows.merged(found[ids], ids, change, now_micros))
+            except Fault as fault:
+                if fault.reason != Reason.INVALID_FIELDS:
+                    raise
+                violations += fault.violations
+        if violations:
+            raise invalid_fields(violations)
+        pairs = zip(rows, (found[ids] for ids, _ in changes), strict=True)
+        changed = [RowChange(tuple(before), after) for after, before in pairs if after is not before]
+        if not changed:
+            return [self.rows.message(row) for row in rows]
+        try:
+            with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
+                if self.keyed.update(session, changed, self.rows.codec.bind) != len(changed):
+                    raise Fault(Reason.CONCURRENT_WRITE)  # Not while rows are locked, or the database is this transaction's alone.
+        except Duplicate as duplicate:
+            items = [Item(ids, change.given, change.path) for ids, change in changes]
+            raise self.rows.taken(session, items, duplicate) from None
+        return [self.rows.message(row) for row in rows]
+
+    def remove(self, session: Session, removals: Sequence[Removal]) -> None:
+        """Delete different resources. Raises what `Rows.remove` does, for the first that it is true of."""
+        versions = self.keyed.versions(session, [removal.ids for removal in removals])
+        for removal in removals:
+            version = versions.get(removal.ids)
+            if version is None and not removal.lenient:
+                raise self.rows.not_found(removal.ids)
+            if version is not None and removal.etag and not same_etag(removal.etag, version):
+                raise Fault(Reason.ETAG_MISMATCH, name=self.rows.pattern.format(removal.ids))
+        there = [removal.ids for removal in removals if removal.ids in versions]
+        try:
+            with session.savepoint():
+                self.keyed.remove(session, there)
+        except HasChildren:
+            self._name_parent(session, there)
+
+    def _name_parent(self, session: Session, there: Sequence[Ids]) -> None:
+        """Raise RESOURCE_HAS_CHILDREN for the first that has any: the engine does not say which of many rows it was."""
+        with session.savepoint():
+            for ids in there:
+                self.rows.remove(session, ids, "")
+        raise Fault(Reason.CONCURRENT_WRITE)  # The children were deleted in between.
+
+    def _require(self, wanted: Sequence[Ids], found: Collection[Ids]) -> None:
+        for ids in wanted:
+            if ids not in found:
+                raise self.rows.not_found(ids)
+
+    def _pieces(self, session: Session, read: Callable[[Session, Sequence[Ids]], dict[Ids, Row]], wanted: Sequence[Ids]) -> dict[Ids, Row]:
+        keys = sorted(set(wanted))
+        if not self._measured or len(keys) <= FIRST_ROWS:
+            return read(session, keys)
+        found = read(session, keys[:FIRST_ROWS])
+        if sum(len(cell) for row in found.values() for cell in row if isinstance(cell, str | bytes)) > limits.PAGE_BYTES_MAX:
+            raise too_large()
+        return found | read(session, keys[FIRST_ROWS:])
+
+
+def too_large() -> Fault:
+    """The refusal of an answer that clients could not take."""
+    return Fault(Reason.ANSWER_TOO_LARGE, bytesMax=str(limits.PAGE_BYTES_MAX))
+
+
+def bounded(response: Message, items: int) -> Message:
+    """An answer of so many resources, if clients can take it; one alone always has room. Raises Fault ANSWER_TOO_LARGE."""
+    if items > 1 and response.ByteSize() > limits.PAGE_BYTES_MAX:
+        raise too_large()
+    return response
