@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import protoplane
 from google.rpc import error_details_pb2, status_pb2
 
 CALL_SECONDS_MAX = 20.0
@@ -83,8 +84,9 @@ class Door:
 
 @contextmanager
 def importable(folder: Path) -> Iterator[Callable[[str], Any]]:
-    """Import generated modules from a folder."""
+    """Import generated modules from a folder, as if it had been installed before anything was imported."""
     sys.path.insert(0, str(folder))
+    protoplane.__path__.append(str(folder / "protoplane"))  # Where modules of ours are that a client package brings.
     try:
         yield importlib.import_module
     finally:

@@ -337,10 +337,10 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
         (f"List{plural}", f"Lists {many}.", f"List{plural}Response", "list", parent.rstrip(",")),
         (f"Create{name}", f"Creates {with_article(one)}.", noun.message, "create", create),
         (f"BatchCreate{plural}", f"Creates {many}: all of them or none.", f"BatchCreate{plural}Response", "create", ""),
-        (f"BatchUpdate{plural}", f"Updates {many}: all of them or none.", f"BatchUpdate{plural}Response", "update", ""),
-        (f"BatchDelete{plural}", f"Deletes {many}: all of them or none.", "google.protobuf.Empty", "delete", ""),
         (f"Update{name}", f"Updates {with_article(one)}.", noun.message, "update", f"{field},update_mask"),
+        (f"BatchUpdate{plural}", f"Updates {many}: all of them or none.", f"BatchUpdate{plural}Response", "update", ""),
         (f"Delete{name}", f"Deletes {with_article(one)}.", "google.protobuf.Empty", "delete", "name"),
+        (f"BatchDelete{plural}", f"Deletes {many}: all of them or none.", "google.protobuf.Empty", "delete", ""),
     )
     return {method: rpc(method, *rest) for method, *rest in wanted}
 

@@ -17,9 +17,12 @@ from protoplane.contract.model import Contract, MessageClass
 OURS = ("protoplane/", "buf/")
 """Import paths that a client must not need."""
 
+SHIPPED = "protoplane/commit/"
+"""Of these what a client does need: messages of ours that methods of a contract take and return."""
+
 
 class CannotStrip(ValueError):
-    """The contract uses a type of ours, not only options: a client would need it."""
+    """The contract uses a type of ours that does not go to clients, not only options."""
 
 
 def stripped(contract: Contract) -> FileDescriptorSet:
@@ -27,10 +30,20 @@ def stripped(contract: Contract) -> FileDescriptorSet:
     shape = contract.messages["google.protobuf.FileDescriptorProto"]
     kept: dict[str, FileDescriptorProto] = {}
     for name, data in contract.files.items():
-        if not name.startswith(OURS):
-            kept[name] = _strip_file(data, shape, own=name in contract.served)
+        if not _withheld(name):
+            kept[name] = _strip_file(data, shape, own=name in contract.served or name.startswith(SHIPPED))
     _check_types(kept, contract.served)
     return FileDescriptorSet(file=[kept[name] for name in _needed(kept, contract.served)])
+
+
+def shipped(contract: Contract) -> tuple[str, ...]:
+    """The files whose modules a client package holds: the contract's own, and ours that these import."""
+    files = stripped(contract).file
+    return tuple(file.name for file in files if file.name in contract.served or file.name.startswith(SHIPPED))
+
+
+def _withheld(name: str) -> bool:
+    return name.startswith(OURS) and not name.startswith(SHIPPED)
 
 
 def _strip_file(data: bytes, shape: MessageClass, *, own: bool) -> FileDescriptorProto:
@@ -42,7 +55,7 @@ def _strip_file(data: bytes, shape: MessageClass, *, own: bool) -> FileDescripto
                 if field.is_extension and field.file.name.startswith(OURS):
                     options.ClearExtension(field)
     file = FileDescriptorProto.FromString(held.SerializeToString(deterministic=True))
-    imports = [name for name in file.dependency if not name.startswith(OURS)]
+    imports = [name for name in file.dependency if not _withheld(name)]
     del file.dependency[:], file.public_dependency[:], file.weak_dependency[:]
     file.dependency.extend(imports)
     return file
@@ -63,7 +76,7 @@ def _options(message: Message) -> Iterator[Any]:
 def _check_types(files: Mapping[str, FileDescriptorProto], served: Sequence[str]) -> None:
     for name in served:
         for used in _type_names(files[name]):
-            if used.startswith((".protoplane.", ".buf.")):
+            if used.startswith((".protoplane.", ".buf.")) and not used.startswith(f".{SHIPPED.replace('/', '.')}"):
                 raise CannotStrip(
                     f"{name} uses the type {used[1:]}; a client package has only the contract's own types, so declare one of your own"
                 )
