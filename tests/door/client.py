@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import protoplane
 from google.rpc import error_details_pb2, status_pb2
+
+import protoplane
 
 CALL_SECONDS_MAX = 20.0
 

@@ -63,7 +63,7 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
     alone = {
         path: bind.served(method, custom.get(path)) for path, method in contract.methods.items() if method.kind is not MethodKind.COMMIT
     }
-    served = {path: alone.get(path) or bind.commit(method, custom.get(path), alone.values()) for path, method in contract.methods.items()}
+    served = {path: alone.get(path) or bind.commits(method, custom.get(path), alone.values()) for path, method in contract.methods.items()}
     return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())))
 
 
@@ -89,7 +89,7 @@ class _Binder:
         """One method with everything bound."""
         return self._served(method, custom, self._standard(method, around=custom is not None), compile_rule(method, _target(method)))
 
-    def commit(self, method: Method, custom: CustomMethod | None, others: Iterable[Served]) -> Served:
+    def commits(self, method: Method, custom: CustomMethod | None, others: Iterable[Served]) -> Served:
         """A Commit, with the other methods of its service."""
         commits = Commits([other for other in others if other.method.service == method.service], self.many)
         own = compile_rule(method, _target(method))
