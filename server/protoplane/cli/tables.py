@@ -1,4 +1,4 @@
-"""Rows of a resource in files: CSV and NDJSON read and written as a stream, with the line of every mistake.
+"""Rows of a resource in files: CSV and NDJSON read as a stream, with the line of every mistake; `cli.rendering` writes them.
 
 CSV: one column a field, nested messages as `address.city`, repeated fields and maps as JSON. `name`, or `parent` and `id`
 (`book_id`), say which resource it is. An empty cell is an unset field. Columns and keys that begin with `_` are left out.
@@ -12,11 +12,9 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol, TypeAlias
-
-from google.protobuf.message import Message
 
 from protoplane.base import limits
 from protoplane.cli import values
@@ -215,13 +213,14 @@ def _unset_texts(found: Field, options: TableOptions) -> frozenset[str]:
     return options.unset if options.unset and explicit_text else options.unset | {""}
 
 
-def _is_text(found: Field) -> bool:
+def is_text(found: Field) -> bool:
+    """Whether its cells are texts that a spreadsheet may run."""
     return found.label is Label.SINGULAR and found.kind in {Kind.STRING, Kind.BYTES}
 
 
 def _cell_converter(found: Field, options: TableOptions) -> values.FromText:
     convert = values.text_converter(found)
-    if options.raw or not _is_text(found):
+    if options.raw or not is_text(found):
         return convert
 
     def unguarded(text: str) -> object:
@@ -319,56 +318,3 @@ class RejectWriter:
             return
         held = source if isinstance(source, dict) else {"_text": source}
         self.stream.write(json.dumps({**held, "_line": line, "_error": problem}, ensure_ascii=False) + "\n")
-
-
-Get: TypeAlias = Callable[[Any], Any]
-
-
-def leaves(fields: Iterable[Field], path: tuple[Field, ...] = ()) -> Iterator[tuple[Field, ...]]:
-    """Paths to the fields that have a column each: nested messages are opened, everything else is a leaf."""
-    for each in fields:
-        if Behavior.INPUT_ONLY in each.behaviors:
-            continue
-        if each.kind is Kind.MESSAGE and each.label is Label.SINGULAR:
-            yield from leaves(each.fields, (*path, each))
-        else:
-            yield (*path, each)
-
-
-def csv_header(resource: Resource) -> list[str]:
-    """Columns of an export, the name first."""
-    return sorted((path[-1].path for path in leaves(resource.fields)), key=lambda path: path != "name")
-
-
-def csv_formatter(resource: Resource, options: TableOptions) -> Callable[[Message], list[str]]:
-    """How a resource becomes the cells of a row."""
-    unset = next(iter(sorted(options.unset)), "")
-    ordered = sorted(leaves(resource.fields), key=lambda path: path[-1].path != "name")
-    cells = [_cell(path, unset, raw=options.raw) for path in ordered]
-    return lambda message: [cell(message) for cell in cells]
-
-
-def _cell(path: tuple[Field, ...], unset: str, *, raw: bool) -> Callable[[Any], str]:
-    *outer, leaf = path
-    name, text = leaf.name, values.text_value(leaf)
-    several = leaf.label is not Label.SINGULAR
-    present = leaf.presence is Presence.EXPLICIT and not several
-    guarded = _is_text(leaf) and not raw
-    holders = tuple(each.name for each in outer)
-
-    def cell(message: Any) -> str:
-        for holder in holders:
-            if not message.HasField(holder):
-                return unset
-            message = getattr(message, holder)
-        if present and not message.HasField(name):
-            return unset
-        value = getattr(message, name)
-        if several and not value:
-            return unset
-        shown = text(value)
-        if shown == unset and unset:
-            raise BadTable(f"{leaf.path} has the value '{unset}', which stands for unset; choose another text with --na")
-        return f"'{shown}" if guarded and GUARDED.match(shown) else shown
-
-    return cell
