@@ -286,3 +286,20 @@ def test_aip_58_grpcurl_describes_a_commit_and_makes_one(depot: Depot, keeper: D
     request = {"writes": [{"create": {"parent": place, "id": "hand", "resource": crate}}]}
     answer = json.loads(run("-d", json.dumps(request), depot.target, "depot.v1.Depots/Commit"))
     assert answer["results"][0]["label"] == keeper.GetCrate(name=f"{place}/crates/hand").label == "by hand"
+
+
+def test_aip_58_a_commit_of_a_service_writes_by_methods_of_that_service_alone(depot: Depot, place: str, refused: Refuse) -> None:
+    crier = depot.door("crier")
+    written = crier.CommitNotices(writes=[create(pb.Notice(text="asked for"))])
+    texts = [pb.Notice.FromString(result.value).text for result in written.results]
+    assert texts == ["asked for", "by crier"]
+    refusal = refused(crier.CommitNotices, writes=[create(pb.Crate(label="x"), parent=place)])
+    assert set(refusal.violations) == {"writes[0].create.resource"}
+    crier.close()
+
+
+def test_aip_58_writes_added_by_code_around_a_commit_are_under_the_callers_rules_too(depot: Depot, refused: Refuse) -> None:
+    silent = depot.door("silent")
+    refusal = refused(silent.CommitNotices, writes=[create(Empty())])  # Which no rule stands before.
+    assert (refusal.code, refusal.metadata["permission"]) == ("PERMISSION_DENIED", "notices.create")
+    silent.close()

@@ -33,6 +33,8 @@ threads = 8
 [grants]
 "keeper" = ["depots.*", "crates.*", "notices.get"]
 "filler" = ["crates.create", "crates.update"]
+"crier" = ["notices.create", "notices.commit"]
+"silent" = ["notices.commit"]
 "nobody" = []
 """
 
