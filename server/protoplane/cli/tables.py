@@ -12,11 +12,12 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol, TypeAlias
 
 from protoplane.base import limits
+from protoplane.base.generated import Source
 from protoplane.cli import values
 from protoplane.contract.casing import snake
 from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Resource, Role
@@ -113,14 +114,23 @@ class _Column:
     convert: values.FromText
     unset: frozenset[str]
 
+    def check(self, line: int, cells: list[str]) -> None:
+        """Raise BadRow when this cell is to blame."""
+        text = cells[self.index]
+        if text not in self.unset:
+            try:
+                self.convert(text)
+            except ValueError as problem:
+                raise BadRow(line, self.name, str(problem)) from problem
+
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
     """Where everything of a row stands; -1: nowhere."""
 
     values: tuple[_Column, ...]
-    nested: tuple[tuple[str, ...], ...]
-    """Paths of the messages that columns are in, deepest first."""
+    read: Callable[[list[str]], Keywords]
+    """All of them at once. Raises ValueError when a cell cannot be read."""
     name: int
     parent: int
     id: int
@@ -132,19 +142,12 @@ class _Columns:
         """The row that these cells are; raises BadRow."""
         if len(cells) != self.width:
             raise BadRow(line, "", f"has {len(cells)} cells where the header has {self.width}")
-        keywords: Keywords = {}
-        inner: dict[tuple[str, ...], Keywords] = {(): keywords, **{path: {} for path in self.nested}}
-        for column in self.values:
-            text = cells[column.index]
-            if text in column.unset:
-                continue
-            try:
-                inner[column.path[:-1]][column.path[-1]] = column.convert(text)
-            except ValueError as problem:
-                raise BadRow(line, column.name, str(problem)) from problem
-        for path in self.nested:
-            if inner[path]:
-                inner[path[:-1]][path[-1]] = inner[path]
+        try:
+            keywords = self.read(cells)
+        except ValueError:
+            for column in self.values:
+                column.check(line, cells)
+            raise
         parent, own = self._place(line, cells)
         return Row(line, parent, own, keywords, cells, sum(map(len, cells)))
 
@@ -179,7 +182,7 @@ def _compile_columns(header: Sequence[str], resource: Resource, options: TableOp
         raise BadTable(f"column '{clash}' is there as a whole and field by field")
     return _Columns(
         values=tuple(kept),
-        nested=tuple(sorted(nested, key=len, reverse=True)),
+        read=_compile_read(kept, sorted(nested, key=len, reverse=True)),
         name=name,
         parent=parent,
         id=ids,
@@ -187,6 +190,25 @@ def _compile_columns(header: Sequence[str], resource: Resource, options: TableOp
         options=options,
         width=len(header),
     )
+
+
+def _compile_read(columns: Iterable[_Column], nested: Iterable[tuple[str, ...]]) -> Callable[[list[str]], Keywords]:
+    """Generate what runs for every row; `nested` are the paths of the messages that columns are in, deepest first."""
+    source = Source("cells")
+    source.add(0, "def read(c):")
+    messages = {(): "k", **{path: f"k{number}" for number, path in enumerate(nested)}}
+    for variable in messages.values():
+        source.add(1, f"{variable} = {{}}")
+    for column in columns:
+        unset = f"not in {source.bind(column.unset)}" if column.unset - {""} else "!= ''" if column.unset else "is not None"
+        value = f"{source.bind(column.convert)}(v)"
+        source.add(1, f"if (v := c[{column.index}]) {unset}: {messages[column.path[:-1]]}[{column.path[-1]!r}] = {value}")
+    for path, variable in messages.items():
+        if path:
+            source.add(1, f"if {variable}: {messages[path[:-1]]}[{path[-1]!r}] = {variable}")
+    source.add(1, "return k")
+    compiled: Callable[[list[str]], Keywords] = source.compile("read")
+    return compiled
 
 
 def _column(index: int, title: str, resource: Resource, options: TableOptions) -> _Column | None:

@@ -192,6 +192,8 @@ def _integer(kind: Kind) -> FromText:
     low, high = INTEGER_RANGES[kind]
 
     def integer(text: str) -> int:
+        if len(text) < 10 and text.isascii() and text.isdigit():  # noqa: PLR2004 - within every range, and most are.
+            return int(text)
         if not INTEGER.fullmatch(text):
             raise BadValue(f"must be a whole number, not {shown(text)}")
         if len(text) > 21 or not low <= (value := int(text)) <= high:  # noqa: PLR2004 - a sign and the 20 digits of 2^64.
