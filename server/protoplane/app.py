@@ -127,7 +127,9 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
     engine = open_database(settings, observe)
     watching = watch(engine, observe, slow_seconds=settings.log.slow_seconds)
     try:
-        compiled = compile_methods(contract, engine, PageTokens([key.reveal() for key in page_token_keys(settings)]), project.custom)
+        compiled = compile_methods(
+            contract, engine, PageTokens([key.reveal() for key in page_token_keys(settings)]), project.custom, project.functions
+        )
         make_fit(settings, engine, compiled.tables, observe, reset=reset)
         running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=watching.observe)
         count(running, watching)

@@ -22,6 +22,7 @@ from protoplane.contract.model import Contract, Finding, Place
 from protoplane.contract.modules import runtime_modules
 from protoplane.contract.pool import Pool
 from protoplane.method.custom import CustomMethod, Servicer, bind_servicers, implemented_paths, load_servicers
+from protoplane.query.functions import FilterFunction, declared_functions, forget_functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +33,22 @@ class Project:
     custom: Mapping[str, CustomMethod]
     """A team's own methods, by RPC path."""
     findings: tuple[Finding, ...]
+    functions: Mapping[str, FilterFunction]
+    """Its own functions of filters, by name."""
 
 
 def read_project(settings: Settings) -> Project:
     """Read contract and code; every fault of either is a finding."""
     code = _Code(settings)
+    forget_functions()
     loaded = load(settings.proto_roots, implemented=code.read)
     custom: Mapping[str, CustomMethod] = {}
     wrong: list[Finding] = []
     if loaded.draft is not None:
         custom, wrong = bind_servicers(code.servicers, loaded.draft)
-    findings = (*loaded.findings, *code.findings, *wrong)
-    return Project(None if findings else loaded.contract, custom, findings)
+    functions, strange = declared_functions()
+    findings = (*loaded.findings, *code.findings, *wrong, *strange)
+    return Project(None if findings else loaded.contract, custom, findings, functions)
 
 
 class Everything(Container[str]):

@@ -99,7 +99,7 @@ def written(form: str, resource: Resource, message: Any, options: TableOptions) 
 
 
 def test_a_line_of_json_is_what_protobuf_writes(specimen: Resource, held: st.SearchStrategy[dict[str, Any]]) -> None:
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=80)
     @given(fields=held)
     def holds(fields: dict[str, Any]) -> None:
         message = specimen.message_class(name="specimens/s", **fields)
@@ -114,7 +114,7 @@ def test_a_line_of_json_is_what_protobuf_writes(specimen: Resource, held: st.Sea
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
 def test_whatever_is_written_is_read_back(specimen: Resource, held: st.SearchStrategy[dict[str, Any]], form: str) -> None:
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=80)
     @given(fields=held, raw=st.booleans())
     def holds(fields: dict[str, Any], raw: bool) -> None:
         message, options = specimen.message_class(name="specimens/s", **fields), TableOptions(raw=raw)

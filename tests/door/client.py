@@ -13,8 +13,6 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-import protoplane
-
 CALL_SECONDS_MAX = 20.0
 
 
@@ -85,9 +83,8 @@ class Door:
 
 @contextmanager
 def importable(folder: Path) -> Iterator[Callable[[str], Any]]:
-    """Import generated modules from a folder, as if it had been installed before anything was imported."""
+    """Import generated modules from a folder."""
     sys.path.insert(0, str(folder))
-    protoplane.__path__.append(str(folder / "protoplane"))  # Where modules of ours are that a client package brings.
     try:
         yield importlib.import_module
     finally:

@@ -16,7 +16,7 @@ from peewee import Database as SqlDatabase
 
 from protoplane.contract.load import load
 from protoplane.contract.model import Contract, Field, Kind, Label, Presence, Resource
-from protoplane.query.columns import NameColumns
+from protoplane.query.columns import Dynamic, Inner, Level, NameColumns
 from protoplane.query.slot import bind
 
 Row: TypeAlias = dict[str, object]
@@ -51,6 +51,19 @@ class BookColumns:
 
     def __init__(self, *, merges_ranges: bool = False) -> None:
         self.merges_ranges = merges_ranges
+
+    resource = property(lambda _self: book())
+    prefix = ""
+    above = None
+    engine = "sqlite"
+    hops = 0
+
+    def through(self, path: str) -> None:
+        """See `Columns.through`: references are followed in tests of the store."""
+
+    def is_there(self) -> Node:
+        """See `Columns.is_there`."""
+        return Expression(self.column("book"), "IS NOT", SQL("NULL"))
 
     def column(self, name: str) -> Node:
         """A column by name."""
@@ -92,10 +105,31 @@ class BookColumns:
             return float(value)  # Above everything stored, and compared exactly by SQLite.
         return value
 
-    def any_element(self, field: Field, test: Callable[[Node, Node], Node]) -> Node:
-        """See `Columns.any_element`."""
-        source = NodeList((fn.json_each(self.value(field)), SQL("AS e")))
-        return fn.EXISTS(Select((source,), (SQL("1"),)).where(test(Entity("e", "key"), Entity("e", "value"))))
+    def bind_inside(self, field: Field, value: object) -> object:
+        """See `Columns.bind_inside`."""
+        return base64.b64encode(value).decode() if isinstance(value, bytes) else self.bind(field, value)
+
+    def any_element(self, levels: Sequence[Level], test: Callable[[Sequence[Node], Inner], Node]) -> Node:
+        """See `Columns.any_element`: one level, and no members, are enough here."""
+        source = NodeList((fn.json_each(self.value(levels[0].holder)), SQL("AS e")))
+        return fn.EXISTS(Select((source,), (SQL("1"),)).where(test([Entity("e", "key")], Inner(Entity("e", "value"), None))))
+
+    def document(self, field: Field) -> Node:
+        """See `Columns.document`."""
+        return self.value(field)
+
+    def json(self, document: Node, path: Node) -> Dynamic:
+        """See `Columns.json`."""
+        kind, value = fn.json_type(document, path), fn.json_extract(document, path)
+        return Dynamic(value, value, value, kind)
+
+    def characters(self, field: Field) -> Node:
+        """See `Columns.characters`."""
+        return fn.LENGTH(self.value(field))
+
+    def size(self, field: Field) -> Node:
+        """See `Columns.size`."""
+        return fn.json_array_length(self.value(field))
 
 
 class Books:

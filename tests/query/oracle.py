@@ -26,9 +26,9 @@ def holds(tree: Tree, row: Row) -> bool | None:
             return both(*(holds(inner, row) for inner in trees))
         case Or(trees):
             return either(*(holds(inner, row) for inner in trees))
-        case Restriction(member, "!=", _, argument) if not isinstance(argument, Literal):
+        case Restriction(Member() as member, "!=", _, argument) if not isinstance(argument, Literal):
             return negate(spread(member, "=", argument, row))
-        case Restriction(member, comparator, _, argument):
+        case Restriction(Member() as member, comparator, _, argument):
             return spread(member, comparator, argument, row)
     raise AssertionError(tree)
 

@@ -72,6 +72,8 @@ class Reason(StrEnum):
     MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     ANSWERS_UNREAD = "ANSWERS_UNREAD"
     ANSWER_TOO_LARGE = "ANSWER_TOO_LARGE"
+    INVALID_AGGREGATE = "INVALID_AGGREGATE"
+    AGGREGATE_OUT_OF_RANGE = "AGGREGATE_OUT_OF_RANGE"
 
 
 REASONS: Mapping[Reason, tuple[Code, str]] = {
@@ -114,6 +116,8 @@ REASONS: Mapping[Reason, tuple[Code, str]] = {
         "The answer would be larger than {bytesMax} bytes; ask for fewer resources at once. Nothing was changed.",
     ),
     Reason.MESSAGE_TOO_LARGE: (Code.RESOURCE_EXHAUSTED, "The request message is larger than the {bytesMax} bytes that the method takes."),
+    Reason.INVALID_AGGREGATE: (Code.INVALID_ARGUMENT, "The groups cannot be made: {problem}"),
+    Reason.AGGREGATE_OUT_OF_RANGE: (Code.OUT_OF_RANGE, "The value of '{aggregate}' is beyond what its type holds; ask for less at once."),
 }
 """Code and text of each reason. The braces name metadata keys; both are part of the public contract."""
 

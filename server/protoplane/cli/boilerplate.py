@@ -23,6 +23,7 @@ IMPORT_OF = {
     "(google.api.resource)": "google/api/resource.proto",
     "(google.api.resource_reference)": "google/api/resource.proto",
     "(protoplane.v1.": "protoplane/v1/options.proto",
+    " protoplane.v1.Aggregate": "protoplane/v1/aggregate.proto",
     "google.protobuf.Empty": "google/protobuf/empty.proto",
     "google.protobuf.FieldMask": "google/protobuf/field_mask.proto",
     "google.protobuf.Timestamp": "google/protobuf/timestamp.proto",
@@ -30,8 +31,13 @@ IMPORT_OF = {
 """Which import a piece of text needs."""
 
 METHODS = ("Get", "BatchGet", "List", "Create", "BatchCreate", "Update", "BatchUpdate", "Delete", "BatchDelete")
-MANY = ("List", "BatchGet", "BatchCreate", "BatchUpdate", "BatchDelete")
-"""Those named after the plural."""
+"""Of every resource, unless asked for others."""
+
+FURTHER = ("Aggregate",)
+"""Only where they are asked for by name."""
+
+OF_MANY = frozenset({"List", "BatchGet", "BatchCreate", "BatchUpdate", "BatchDelete", "Aggregate"})
+"""Methods named after the plural."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,8 @@ def messages_of(noun: Noun) -> dict[str, str]:
             _optional("bool", "allow_missing", f"If set, {prose(noun.plural)} that do not exist are no error."),
             *_write_lines(),
         ],
+        f"Aggregate{plural}Request": _aggregate_request(noun),
+        f"Aggregate{plural}Response": _aggregate_response(noun),
     }
     return {message: message_text(message, _message_comment(message), lines) for message, lines in texts.items()}
 
@@ -316,6 +324,47 @@ def _delete_request(noun: Noun) -> list[Line]:
     ]
 
 
+def _aggregate_request(noun: Noun) -> list[Line]:
+    words = prose(noun.plural)
+    return [
+        *_parent(noun, f"The parent, which owns this collection of {words}."),
+        _optional("string", "filter", f"Which {words} to group (AIP-160)."),
+        _optional(
+            "repeated string",
+            "group_by",
+            f"What the {words} of a group have in common: fields, and times such as `month(create_time) as month`.\n"
+            "If unset, all of them are one group.",
+        ),
+        _optional(
+            "repeated string",
+            "aggregates",
+            "What to compute of each group: `count()`, `count(field)`, `count_distinct(field)`, `sum(field)`,\n"
+            "`avg(field)`, `min(field)` or `max(field)`, each with `as name` behind it if wanted.\n"
+            "If unset, `count()`.",
+        ),
+        _optional("string", "having", "Which groups to return: a filter over the names of the values above."),
+        _optional("string", "order_by", "Values to sort by, such as `count desc`; if unset, those of `group_by`."),
+        _optional(
+            "int32",
+            "page_size",
+            "The most groups to return; fewer may come.\nIf unspecified, at most 50 are returned; values above 1,000 are lowered to 1,000.",
+        ),
+        _optional(
+            "string",
+            "page_token",
+            f"The `next_page_token` of the page before, to go on from there.\n"
+            f"All other arguments must be those of the call to `Aggregate{noun.plural_name}` that gave it.",
+        ),
+    ]
+
+
+def _aggregate_response(noun: Noun) -> list[Line]:
+    return [
+        Line("repeated protoplane.v1.AggregateGroup", "groups", f"The groups of {prose(noun.plural)} of this page.", ()),
+        Line("string", "next_page_token", "The `page_token` of the next page; empty when this is the last.", ()),
+    ]
+
+
 def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
     """The standard methods by name, each with its rule, signature and (if asked for) HTTP binding."""
     name, plural, field = noun.name, noun.plural_name, noun.field
@@ -341,6 +390,7 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
         (f"BatchUpdate{plural}", f"Updates {many}: all of them or none.", f"BatchUpdate{plural}Response", "update", ""),
         (f"Delete{name}", f"Deletes {with_article(one)}.", "google.protobuf.Empty", "delete", "name"),
         (f"BatchDelete{plural}", f"Deletes {many}: all of them or none.", "google.protobuf.Empty", "delete", ""),
+        (f"Aggregate{plural}", f"Groups {many}, and computes of each group.", f"Aggregate{plural}Response", "list", ""),
     )
     return {method: rpc(method, *rest) for method, *rest in wanted}
 
@@ -365,4 +415,5 @@ def _http_paths(noun: Noun) -> dict[str, str]:
         f"BatchUpdate{noun.plural_name}": with_body("post", f"{collection}:batchUpdate", "*"),
         f"BatchDelete{noun.plural_name}": with_body("post", f"{collection}:batchDelete", "*"),
         f"Delete{noun.name}": f'{{delete: "{base}{{name={name}}}"}}',
+        f"Aggregate{noun.plural_name}": f'{{get: "{collection}:aggregate"}}',
     }

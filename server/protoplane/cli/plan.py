@@ -118,7 +118,7 @@ def command(*, as_data: bool, wanted: str, project: Path) -> None:
     engine = open_engine(settings)
     try:
         tokens = PageTokens([secrets.token_bytes(PAGE_TOKEN_KEY_BYTES)])  # Nothing is called, so no token is ever made.
-        compiled = compile_methods(read.contract, engine, tokens, read.custom)
+        compiled = compile_methods(read.contract, engine, tokens, read.custom, read.functions)
         found = [plan for plan in plans(compiled.served, read.custom) if wanted.lower() in plan.method.lower()]
     finally:
         engine.close()

@@ -24,6 +24,7 @@ from protoplane.contract import report
 from protoplane.edge import health, rpc, wire
 from protoplane.edge.server import OPTIONS
 from protoplane.method import custom
+from protoplane.query import functions
 
 MARK = "<!-- Made by `make generate` from {source}; changes here are lost. -->\n\n"
 """First line of every page."""
@@ -149,7 +150,7 @@ def rules_page() -> str:
         "Python stands in [custom code](custom-code.md#findings).\n\n"
         "| rule | what breaks it |\n| --- | --- |\n"
     )
-    lines = (f"| `{rule}` | {_cell(text)} |\n" for rule, text in sorted({**report.RULES, **custom.RULES}.items()))
+    lines = (f"| `{rule}` | {_cell(text)} |\n" for rule, text in sorted({**report.RULES, **custom.RULES, **functions.RULES}.items()))
     return MARK.format(source="server/protoplane/contract/report.py") + head + "".join(lines)
 
 

@@ -106,6 +106,7 @@ class FieldReader:
             max_length=said.max_length,
             format=said.format,
             sensitive=sensitive or said.sensitive,
+            searchable=said.searchable,
             column=said.column,
             enum=value.enum_type if kind is Kind.ENUM else None,
             message=value.message_type,

@@ -66,6 +66,7 @@ class Linter:
                 said = self._annotations.field(field)
                 self._lint_reference(field, said)
                 self._lint_behaviors(field, said, resource=resource)
+                self._lint_searchable(field, said)
         self._lint_rules(messages, classes)
 
     def lint_resources(self, resources: Sequence[Resource]) -> None:
@@ -117,6 +118,17 @@ class Linter:
         if Behavior.REQUIRED in said.behaviors and is_name:
             problem = "the `name` of a resource is REQUIRED, but a create ignores it (AIP-203)"
             self._report.add(place, "behavior-misplaced", problem, "use IDENTIFIER")
+
+    def _lint_searchable(self, field: FieldDescriptor, said: FieldOption) -> None:
+        if not said.searchable:
+            return
+        wrapped = field.message_type is not None and field.message_type.full_name == "google.protobuf.StringValue"
+        problem = "" if field.type == FieldDescriptor.TYPE_STRING or wrapped else "is no string"
+        if said.sensitive or Behavior.INPUT_ONLY in said.behaviors:
+            problem = "may not be named in filters"
+        if problem:
+            place = self._places.field_option(field, options.FIELD)
+            self._report.add(place, "searchable-type", f"`{field.name}` is searchable and {problem}", "take `searchable` away")
 
     def _lint_rules(self, messages: Sequence[Descriptor], classes: Mapping[str, MessageClass]) -> None:
         """Rules are compiled when first used, and names in them looked up when run: run them all now."""

@@ -111,6 +111,8 @@ class Field:
     format: str = ""
     """`google.api.field_info.format`, such as `UUID4`."""
     sensitive: bool = False
+    searchable: bool = False
+    """Whether bare words of a filter are looked for in it."""
     column: str = ""
     """Column name asked for; empty: by default."""
     enum: EnumDescriptor | None = None
@@ -220,6 +222,7 @@ class MethodKind(StrEnum):
     BATCH_DELETE = "batch_delete"
     UPDATE = "update"
     DELETE = "delete"
+    AGGREGATE = "aggregate"
     COMMIT = "commit"
     """`protoplane.commit.v1`: writes of other methods of its service, in one transaction."""
     CUSTOM = "custom"

@@ -22,6 +22,7 @@ RESOURCE = 1053
 REFERENCE = 1055
 BEHAVIOR = 1052
 STORAGE = 52701
+FIELD = 52702
 RULE = 52703
 
 _ID_SOURCES: Final = {0: IdSource.EITHER, 1: IdSource.EITHER, 2: IdSource.CLIENT, 3: IdSource.SERVER}
@@ -58,6 +59,7 @@ class FieldOption:
     format: str = ""
     max_length: int = 0
     sensitive: bool = False
+    searchable: bool = False
     column: str = ""
 
 
@@ -133,6 +135,7 @@ class Annotations:
             format=formats[form].name if form in formats and form else "",
             max_length=_max_length(said[self._field_rules]),
             sensitive=said[self._field].sensitive,
+            searchable=said[self._field].searchable,
             column=said[self._field].column,
         )
 

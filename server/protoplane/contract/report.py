@@ -38,6 +38,7 @@ RULES: Mapping[str, str] = {
     "rule-empty": "An access rule that says nothing.",
     "rule-missing": "A method without an access rule.",
     "rule-permission": "A permission that is not `noun.verb`.",
+    "searchable-type": "A searchable field that is no string, or that filters may not name.",
     "storage-unused": "Storage options on a message that is not stored.",
     "syntax-unsupported": "A file that is not proto3.",
     "table-clash": "Two resources in one table.",

@@ -39,7 +39,7 @@ def _scalar(words: str, number: int) -> _Slot:
 _STRING: Final = _scalar("string", FieldDescriptor.TYPE_STRING)
 _BOOL: Final = _scalar("bool", FieldDescriptor.TYPE_BOOL)
 _INT32: Final = _scalar("int32", FieldDescriptor.TYPE_INT32)
-_NAMES: Final = _Slot("repeated string", lambda field: field.type == FieldDescriptor.TYPE_STRING and field.is_repeated)
+_STRINGS: Final = _Slot("repeated string", lambda field: field.type == FieldDescriptor.TYPE_STRING and field.is_repeated)
 
 
 def _needed(slot: _Slot) -> _Slot:
@@ -64,9 +64,11 @@ def _repeated(full_name: str, words: str) -> _Slot:
 
 _WRITE: Final[Mapping[str, _Slot]] = {"request_id": _STRING, "validate_only": _BOOL}
 _EMPTY: Final = "google.protobuf.Empty"
+GROUP: Final = "protoplane.v1.AggregateGroup"
+"""What an Aggregate method answers with, once for each group."""
 
-LISTING: Final = frozenset({MethodKind.LIST, MethodKind.BATCH_GET, MethodKind.BATCH_CREATE, MethodKind.BATCH_UPDATE})
-"""Kinds whose response holds rows."""
+LISTING: Final = frozenset({MethodKind.LIST, MethodKind.BATCH_GET, MethodKind.BATCH_CREATE, MethodKind.BATCH_UPDATE, MethodKind.AGGREGATE})
+"""Kinds whose response holds rows, or groups of them."""
 
 
 def noun(kind: MethodKind, resource: Resource) -> str:
@@ -82,6 +84,7 @@ def noun(kind: MethodKind, resource: Resource) -> str:
         MethodKind.BATCH_DELETE: f"BatchDelete{many}",
         MethodKind.UPDATE: f"Update{one}",
         MethodKind.DELETE: f"Delete{one}",
+        MethodKind.AGGREGATE: f"Aggregate{many}",
     }.get(kind, "")
 
 
@@ -127,7 +130,7 @@ def _request_slots(  # noqa: C901, PLR0911 - one return a kind reads as the tabl
             }[resource.id.source]
             return {**parent, **last_id, **body, **_WRITE}
         case MethodKind.BATCH_GET:
-            return {**_optional(parent), "names": _needed(_NAMES)}
+            return {**_optional(parent), "names": _needed(_STRINGS)}
         case MethodKind.BATCH_CREATE:
             return {**parent, "requests": _requests("Create", resource, method), **_WRITE}
         case MethodKind.BATCH_UPDATE:
@@ -135,12 +138,23 @@ def _request_slots(  # noqa: C901, PLR0911 - one return a kind reads as the tabl
         case MethodKind.BATCH_DELETE:
             if "requests" in method.input_type.fields_by_name:
                 return {**_optional(parent), "requests": _requests("Delete", resource, method), **_WRITE}
-            return {**_optional(parent), "names": _needed(_NAMES), "allow_missing": _BOOL, **_WRITE}
+            return {**_optional(parent), "names": _needed(_STRINGS), "allow_missing": _BOOL, **_WRITE}
         case MethodKind.UPDATE:
             mask = _message("google.protobuf.FieldMask", "google.protobuf.FieldMask")
             return {**body, "update_mask": mask, "allow_missing": _BOOL, **_WRITE}
         case MethodKind.DELETE:
             return {"name": _needed(_STRING), "etag": _STRING, "allow_missing": _BOOL, **_WRITE}
+        case MethodKind.AGGREGATE:
+            pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
+            return {
+                **parent,
+                **pages,
+                "filter": _STRING,
+                "group_by": _STRINGS,
+                "aggregates": _STRINGS,
+                "having": _STRING,
+                "order_by": _STRING,
+            }
         case MethodKind.COMMIT | MethodKind.CUSTOM:
             return {}
 
@@ -168,16 +182,21 @@ def _response_oddities(kind: MethodKind, resource: Resource, method: MethodDescr
 
 def _rows_oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> Iterator[Oddity]:
     """What is off about a response that holds rows: they stand in its one repeated field, whatever that is called."""
-    response, wanted = method.output_type, _repeated(resource.message.full_name, resource.message.name)
+    groups = kind is MethodKind.AGGREGATE
+    response = method.output_type
+    wanted = _repeated(GROUP, GROUP) if groups else _repeated(resource.message.full_name, resource.message.name)
     rows = [field for field in response.fields if wanted.fits(field)]
     repeated = [field for field in response.fields if field.is_repeated]
     if len(rows) != 1 or len(repeated) != 1:
         has = ", ".join(f"`{field.name}`" for field in repeated) or "none"
-        problem = f"{response.name} must have one repeated field, of {resource.message.name}, and no other; it has {has}"
-        yield Oddity(places.message(response), problem, f"keep `{wanted.words} {snake(resource.plural)} = 1;` alone")
+        of, rows_name = (GROUP, "groups") if groups else (resource.message.name, snake(resource.plural))
+        problem = f"{response.name} must have one repeated field, of {of}, and no other; it has {has}"
+        yield Oddity(places.message(response), problem, f"keep `{wanted.words} {rows_name} = 1;` alone")
     slots = {field.name: _Slot(wanted.words, lambda _: True) for field in repeated}
     if kind is MethodKind.LIST:
         slots |= {"next_page_token": _needed(_STRING), "total_size": _INT32}
+    elif groups:
+        slots |= {"next_page_token": _needed(_STRING)}
     yield from _slot_oddities(slots, method, response, places)
 
 

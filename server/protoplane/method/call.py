@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
@@ -10,9 +10,11 @@ import peewee
 from google.protobuf.message import Message
 
 from protoplane.base.deadline import Deadline
+from protoplane.base.errors import Fault, Reason, Violation
 from protoplane.contract.model import Method, MethodKind
 from protoplane.identity.principal import Principal
 from protoplane.method.rows import Change, Item, Rows
+from protoplane.query.columns import Columns
 from protoplane.query.mask import Writer, compile_mask
 from protoplane.store.session import Session
 
@@ -27,6 +29,18 @@ class Stored:
     model: type[peewee.Model]
     rules: Mapping[tuple[str, MethodKind], Callable[[Principal, str], None]]
     """The rules that the contract declares for the resource's standard methods, by service; the name is for the refusal's text."""
+
+    def authorise_reading(self, service: str, principal: Principal, path: str) -> None:
+        """As the Get method does, or List where there is no Get: for who filters or sorts by this resource through a reference.
+
+        `path` is how it is reached. What no method reads cannot be read so either.
+        """
+        for kind in (MethodKind.GET, MethodKind.LIST):
+            if any(other is kind for _, other in self.rules):
+                self.authorise(service, kind, principal, self.rows.resource.plural)
+                return
+        problem = f"'{path}' names a resource that no method reads; nothing can be filtered or sorted by its fields."
+        raise Fault(Reason.INVALID_FILTER, problem=problem, violations=[Violation("filter", problem, Reason.INVALID_FILTER.value)])
 
     def authorise(self, service: str, kind: MethodKind, principal: Principal, name: str) -> None:
         """By the rule of the service's own method; where it has none, by those of every service that has."""
@@ -98,6 +112,14 @@ class Call:
     def model(self, resource: type[Message]) -> type[peewee.Model]:
         """The Peewee model of a resource's table, for queries on this call's connection, inside its transaction."""
         return self.resources[resource].model
+
+    def follow(self, views: Iterable[Columns]) -> None:
+        """Refuse a caller who may not read a resource that a filter or an order reaches through a reference: Fault PERMISSION_DENIED."""
+        if self.trusted:
+            return
+        for view in views:
+            stored = self.resources[view.resource.message_class]
+            stored.authorise_reading(self.method.service, self.principal, view.prefix.removesuffix("."))
 
     def _rows(self, resource: type[Message], kind: MethodKind, name: str) -> Rows:
         stored = self.resources[resource]

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
 from protoplane.identity.principal import Principal
+from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.batch import compile_batch_create, compile_batch_delete, compile_batch_get, compile_batch_update
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
@@ -26,6 +27,8 @@ from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
 from protoplane.method.write import body_of, compile_create, compile_delete, compile_update, flag, has_special, text
+from protoplane.query.filter import NO_FUNCTIONS
+from protoplane.query.functions import FilterFunction
 from protoplane.query.paging import PageTokens
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
@@ -47,7 +50,13 @@ class Compiled:
     """Every table it needs, Protoplane's own included."""
 
 
-def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, custom: Mapping[str, CustomMethod]) -> Compiled:
+def compile_methods(
+    contract: Contract,
+    engine: Engine,
+    tokens: PageTokens,
+    custom: Mapping[str, CustomMethod],
+    functions: Mapping[str, FilterFunction] = NO_FUNCTIONS,
+) -> Compiled:
     """Compile every method of a contract that has no findings."""
     tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
     checks = Checks(contract)
@@ -59,7 +68,7 @@ def compile_methods(contract: Contract, engine: Engine, tokens: PageTokens, cust
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
     many = {kind: ManyRows(one, KeyedRows(one.table, one.sql, engine.database)) for kind, one in rows.items()}
-    bind = _Binder(checks, engine, tokens, rows, many, stored)
+    bind = _Binder(checks, engine, tokens, rows, many, stored, functions)
     alone = {
         path: bind.served(method, custom.get(path)) for path, method in contract.methods.items() if method.kind is not MethodKind.COMMIT
     }
@@ -84,6 +93,7 @@ class _Binder:
     rows: Mapping[str, Rows]
     many: Mapping[str, ManyRows]
     stored: Mapping[type[Message], Stored]
+    functions: Mapping[str, FilterFunction]
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
         """One method with everything bound."""
@@ -105,7 +115,7 @@ class _Binder:
     ) -> Served:
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
-        reads = method.kind in {MethodKind.GET, MethodKind.LIST, MethodKind.BATCH_GET} or (
+        reads = method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.AGGREGATE} or (
             method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
         )
         has_request_id = has_special(method, "request_id", Kind.STRING)
@@ -149,6 +159,8 @@ class _Binder:
                 return (keyed.select_for_update, keyed.update_all)
             case MethodKind.BATCH_DELETE:
                 return (keyed.lock, keyed.delete)
+            case MethodKind.AGGREGATE:
+                return (count_of_all(rows, self.engine),)
             case _:
                 return ()
 
@@ -160,7 +172,7 @@ class _Binder:
             case MethodKind.GET:
                 return compile_get(rows)
             case MethodKind.LIST:
-                return compile_list(method, rows, self.tokens, self.engine)
+                return compile_list(method, rows, self.tokens, self.engine, self.functions)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_GET:
@@ -175,6 +187,8 @@ class _Binder:
                 return compile_update(method, rows, around=around)
             case MethodKind.DELETE:
                 return compile_delete(method, rows)
+            case MethodKind.AGGREGATE:
+                return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
             case _:
                 assert_never(method.kind)
 

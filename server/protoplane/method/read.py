@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,9 +13,10 @@ from protoplane.contract.model import Method
 from protoplane.method.call import Call
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler
-from protoplane.query.filter import FilterCompiler
+from protoplane.query.filter import NO_FUNCTIONS, FilterCompiler
+from protoplane.query.functions import FilterFunction
 from protoplane.query.order import OrderCompiler
-from protoplane.query.paging import PageTokens, digest_arguments, page_rows
+from protoplane.query.paging import PageTokens, Position, digest_arguments, page_rows, refuse_token
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing
@@ -30,11 +31,13 @@ def compile_get(rows: Rows) -> Handler:
     return get
 
 
-def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine) -> Handler:
+def compile_list(
+    method: Method, rows: Rows, tokens: PageTokens, engine: Engine, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS
+) -> Handler:
     """Bind a List method: filter and order compiled once per text, statements once per shape, pages by key."""
     asked = _Arguments.of(method)
     listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
-    filters = FilterCompiler(rows.resource, rows.table)
+    filters = FilterCompiler(rows.resource, rows.table, functions)
     orders = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents)
     response_class, listed, counts = _response(method, rows)
     row_bytes = rows.table.row_bytes_max
@@ -45,10 +48,16 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
         parent = rows.locate_parent(request.parent if asked.parent else "", "parent")
         predicate = filters.compile(request.filter) if asked.filter and request.filter else None
         order = orders.compile(request.order_by if asked.order_by else "")
+        if order.views or (predicate is not None and predicate.views):
+            call.follow((*(predicate.views if predicate is not None else ()), *order.views))
         token, digest, after = request.page_token, b"", None
+        moment: Position = () if predicate is None or not predicate.timed else (call.now_micros,)
         if token:
             digest = asked.digest(request)
-            after = order.after(tokens.open(token, digest, call.now_micros))
+            position, moment = resume(tokens.open(token, digest, call.now_micros), moment)
+            after = order.after(position)
+        if predicate is not None and moment:
+            predicate = predicate.at(micros_of(moment))
         response = response_class()
         page = _Page(getattr(response, listed), rows, measured=measured)
         more = False
@@ -60,7 +69,7 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
                 break
         if more:
             position = listing.position(order, page.last)
-            response.next_page_token = tokens.seal(digest or asked.digest(request), position, call.now_micros)
+            response.next_page_token = tokens.seal(digest or asked.digest(request), (*position, *moment), call.now_micros)
         elif parent and not page.last and not token and not rows.parent_exists(call.session, parent):
             raise rows.parent_not_found(parent)
         if counts:
@@ -68,6 +77,22 @@ def compile_list(method: Method, rows: Rows, tokens: PageTokens, engine: Engine)
         return cast("Message", response)
 
     return list_
+
+
+def resume(kept: Position, moment: Position) -> tuple[Position, Position]:
+    """What a token holds: the sort keys of the last row and, behind them where the filter asks for the time, that of the first page.
+
+    What `now()` meant on the first page it means on every page.
+    """
+    return (kept[: -len(moment)], kept[-len(moment) :]) if moment else (kept, ())
+
+
+def micros_of(moment: Position) -> int:
+    """The time that a token holds."""
+    micros = moment[0]
+    if not isinstance(micros, int):  # A token of a server whose functions were others.
+        raise refuse_token("the service has changed since it was made; list again from the start.")
+    return micros
 
 
 def first_page(rows: Rows, engine: Engine) -> str:

@@ -22,7 +22,7 @@ from protoplane.base.clock import MICROSECONDS
 from protoplane.contract.model import Field, Kind
 from protoplane.contract.values import WHOLE_RANGES
 from protoplane.query.caret import Misread, nearest, quote
-from protoplane.query.predicate import Op, Test, pattern
+from protoplane.query.predicate import FromNow, Op, Test, pattern
 from protoplane.query.syntax import Literal
 
 OPS: Mapping[str, Op] = {
@@ -45,6 +45,8 @@ INTEGERS = WHOLE_RANGES
 _NUMBER = re.compile(r"(-?)((?:\d+(?:\.\d*)?|\.\d+))(?:[eE]([+-]?\d+))?", re.ASCII)
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
 _DURATION = re.compile(r"(-?)(\d+)(?:\.(\d+))?s", re.ASCII)
+_SPAN = re.compile(r"(-?)(\d{1,12})(?:\.(\d+))?([smhd])", re.ASCII)
+_UNIT_SECONDS: Mapping[str, int] = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _EXPONENT_MAX = 20_000
 """Larger exponents are lowered to this: with at most 8,192 digits before it, the number stays beyond (or below) every double."""
 _SHORT_DIGITS = 18
@@ -150,7 +152,25 @@ def _read_float(field: Field, op: Op, literal: Literal) -> Test:
             return Test(Op.GREATER if below else Op.AT_LEAST, value)
 
 
+def require_time(field: Field, literal: Literal) -> None:
+    """Refuse `now()` and the like where there is no time to compare them with."""
+    if literal.from_now_micros is not None and field.kind is not Kind.TIMESTAMP:
+        raise Misread(literal.offset, f"'{literal.text}' is a time, and '{field.name}' holds none")
+
+
+def read_span(literal: Literal) -> int:
+    """Microseconds of a duration with its unit (s, m, h or d), floored."""
+    found = _SPAN.fullmatch(literal.text)
+    if found is None:
+        raise Misread(literal.offset, "a duration such as 90s, 15m, 24h or 7d is expected here")
+    sign, digits, fraction, unit = found.groups()
+    micros = (int(digits) * MICROSECONDS + _micros(fraction)[0]) * _UNIT_SECONDS[unit]
+    return -micros if sign else micros
+
+
 def _read_time(field: Field, op: Op, literal: Literal) -> Test:
+    if literal.from_now_micros is not None:
+        return Test(op, FromNow(literal.from_now_micros))
     found = _TIME.fullmatch(literal.text)
     hint = f"a time such as 2024-05-01T12:00:00Z is expected here, because '{field.name}' is a Timestamp"
     if found is None:

@@ -22,11 +22,11 @@ from peewee import SQL, Alias, Asc, AsIs, Desc, EnclosedNodeList, Expression, No
 
 from protoplane.base import limits
 from protoplane.base.errors import Reason
-from protoplane.contract.model import Field, Kind, Label, Presence, Resource, Role
+from protoplane.contract.model import Field, Kind, Label, Resource, Role
 from protoplane.contract.values import WHOLE_RANGES
 from protoplane.query.caret import Misread, quote
-from protoplane.query.columns import Columns
-from protoplane.query.fields import find_field
+from protoplane.query.columns import Columns, Path, reached
+from protoplane.query.fields import find_path
 from protoplane.query.paging import Position, Scalar, refuse_token
 from protoplane.query.predicate import join
 from protoplane.query.slot import Slot
@@ -35,7 +35,7 @@ ORDERS_KEPT_MAX = 64
 """Compiled orders a List method remembers by text."""
 
 _TERM = re.compile(r"\s*+([^\s,]*+)\s*+([^\s,]*+)\s*+([^,]*+)")
-_SORTABLE = frozenset(Kind) - {Kind.BYTES, Kind.MESSAGE, Kind.JSON, Kind.OPAQUE}
+SORTABLE = frozenset(Kind) - {Kind.BYTES, Kind.MESSAGE, Kind.JSON, Kind.OPAQUE}
 Condition: TypeAlias = Callable[[], Node]
 
 
@@ -49,6 +49,8 @@ class SortKey:
     nullable: bool
     label: str
     """What it is, for shapes: two keys with one label are the same expression."""
+    columns: Columns
+    """Where it is; behind a reference when they have a prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,9 @@ class Order:
 
     def __init__(self, keys: Sequence[SortKey], columns: Columns) -> None:
         self.keys = tuple(keys)
+        views = [view for key in keys for view in reached(key.columns)]
+        self.views = tuple({view.prefix: view for view in views}.values())
+        """The columns behind references that it needs: a statement in this order joins them."""
         self.shape = ",".join(f"{'-' if key.descending else ''}{key.label}" for key in self.keys)
         self._columns = columns
 
@@ -83,7 +88,7 @@ class Order:
         for index, (key, value) in enumerate(zip(self.keys, position, strict=True)):
             if value is not None or (index == 0 and key.descending):
                 bound = _least(key.field) if value is None else value
-                values[f"after.{index}"] = bound if key.field is None else self._columns.bind(key.field, bound)
+                values[f"after.{index}"] = bound if key.field is None else key.columns.bind(key.field, bound)
         unset = tuple(value is None for value in position)
         return After("".join("0" if is_null else "1" for is_null in unset), values, self._conditions(unset))
 
@@ -201,41 +206,40 @@ class OrderCompiler:
         keys: list[SortKey] = []
         seen: set[str] = set()
         for offset, path, descending in terms:
-            field = self._field(offset, path)
+            found = self._find(offset, path)
             if path in seen:
                 raise Misread(offset, f"'{path}' stands here for the second time")
             seen.add(path)
             # The name is the whole key: what follows it can change nothing.
-            if self._resource.name_field.path not in seen or field.role is Role.NAME:
-                keys += self._keys(field, descending=descending)
+            if self._resource.name_field.path not in seen or path == self._resource.name_field.path:
+                keys += self._keys(found, descending=descending)
+        if len({view.prefix for key in keys for view in reached(key.columns)}) > limits.FILTER_JOINS_MAX:
+            raise Misread(0, f"the order reaches more than {limits.FILTER_JOINS_MAX} resources through references")
         if self._resource.name_field.path not in seen:
             keys += self._own_keys(descending=bool(terms) and terms[-1][2])
         return Order(keys, self._columns)
 
-    def _field(self, offset: int, path: str) -> Field:
-        found: Resource | Field = self._resource
-        place = offset
-        for name in path.split("."):
-            found = find_field(found, name, place)
-            if not found.queryable or found.label is not Label.SINGULAR:
-                break
-            place += len(name) + 1
-        assert isinstance(found, Field)
-        if found.path != path or not found.queryable or found.label is not Label.SINGULAR or found.kind not in _SORTABLE:
+    def _find(self, offset: int, path: str) -> Path:
+        names = path.split(".")
+        offsets = [offset + sum(map(len, names[:index])) + index for index in range(len(names))]
+        found, rest = find_path(self._columns, names, offsets, "sorted by")
+        field = found.field
+        if rest or not field.queryable or field.label is not Label.SINGULAR or field.kind not in SORTABLE:
             raise Misread(offset, f"{quote(path)} cannot be sorted by")
         return found
 
-    def _keys(self, field: Field, *, descending: bool) -> list[SortKey]:
-        if field.role is Role.NAME:
+    def _keys(self, path: Path, *, descending: bool) -> list[SortKey]:
+        field, columns = path.field, path.columns
+        if field.role is Role.NAME and not columns.prefix:
             return self._own_keys(descending=descending)
-        nullable = field.presence is Presence.EXPLICIT or "." in field.path
-        name = self._columns.name(field)
+        name = columns.name(field)
         if name is None:
-            return [SortKey(self._columns.sort_key(field), field, descending, nullable, field.path)]
-        return [SortKey(node, None, descending, nullable, f"{field.path}[{i}]") for i, node in enumerate(name.columns)]
+            return [SortKey(columns.sort_key(field), field, descending, path.nullable, path.text, columns)]
+        return [SortKey(node, None, descending, path.nullable, f"{path.text}[{i}]", columns) for i, node in enumerate(name.columns)]
 
     def _own_keys(self, *, descending: bool) -> list[SortKey]:
-        return [SortKey(node, None, descending, False, f"[{i}]") for i, node in enumerate(self._own)]  # noqa: FBT003 - not nullable.
+        labelled = ((f"[{i}]", node) for i, node in enumerate(self._own))
+        return [SortKey(node, None, descending, nullable=False, label=label, columns=self._columns) for label, node in labelled]
 
 
 def parse(text: str) -> list[tuple[int, str, bool]]:

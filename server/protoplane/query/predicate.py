@@ -8,15 +8,36 @@ Truth is SQL's: a comparison with NULL (an unset field, or one below an unset me
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from peewee import SQL, AsIs, Case, Expression, Negated, Node, NodeList
+from peewee import SQL, AsIs, Expression, Negated, Node, NodeList
 
-from protoplane.contract.model import Field
-from protoplane.query.columns import Columns
+from protoplane.contract.model import Kind
+from protoplane.contract.values import WHOLE_RANGES
+from protoplane.query.columns import Columns, Path, reached
 from protoplane.query.slot import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class FromNow:
+    """A value that is known when the call is: so many microseconds after its time, within those that a Timestamp can hold."""
+
+    micros: int
+
+    def at(self, now_micros: int) -> int:
+        """The moment."""
+        low, high = WHOLE_RANGES[Kind.TIMESTAMP]
+        return min(max(now_micros + self.micros, low), high)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What a slot gets at the call: a moment, as the field wants it bound."""
+
+    moment: FromNow
+    bind: Callable[[object], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +49,15 @@ class Predicate:
     build: Callable[[str], Node]
     """Makes the condition as a Peewee tree. Given the path of the field that a page goes on by, range conditions on that field are
     kept from choosing the index: SQLite would start at them, and not where the page starts. "" for none."""
+    views: tuple[Columns, ...] = ()
+    """The columns behind references that it needs, those on the way first: a statement with the condition joins them."""
+    timed: bool = False
+    """Whether values depend on the time of the call: `at` must be asked first, and all pages of one List tell the same time."""
+
+    def at(self, now_micros: int) -> Predicate:
+        """The same condition at a time."""
+        late = {name: value.bind(value.moment.at(now_micros)) for name, value in self.values.items() if isinstance(value, Late)}
+        return replace(self, values={**self.values, **late}, timed=False)
 
 
 class Op(StrEnum):
@@ -60,22 +90,37 @@ class Shape:
         self.slots = slots
         self.parts: list[str] = []
         self.values: dict[str, object] = {}
+        self.views: dict[str, Columns] = {}
+        """Behind references, by prefix."""
+
+    def path(self, path: Path, suffix: str = "") -> None:
+        """Add a field."""
+        self.parts.append(f"{path.text}{suffix}")
+        self.view(path.columns)
+
+    def view(self, columns: Columns) -> None:
+        """Note which columns are needed."""
+        for view in reached(columns):
+            self.views.setdefault(view.prefix, view)
+
+    def value(self, value: object) -> None:
+        """Add a value: the next slot's."""
+        self.values[f"{self.slots}.{len(self.values)}"] = value
 
     def test(self, test: Test, bind: Callable[[object], object]) -> None:
         """Add one test; patterns are bound as they are."""
         self.parts.append(test.op.value)
-        if test.op in _KNOWN:
-            return
-        value = test.value if test.op in _PATTERNS else bind(test.value)
-        self.values[f"{self.slots}.{len(self.values)}"] = value
+        if isinstance(test.value, FromNow):
+            self.value(Late(test.value, bind))
+        elif test.op not in _KNOWN:
+            self.value(test.value if test.op in _PATTERNS else bind(test.value))
 
 
 class Slots:
     """Hands out the slots of one expression in the order in which `Shape` collected their values."""
 
-    def __init__(self, name: str, columns: Columns, paged: str = "") -> None:
+    def __init__(self, name: str, paged: str = "") -> None:
         self.name = name
-        self.columns = columns
         self.paged = paged
         self.count = 0
 
@@ -104,7 +149,7 @@ class Slots:
 class Term(Protocol):
     """A node of a checked filter. `describe` and `build` walk values in the same order."""
 
-    def describe(self, shape: Shape, columns: Columns) -> None:
+    def describe(self, shape: Shape) -> None:
         """Add this node's shape and values."""
 
     def build(self, slots: Slots) -> Node:
@@ -115,18 +160,18 @@ class Term(Protocol):
 class Compare:
     """A singular field's value passes a test."""
 
-    field: Field
+    path: Path
     test: Test
 
-    def describe(self, shape: Shape, columns: Columns) -> None:
+    def describe(self, shape: Shape) -> None:
         """See `Term.describe`."""
-        shape.parts.append(self.field.path)
-        shape.test(self.test, lambda value: columns.bind(self.field, value))
+        shape.path(self.path)
+        shape.test(self.test, lambda value: self.path.columns.bind(self.path.field, value))
 
     def build(self, slots: Slots) -> Node:
         """See `Term.build`."""
-        value = slots.columns.value(self.field)
-        if self.field.path == slots.paged and self.test.op in _RANGES:
+        value = self.path.columns.value(self.path.field)
+        if self.path.text == slots.paged and self.test.op in _RANGES:
             value = NodeList((SQL("+"), value))
         return slots.test(self.test)(value)
 
@@ -135,21 +180,20 @@ class Compare:
 class CompareName:
     """The ids of a resource name pass tests: (index of the key column, test)."""
 
-    field: Field
+    path: Path
     tests: tuple[tuple[int, Test], ...]
 
-    def describe(self, shape: Shape, columns: Columns) -> None:
+    def describe(self, shape: Shape) -> None:
         """See `Term.describe`."""
-        del columns  # Ids are bound as they are.
-        shape.parts.append(f"{self.field.path}[")
+        shape.path(self.path, "[")
         for index, test in self.tests:
             shape.parts.append(str(index))
-            shape.test(test, lambda value: value)
+            shape.test(test, unchanged)  # Ids are bound as they are.
         shape.parts.append("]")
 
     def build(self, slots: Slots) -> Node:
         """See `Term.build`."""
-        name = slots.columns.name(self.field)
+        name = self.path.columns.name(self.path.field)
         assert name is not None
         return join("AND", [slots.test(test)(name.columns[index]) for index, test in self.tests])
 
@@ -158,63 +202,16 @@ class CompareName:
 class Present:
     """A field differs from its default, or a message is there. Never NULL, below an unset message neither."""
 
-    field: Field
+    path: Path
 
-    def describe(self, shape: Shape, columns: Columns) -> None:
+    def describe(self, shape: Shape) -> None:
         """See `Term.describe`."""
-        del columns
-        shape.parts.append(f"{self.field.path}:*")
+        shape.path(self.path, ":*")
 
     def build(self, slots: Slots) -> Node:
         """See `Term.build`."""
-        return Expression(slots.columns.is_set(self.field), "IS", SQL("TRUE"))
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """Some element of a repeated field or map passes the tests given: of its key, of its value.
-
-    NULL when `below`, the message that holds the field, is unset. With `of_key`, also NULL when no element has the key:
-    `labels.env != "x"` does not hold for a row without that label, and neither does its negation.
-    """
-
-    field: Field
-    below: Field | None
-    key: Test | None = None
-    value: Test | None = None
-    of_key: bool = False
-
-    def describe(self, shape: Shape, columns: Columns) -> None:
-        """See `Term.describe`."""
-        shape.parts.append(f"{self.field.path}{'?' if self.of_key else ''}{{")
-        for test, bind in self._tests(columns):
-            shape.test(test, bind)
-            shape.parts.append(";")
-        shape.parts.append("}")
-
-    def _tests(self, columns: Columns) -> Sequence[tuple[Test, Callable[[object], object]]]:
-        """The tests in the order of their slots."""
-        key = [] if self.key is None else [(self.key, _unchanged)]
-        value = [] if self.value is None else [(self.value, lambda value: columns.bind(self.field, value))]
-        return [*key, *(key if self.of_key else []), *value]
-
-    def build(self, slots: Slots) -> Node:
-        """See `Term.build`."""
-        guards = [] if self.below is None else [slots.columns.is_set(self.below)]
-        if self.of_key:
-            guards.append(self._some(slots, None))
-        found = self._some(slots, self.value)
-        return Case(None, ((join("AND", guards), found),)) if guards else found
-
-    def _some(self, slots: Slots, value: Test | None) -> Node:
-        passes_key = None if self.key is None else slots.test(self.key)
-        passes_value = None if value is None else slots.test(value)
-
-        def passes(key: Node, value: Node) -> Node:
-            conditions = [] if passes_key is None else [passes_key(key)]
-            return join("AND", conditions if passes_value is None else [*conditions, passes_value(value)])
-
-        return slots.columns.any_element(self.field, passes)
+        del slots
+        return Expression(self.path.columns.is_set(self.path.field), "IS", SQL("TRUE"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +220,10 @@ class Negation:
 
     term: Term
 
-    def describe(self, shape: Shape, columns: Columns) -> None:
+    def describe(self, shape: Shape) -> None:
         """See `Term.describe`."""
         shape.parts.append("!(")
-        self.term.describe(shape, columns)
+        self.term.describe(shape)
         shape.parts.append(")")
 
     def build(self, slots: Slots) -> Node:
@@ -241,11 +238,11 @@ class Junction:
     word: str
     terms: tuple[Term, ...]
 
-    def describe(self, shape: Shape, columns: Columns) -> None:
+    def describe(self, shape: Shape) -> None:
         """See `Term.describe`."""
         shape.parts.append(f"{self.word}(")
         for term in self.terms:
-            term.describe(shape, columns)
+            term.describe(shape)
             shape.parts.append(",")
         shape.parts.append(")")
 
@@ -255,22 +252,39 @@ class Junction:
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """A term that is true or false and never NULL: what cannot be told is false."""
+
+    term: Term
+
+    def describe(self, shape: Shape) -> None:
+        """See `Term.describe`."""
+        shape.parts.append("?(")
+        self.term.describe(shape)
+        shape.parts.append(")")
+
+    def build(self, slots: Slots) -> Node:
+        """See `Term.build`."""
+        return Expression(NodeList((self.term.build(slots),), parens=True), "IS", SQL("TRUE"))
+
+
+@dataclass(frozen=True, slots=True)
 class _Builder:
     """`Predicate.build` of a term."""
 
     term: Term
-    columns: Columns
-    slots: str = field(default="filter")
+    slots: str
 
     def __call__(self, paged: str) -> Node:
-        return self.term.build(Slots(self.slots, self.columns, paged))
+        return self.term.build(Slots(self.slots, paged))
 
 
-def predicate(term: Term, columns: Columns, *, slots: str) -> Predicate:
+def predicate(term: Term, *, slots: str) -> Predicate:
     """The predicate of a term, with slots named `{slots}.0`, `{slots}.1` and so on."""
     shape = Shape(slots)
-    term.describe(shape, columns)
-    return Predicate(" ".join(shape.parts), shape.values, _Builder(term, columns, slots))
+    term.describe(shape)
+    timed = any(isinstance(value, Late) for value in shape.values.values())
+    return Predicate(" ".join(shape.parts), shape.values, _Builder(term, slots), tuple(shape.views.values()), timed)
 
 
 def join(word: str, nodes: Sequence[Node]) -> Node:
@@ -284,7 +298,8 @@ def pattern(pieces: Sequence[str]) -> str:
     return "%".join(piece.replace("!", "!!").replace("%", "!%").replace("_", "!_") for piece in kept)
 
 
-def _unchanged(value: object) -> object:
+def unchanged(value: object) -> object:
+    """The value: for what is bound as it is."""
     return value
 
 

@@ -4,9 +4,11 @@ r"""The text of a filter as a tree (AIP-160), with the place of everything in it
     sequence    = factor { factor }                 juxtaposition means AND
     factor      = term { "OR" term }                OR binds tighter than AND
     term        = [ "NOT" | "-" ] ( restriction | "(" expression ")" )
-    restriction = name { "." name } [ comparator ( value | "(" values ")" ) ]
+    restriction = ( member | function ) [ comparator ( value | function | "(" values ")" ) ]
+    member      = name { "." name }
     values      = the same AND, OR, NOT over bare values: `labels:(a OR b)`
-    function    = name { "." name } "(" [ value { "," value } ] ")"
+    function    = name { "." name } "(" [ argument { "," argument } ] ")"
+    argument    = value | member | function
 
 The scanner reads each character a bounded number of times, and depth and terms are counted on the way down, so a
 hostile text costs no more than its length. Quoted strings take `\"`, `\'`, `\\`, `\*`, `\n`, `\r` and `\t`.
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from protoplane.base import limits
-from protoplane.query.caret import Misread, quote
+from protoplane.query.caret import Misread
 
 KEYWORDS = frozenset({"AND", "OR", "NOT"})
 
@@ -41,6 +43,8 @@ class Literal:
     text: str
     pieces: tuple[str, ...]
     quoted: bool
+    from_now_micros: int | None = None
+    """Of what a function like `now()` stands for: how far from the time of the call it is. A text says it never."""
 
     @property
     def is_star(self) -> bool:
@@ -58,9 +62,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """`member comparator argument`; `offset` is the comparator's place."""
+    """`member comparator argument`, or with a function on the left; `offset` is the comparator's place."""
 
-    member: Member
+    member: Member | Call
     comparator: str
     offset: int
     argument: Tree
@@ -68,17 +72,23 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """A member or value that is compared with nothing: a search, if there were searchable fields."""
+    """A word or phrase that is compared with nothing: a search."""
 
     member: Member
+    literal: Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`name(…)`."""
+    """`name(…)`. An argument without quotes may be a value or a field: which, the function says."""
 
     member: Member
-    arguments: tuple[Literal, ...]
+    arguments: tuple[Literal | Member | Call, ...]
+
+    @property
+    def name(self) -> str:
+        """The function's name, with its dots."""
+        return ".".join(self.member.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +194,18 @@ class _Parser:
 
     def restriction(self) -> Tree:
         self.count()
-        member = self.member()
+        begin = self.position
+        member: Member | Call = self.member()
+        assert isinstance(member, Member)
+        bare = Bare(member, self.searched(begin))
         if self.peek() == "(" and self.position == member.offsets[-1] + len(member.path[-1]):
-            return Call(member, self.arguments())
+            member = Call(member, self.arguments())
         start = self.position
         match = _COMPARATOR.match(self.text, start)
         if match is None:
             if start < len(self.text) and self.text[start] not in "()-\"'" and _WORD.match(self.text, start) is None:
                 raise Misread(start, "a comparator is expected here: = != < <= > >= or :")
-            return Bare(member)
+            return bare if isinstance(member, Member) else member
         self.skip(match.end())
         if self.peek() != "(":
             return Restriction(member, match.group(), start, self.value())
@@ -200,6 +213,14 @@ class _Parser:
         argument = self.nested()
         self.in_values = False
         return Restriction(member, match.group(), start, argument)
+
+    def searched(self, begin: int) -> Literal:
+        """What was just read as a member, as the word or phrase that it may be."""
+        match = _STRING.match(self.text, begin)
+        if match is not None and match.end() >= len(self.text[: self.position].rstrip()):
+            return self.unescape(match)
+        word = self.text[begin : self.position].rstrip()
+        return Literal(begin, word, tuple(word.split("*")), quoted=False)
 
     def member(self) -> Member:
         path: list[str] = []
@@ -222,7 +243,7 @@ class _Parser:
                 return Member(tuple(path), tuple(offsets))
             self.position += 1
 
-    def value(self) -> Literal:
+    def value(self) -> Literal | Call:
         if self.in_values:
             self.count()
         start = self.position
@@ -235,22 +256,35 @@ class _Parser:
             literal = Literal(start, text, tuple(text.split("*")), quoted=False)
         else:
             raise Misread(start, self.unexpected("a value", "a string in quotes"))
-        if self.text[match.end() : match.end() + 1] == "(":
-            raise Misread(start, f"there is no function {quote(literal.text)}")
+        if self.text[match.end() : match.end() + 1] == "(" and not literal.quoted:
+            names = literal.text.split(".")
+            offsets = tuple(start + sum(map(len, names[:index])) + index for index in range(len(names)))
+            self.position = match.end()
+            return Call(Member(tuple(names), offsets), self.arguments())
         if len(literal.pieces) > limits.FILTER_WILDCARDS_MAX + 1:
             raise Misread(start, f"a value has at most {limits.FILTER_WILDCARDS_MAX} wildcards")
         self.skip(match.end())
         return literal
 
-    def arguments(self) -> tuple[Literal, ...]:
+    def arguments(self) -> tuple[Literal | Member | Call, ...]:
+        self.enter(self.position)
         self.take("(")
-        arguments: list[Literal] = []
+        arguments: list[Literal | Member | Call] = []
         while not self.take(")"):
             if arguments and not self.take(","):
                 raise Misread(self.position, "',' or ')' is expected here")
-            arguments.append(self.value())
+            arguments.append(self.argument())
             self.count()
+        self.depth -= 1
         return tuple(arguments)
+
+    def argument(self) -> Literal | Member | Call:
+        start = self.position
+        value = self.value()
+        if self.peek() in (",", ")", "") or not isinstance(value, Literal) or value.quoted:
+            return value
+        self.position = start  # Part of it is in quotes: `labels."a b"`.
+        return self.member()
 
     def unescape(self, match: re.Match[str]) -> Literal:
         body = match.group(2)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from peewee import SQL, Entity, Node, NodeList, PeeweeException, Select, fn
+from peewee import SQL, Node, PeeweeException, fn
 
 from protoplane.base import limits
 from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
+from protoplane.store.documents import Documents, MySQLDocuments, SqliteDocuments
+from protoplane.store.grouping import SERVER, Grouping
+from protoplane.store.grouping import SQLITE as SQLITE_GROUPING
 from protoplane.store.keylist import ROWS, KeyList, ServerKeyList, SqliteKeyList
 from protoplane.store.plans import MARIADB, MYSQL, SQLITE, Plans
 from protoplane.store.schema import Storage
@@ -54,23 +57,7 @@ class ServerFinding:
         return f"database: {self.problem} [{self.rule}]\n    mend: {self.mend}"
 
 
-@dataclass(frozen=True, slots=True)
-class Elements:
-    """The elements of a JSON column as a FROM item: `EXISTS (SELECT 1 FROM source WHERE test(key, value))`."""
-
-    source: Node
-    key: Node
-    """Index from 0 (integer) of an array, or key (text) of a pair."""
-    value: Node
-    hint: str = ""
-    """Optimizer hint of the subquery."""
-
-    def exists(self, test: Node) -> Node:
-        """Condition: some element passes the test, which is made of `key` and `value`."""
-        return fn.EXISTS(Select((self.source,), (SQL(f"{self.hint}1"),)).where(test))
-
-
-class Dialect(ABC):
+class Dialect(Documents):
     """What one engine does in its own way."""
 
     name: str
@@ -80,6 +67,8 @@ class Dialect(ABC):
     """Its DDL."""
     plans: Plans
     """How it explains a statement."""
+    grouping: Grouping
+    """How it buckets times, sums and joins texts."""
     key_list: KeyList
     """How it is told of many keys at once."""
     uint64_max: int
@@ -131,14 +120,6 @@ class Dialect(ABC):
     def left(self, text: Node, characters: int) -> Node:
         """The first characters of a text."""
 
-    @abstractmethod
-    def json_elements(self, column: Node, value: Storage, *, keyed: bool = False, alias: str = "element") -> Elements:
-        """The elements of a JSON array, or (`keyed`) of an array of `[key, value]` pairs; none when the column is NULL or ''.
-
-        `value` says how an element compares: TEXT and BYTES (in the text form the codec gives it) as exact text, times and durations
-        as INT64. Of messages (JSON) the value is their JSON. `alias` must differ between elements nested in one another.
-        """
-
 
 def cause(error: BaseException) -> BaseException:
     """The driver's own error inside Peewee's."""
@@ -161,11 +142,12 @@ def time_text(micros: int | None) -> str | None:
     return None if micros is None else str(EPOCH + timedelta(microseconds=micros))
 
 
-class Sqlite(Dialect):
+class Sqlite(SqliteDocuments, Dialect):
     """SQLite 3.37 and later, in WAL mode, with STRICT tables."""
 
     name = "sqlite"
     plans = SQLITE
+    grouping = SQLITE_GROUPING
     placeholder = "?"
     uint64_max = 2**63 - 1
     merges_ranges = False
@@ -260,22 +242,13 @@ class Sqlite(Dialect):
         """SUBSTR counts characters from 1."""
         return fn.SUBSTR(text, SQL("1"), SQL(str(characters)))
 
-    def json_elements(self, column: Node, value: Storage, *, keyed: bool = False, alias: str = "element") -> Elements:
-        """json_each; texts are cut at U+0000."""
-        del value
-        source = NodeList((fn.json_each(fn.NULLIF(column, SQL("''"))), SQL("AS"), Entity(alias)))
-        element = Entity(alias, "value")
-        if not keyed:
-            return Elements(source, Entity(alias, "key"), element)
-        return Elements(source, fn.json_extract(element, SQL("'$[0]'")), fn.json_extract(element, SQL("'$[1]'")))
 
-
-class MySQLFamily(Dialect):
+class MySQLFamily(MySQLDocuments, Dialect):
     """What MariaDB and MySQL have in common."""
 
     placeholder = "%s"
+    grouping = SERVER
     uint64_max = 2**64 - 1
-    collation: str
     product: str
     row_lock: str = "FOR UPDATE"
     """Locks the rows of `keylist.ROWS`."""
@@ -292,8 +265,6 @@ class MySQLFamily(Dialect):
     def __init__(self, version: tuple[int, ...]) -> None:
         self.version = version
         self.definitions = self.server_definitions(self.collation)
-        self.exact = f"CHARACTER SET utf8mb4 COLLATE {self.collation}"
-        """Of every text: binary comparison, no padding."""
         self.key_list = ServerKeyList(self.exact, lock=self.row_lock, share=self.row_share, row=self.row_constructor)
 
     @abstractmethod
@@ -393,29 +364,6 @@ class MySQLFamily(Dialect):
         """Characters, not bytes."""
         return fn.LEFT(text, SQL(str(characters)))
 
-    def json_elements(self, column: Node, value: Storage, *, keyed: bool = False, alias: str = "element") -> Elements:
-        """JSON_TABLE over the array."""
-        kind, text = self.json_types[value], f"LONGTEXT {self.exact}"
-        shape = f"k {text} PATH '$[0]', v {kind} PATH '$[1]'" if keyed else f"n FOR ORDINALITY, v {kind} PATH '$'"
-        table = json_table(fn.NULLIF(column, SQL("''")), SQL(f"'$[*]' COLUMNS ({shape})"))
-        key = Entity(alias, "k") if keyed else NodeList((Entity(alias, "n"), SQL("- 1")), parens=True)
-        return Elements(NodeList((table, SQL("AS"), Entity(alias))), key, Entity(alias, "v"), NO_SEMIJOIN)
-
-    @property
-    def json_types(self) -> Mapping[Storage, str]:
-        """The type as which JSON_TABLE gives an element."""
-        text = f"LONGTEXT {self.exact}"
-        return {
-            Storage.BOOL: "BIGINT",
-            Storage.INT64: "BIGINT",
-            Storage.UINT64: "BIGINT UNSIGNED",
-            Storage.DOUBLE: "DOUBLE",
-            Storage.TEXT: text,
-            Storage.BYTES: text,
-            Storage.TIME: "BIGINT",
-            Storage.JSON: "JSON",
-        }
-
 
 class MariaDB(MySQLFamily):
     """MariaDB 10.6 and later: the first with JSON_TABLE and SKIP LOCKED."""
@@ -467,10 +415,6 @@ class MySQL(MySQLFamily):
 VARIABLES_RENAMED = (11, 1)
 """The version of MariaDB from which on `tx_isolation` and `tx_read_only` are called as MySQL calls them."""
 
-NO_SEMIJOIN = "/*+ NO_SEMIJOIN() */ "
-"""MySQL 9.7 makes a semijoin of EXISTS over JSON_TABLE, may materialise it once for all rows of the outer query, and then finds rows that
-do not match and misses some that do. MariaDB 10.11 is right by itself and takes the hint for a comment."""
-
 CONNECTIONS_RESERVED = 10
 """Connections left for administrators, migrations and health checks."""
 
@@ -511,8 +455,3 @@ def unsupported(product: str, version: tuple[int, ...], needed: tuple[int, ...])
     """A server that is too old."""
     have, want = (".".join(map(str, parts)) for parts in (version, needed))
     return ServerFinding("version-unsupported", f"{product} is {have}; {want} or later is needed", f"upgrade {product}", fatal=True)
-
-
-def json_table(document: Node, columns: Node) -> Node:
-    """Write `JSON_TABLE(document, path COLUMNS (…))`."""
-    return NodeList((SQL("JSON_TABLE("), document, SQL(","), columns, SQL(")")))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,11 +17,14 @@ from peewee import Expression, Node
 from peewee import Table as SqlTable
 
 from protoplane.base import limits
+from protoplane.contract.casing import snake
 from protoplane.contract.columns import ROW_VERSION, column_name, is_stored_reference, reference_columns
 from protoplane.contract.model import Contract, Field, IndexRule, Kind, Label, Pattern, Presence, Resource, Role
-from protoplane.query.columns import NameColumns
+from protoplane.query.columns import Dynamic, Inner, Level, NameColumns
 from protoplane.query.order import SortKey
 from protoplane.store.dialect import Dialect
+from protoplane.store.inside import any_element
+from protoplane.store.kinds import DEFAULTS, STORAGE
 from protoplane.store.schema import ColumnShape, ForeignKeyShape, IndexShape, Storage, TableShape
 
 
@@ -48,43 +51,34 @@ class Leaf:
     """Of Form.NAME: the pattern of the resource named."""
 
 
-STORAGE: Mapping[Kind, Storage] = {
-    Kind.BOOL: Storage.BOOL,
-    Kind.INT32: Storage.INT64,
-    Kind.INT64: Storage.INT64,
-    Kind.UINT32: Storage.INT64,
-    Kind.UINT64: Storage.UINT64,
-    Kind.FLOAT: Storage.DOUBLE,
-    Kind.DOUBLE: Storage.DOUBLE,
-    Kind.STRING: Storage.TEXT,
-    Kind.BYTES: Storage.BYTES,
-    Kind.ENUM: Storage.INT64,
-    Kind.TIMESTAMP: Storage.TIME,
-    Kind.DURATION: Storage.INT64,
-    Kind.JSON: Storage.JSON,
-    Kind.OPAQUE: Storage.BYTES,
-}
-"""What holds one value of each kind; a message has none of its own."""
+@dataclass(frozen=True, slots=True)
+class Via:
+    """How a table is reached from the one that is listed."""
+
+    path: str
+    """As callers write it, from there: `flight.airline`."""
+    keys: tuple[Node, ...]
+    """The columns of the table above that hold its primary key, in order."""
+    above: Table
+
+    @property
+    def alias(self) -> str:
+        """Its name in a statement, cut for the people who read it; the dot keeps it apart from every other."""
+        name = f"via.{self.path}"
+        return name if len(name) <= ALIAS_CHARACTERS_MAX else f"{name[:40]}.{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-ELEMENT_STORAGE: Mapping[Kind, Storage] = {**STORAGE, Kind.TIMESTAMP: Storage.INT64}
-"""How an element of a JSON text compares: times are numbers of microseconds there."""
-
-DEFAULTS: Mapping[Storage, object] = {
-    Storage.BOOL: 0,
-    Storage.INT64: 0,
-    Storage.UINT64: 0,
-    Storage.DOUBLE: 0.0,
-    Storage.TEXT: "",
-    Storage.BYTES: b"",
-}
-"""The value of a column that is not nullable when nothing was written; see `ColumnShape`."""
+ALIAS_CHARACTERS_MAX = 60
 
 
 class Table:
     """The table of one resource, bound to its engine's dialect. Implements `query.columns.Columns`."""
 
-    def __init__(self, resource: Resource, contract: Contract, dialect: Dialect) -> None:
+    def __init__(self, resource: Resource, contract: Contract, dialect: Dialect, *, via: Via | None = None) -> None:
+        self._contract = contract
+        self._reached: dict[str, Table | None] = {}
+        self.via = via
+        """How a statement that begins at another table comes here; None for the table that is listed."""
         self.resource = resource
         self.dialect = dialect
         self.leaves = tuple(_leaves(resource.fields, contract, ()))
@@ -92,7 +86,9 @@ class Table:
         kept = [column for leaf in self.leaves for column in leaf.columns]
         version = ColumnShape(ROW_VERSION, Storage.INT64, nullable=False)
         self.columns = (*self.keys, version, *kept)
-        self.source = SqlTable(resource.table)  # Without columns: they would hide its own methods (`update`, `select`).
+        self.source = SqlTable(
+            resource.table, alias=via and via.alias
+        )  # Without columns: they would hide its own methods (`update`, `select`).
         self._leaf_at = {leaf.field.path: leaf for leaf in self.leaves}
         self._column_at = {column.name: column for column in self.columns}
         self.shape = TableShape(
@@ -137,6 +133,50 @@ class Table:
     # query.columns.Columns
 
     @property
+    def prefix(self) -> str:
+        """See `Columns.prefix`."""
+        return "" if self.via is None else f"{self.via.path}."
+
+    @property
+    def above(self) -> Table | None:
+        """See `Columns.above`."""
+        return None if self.via is None else self.via.above
+
+    @property
+    def engine(self) -> str:
+        """See `Columns.engine`."""
+        return self.dialect.name
+
+    @property
+    def hops(self) -> int:
+        """See `Columns.hops`."""
+        return 0 if self.via is None else self.via.above.hops + 1
+
+    def through(self, path: str) -> Table | None:
+        """See `Columns.through`; one object for one path."""
+        if path not in self._reached:
+            self._reached.setdefault(path, self._join(path))
+        return self._reached[path]
+
+    def _join(self, path: str) -> Table | None:
+        field = self.resource.field(path)
+        if field is not None:
+            name, kind = self.name(field), field.reference
+            keys = () if name is None or field.role is Role.NAME else name.columns
+        else:
+            parent = self._contract.resources.get(self.resource.parent)
+            kind = self.resource.parent if parent is not None and path in {parent.singular, snake(parent.singular)} else ""
+            keys = tuple(self.column(key.name) for key in self.keys[:-1])
+        target = self._contract.resources.get(kind)
+        if target is None or not keys:
+            return None
+        return Table(target, self._contract, self.dialect, via=Via(f"{self.prefix}{path}", keys, self))
+
+    def is_there(self) -> Node:
+        """See `Columns.is_there`."""
+        return self.column(self.keys[0].name).is_null(is_null=False)
+
+    @property
     def merges_ranges(self) -> bool:
         """See `Columns.merges_ranges`."""
         return self.dialect.merges_ranges
@@ -154,6 +194,8 @@ class Table:
 
     def is_set(self, field: Field) -> Node:
         """See `Columns.is_set`."""
+        if field.role is Role.NAME:
+            return self.is_there()
         leaf = self._leaf_at[field.path]
         column = self.column(leaf.columns[0].name)
         match leaf.form:
@@ -181,16 +223,37 @@ class Table:
         """See `Columns.bind`."""
         if isinstance(value, int) and value > self.dialect.uint64_max:
             return float(value)  # Above everything that can be stored, and compared exactly.
-        if field.label is not Label.SINGULAR:  # As `store.values` writes elements.
-            return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        if field.label is not Label.SINGULAR:
+            return self.bind_inside(field, value)
         return self.dialect.binder(STORAGE[field.kind])(value)
 
-    def any_element(self, field: Field, test: Callable[[Node, Node], Node]) -> Node:
+    def bind_inside(self, field: Field, value: object) -> object:
+        """See `Columns.bind_inside`: as `store.values` writes it."""
+        del field
+        if isinstance(value, int) and value > self.dialect.uint64_max:
+            return float(value)
+        return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+    def any_element(self, levels: Sequence[Level], test: Callable[[Sequence[Node], Inner], Node]) -> Node:
         """See `Columns.any_element`."""
-        column = self.column(self._leaf_at[field.path].columns[0].name)
-        storage = ELEMENT_STORAGE.get(field.kind, Storage.JSON)
-        elements = self.dialect.json_elements(column, storage, keyed=field.label is Label.MAP)
-        return elements.exists(test(elements.key, elements.value))
+        return any_element(self.dialect, self.document(levels[0].holder), levels, test)
+
+    def document(self, field: Field) -> Node:
+        """See `Columns.document`."""
+        return self.column(self._leaf_at[field.path].columns[0].name)
+
+    def json(self, document: Node, path: Node) -> Dynamic:
+        """See `Columns.json`."""
+        d = self.dialect
+        return Dynamic(d.json_number(document, path), d.json_text(document, path), d.json_bool(document, path), d.json_type(document, path))
+
+    def characters(self, field: Field) -> Node:
+        """See `Columns.characters`."""
+        return self.dialect.characters(self.value(field))
+
+    def size(self, field: Field) -> Node:
+        """See `Columns.size`."""
+        return self.dialect.json_length(self.document(field))
 
 
 def _bytes_max(column: ColumnShape) -> int | None:

@@ -59,7 +59,7 @@ def modules() -> tuple[ModuleType, ModuleType]:
         made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
         assert made.exit_code == 0, made.output
         with importable(folder / "client/src") as load:
-            return load("depot.v1.depot_pb2"), load("protoplane.commit.v1.commit_pb2")
+            return load("depot.v1.depot_pb2"), load("depot.v1.protoplane.commit.v1.commit_pb2")
 
 
 pb: Any = Later(lambda: modules()[0])
