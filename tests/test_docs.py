@@ -43,11 +43,13 @@ from tests.door.running import Running, environment, running
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 FLIGHT_DESK = ROOT / "examples" / "flightdesk"
+LIBRARY = ROOT / "examples" / "library"
 PAGES = (
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
     ROOT / "server" / "ARCHITECTURE.md",
     FLIGHT_DESK / "README.md",
+    LIBRARY / "README.md",
     *sorted(DOCS.glob("*.md")),
 )
 

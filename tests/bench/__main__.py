@@ -1,7 +1,8 @@
 """`python -m tests.bench`: Protoplane and three servers written by hand, on one private MariaDB and one table.
 
 The same requests go to each in turn, three times, and the median of the three ratios is printed. Absolute figures are the
-machine's business (`--absolute` shows them). The answers of all are compared first. `overload` offers more than can be carried, `files` moves the whole table.
+machine's business (`--absolute` shows them). The answers of all are compared first. `overload` offers more than can be carried, `files` moves the
+whole table, `changes` tells what the change log adds to a write.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from tests.bench import compare, files, overload, rows, with_protoplane
+from tests.bench import compare, files, overload, rows, unlogged, with_protoplane
 from tests.bench.cases import CASES, Round, empty_days
 from tests.bench.serving import NotServing, Serving, by_hand, take_cores
 from tests.engines import Unavailable
@@ -72,7 +73,7 @@ def compare_all(servings: Sequence[Serving], turns: Iterator[Round], chosen: arg
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("compare", "overload", "files"), default="compare")
+    parser.add_argument("what", nargs="?", choices=("compare", "overload", "files", "changes"), default="compare")
     parser.add_argument("--absolute", action="store_true", help="show microseconds, milliseconds and calls per second too")
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES], help="compare this case only; may be repeated")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each case (default {ROUNDS})")
@@ -94,6 +95,8 @@ def main() -> None:
         turns = (Round(ids, day) for day in empty_days())
         if chosen.what == "overload":
             overload.curves(stack.enter_context(SERVERS["ours"](url)), turns, seconds=chosen.seconds, absolute=chosen.absolute)
+        elif chosen.what == "changes":
+            unlogged.added(url, turns, rounds=chosen.rounds, connections=chosen.connections, absolute=chosen.absolute)
         else:
             compare_all([stack.enter_context(serve(url)) for serve in SERVERS.values()], turns, chosen)
 

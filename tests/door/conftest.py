@@ -18,6 +18,7 @@ from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
 from protoplane.store.session import Session
 from tests.door import depot as depots
+from tests.door.changes import check_log
 from tests.door.client import Door, importable
 from tests.engines import Database, Engine
 
@@ -93,6 +94,7 @@ def served(engine: Engine, client_modules: Any, tmp_path_factory: pytest.TempPat
     library, specimens = client_modules
     yield Served(running, folder, library, specimens, bugs, database)
     running.stop()
+    check_log(database, running.contract)
     database.drop()
 
 
@@ -166,14 +168,15 @@ def depot(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             patch.setattr(Session, name, recorded(getattr(Session, name), statements))
         yield Depot(folder, f"127.0.0.1:{running.port}", database, bugs, statements)
     running.stop()
+    check_log(database, running.contract)
     database.drop()
 
 
 def recorded(run: Callable[..., Any], statements: list[tuple[str, tuple[object, ...]]]) -> Callable[..., Any]:
-    """A way to run statements that takes note of each, but for what health asks meanwhile."""
+    """A way to run statements that takes note of each, but for what health asks meanwhile and for the server's own tables."""
 
     def noted(self: Session, sql: str, params: Sequence[object] = ()) -> Any:
-        if sql != "SELECT 1":
+        if sql != "SELECT 1" and "protoplane_" not in sql:
             statements.append((sql, tuple(params)))
         return run(self, sql, params)
 

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from google.protobuf.message import Message
 
+from protoplane.changes.log import log_of
 from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
 from protoplane.identity.principal import Principal
@@ -82,6 +83,7 @@ def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
         codec=compile_codec(table),
         statements=TableStatements(table, engine.database),
         checks=ResourceChecks(table.resource, checks, uint64_max=engine.dialect.uint64_max),
+        log=log_of(table.resource, engine),
     )
 
 
@@ -129,6 +131,7 @@ class _Binder:
             writes=not reads,
             replay=replay,
             validate_only=flag(method, "validate_only"),
+            repeated_id=text(method, "request_id"),
             resources=self.stored,
             statements=self._statements(method, replay, own=custom is None or custom.around),
             code="" if custom is None else str(custom.place),
@@ -148,17 +151,17 @@ class _Binder:
             case MethodKind.LIST:
                 return (first_page(rows, self.engine),)
             case MethodKind.CREATE | MethodKind.BATCH_CREATE:
-                return (rows.sql.insert,)
+                return (rows.sql.insert, *rows.log.statements)
             case MethodKind.UPDATE:
-                return (rows.sql.select_for_update, rows.sql.update_all)
+                return (rows.sql.select_for_update, rows.sql.update_all, *rows.log.statements)
             case MethodKind.DELETE:
-                return (rows.sql.delete,)
+                return (rows.sql.select_for_update, rows.sql.delete_version, *rows.log.statements) if rows.log.kept else (rows.sql.delete,)
             case MethodKind.BATCH_GET:
                 return (keyed.select,)
             case MethodKind.BATCH_UPDATE:
-                return (keyed.select_for_update, keyed.update_all)
+                return (keyed.select_for_update, keyed.update_all, *rows.log.statements)
             case MethodKind.BATCH_DELETE:
-                return (keyed.lock, keyed.delete)
+                return (keyed.lock, keyed.select, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
             case MethodKind.AGGREGATE:
                 return (count_of_all(rows, self.engine),)
             case _:

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from protoplane.base import limits
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
+from protoplane.changes.log import ChangeKind, Entry, Sealed
 from protoplane.method.rows import Change, Ids, Item, Rows, same_etag
 from protoplane.store.codec import Row
 from protoplane.store.keyed import KeyedRows, RowChange
@@ -56,29 +57,43 @@ class ManyRows:
         Raises what `Rows.change` does: RESOURCE_NOT_FOUND and ETAG_MISMATCH for the first, INVALID_FIELDS for all of them together.
         """
         self._require([ids for ids, _ in changes], found)
-        rows: list[Row] = []
+        merged: list[tuple[Row, Sealed]] = []
         violations: list[Violation] = []
         for ids, change in changes:
             try:
-                rows.append(self.rows.merged(found[ids], ids, change, now_micros))
+                merged.append(self.rows.merged(found[ids], ids, change, now_micros))
             except Fault as fault:
                 if fault.reason != Reason.INVALID_FIELDS:
                     raise
                 violations += fault.violations
         if violations:
             raise invalid_fields(violations)
-        pairs = zip(rows, (found[ids] for ids, _ in changes), strict=True)
-        changed = [RowChange(tuple(before), after) for after, before in pairs if after is not before]
-        if not changed:
-            return [self.rows.message(row) for row in rows]
+        changed = [
+            RowChange(tuple(found[ids]), after) for (ids, _), (after, _) in zip(changes, merged, strict=True) if after is not found[ids]
+        ]
         try:
-            with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
-                if self.keyed.update(session, changed, self.rows.codec.bind) != len(changed):
-                    raise Fault(Reason.CONCURRENT_WRITE)  # Not while rows are locked, or the database is this transaction's alone.
+            self._write(session, changed)
         except Duplicate as duplicate:
             items = [Item(ids, change.given, change.path) for ids, change in changes]
             raise self.rows.taken(session, items, duplicate) from None
-        return [self.rows.message(row) for row in rows]
+        stored = [self.rows.as_stored(after) for after, _ in merged]
+        entries: list[Entry] = [
+            (self.rows.pattern.format(ids), before, self.rows.log.seal(message))
+            for message, (ids, _), (after, before) in zip(stored, changes, merged, strict=True)
+            if after is not found[ids]
+        ]
+        if entries:
+            self.rows.log.record(session, ChangeKind.UPDATED, entries)
+        for message in stored:
+            self.rows.checks.clear_input_only(message)
+        return stored
+
+    def _write(self, session: Session, changed: Sequence[RowChange]) -> None:
+        if not changed:
+            return
+        with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
+            if self.keyed.update(session, changed, self.rows.codec.bind) != len(changed):
+                raise Fault(Reason.CONCURRENT_WRITE)  # Not while rows are locked, or the database is this transaction's alone.
 
     def remove(self, session: Session, removals: Sequence[Removal]) -> None:
         """Delete different resources. Raises what `Rows.remove` does, for the first that it is true of."""
@@ -92,9 +107,20 @@ class ManyRows:
         there = [removal.ids for removal in removals if removal.ids in versions]
         try:
             with session.savepoint():
+                self._log_removal(session, there)
                 self.keyed.remove(session, there)
         except HasChildren:
             self._name_parent(session, there)
+
+    def _log_removal(self, session: Session, there: Sequence[Ids]) -> None:
+        """Read what is about to go, a part at a time, and write it down."""
+        if not self.rows.log.kept:
+            return
+        size = FIRST_ROWS if self._measured else limits.BATCH_ITEMS_MAX
+        for start in range(0, len(there), size):
+            part = there[start : start + size]
+            found = self.keyed.read(session, part)
+            self.rows.log_rows(session, ChangeKind.DELETED, [(found[ids], None) for ids in part])
 
     def _name_parent(self, session: Session, there: Sequence[Ids]) -> None:
         """Raise RESOURCE_HAS_CHILDREN for the first that has any: the engine does not say which of many rows it was."""
