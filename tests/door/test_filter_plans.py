@@ -1,4 +1,4 @@
-"""Filters and orders through references read the referenced table by its key, and join it once for each path.""" ""
+"""Filters and orders through references read the referenced table by its key, and join it once for each path."""
 
 from __future__ import annotations
 

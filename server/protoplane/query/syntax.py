@@ -235,6 +235,8 @@ class _Parser:
                     raise Misread(start, f"a field name is expected here, not {part}")
             else:
                 raise Misread(start, self.unexpected("a field name", "'(', NOT or -"))
+            if len(path) == limits.FILTER_NAMES_MAX:
+                raise Misread(start, f"a path has at most {limits.FILTER_NAMES_MAX} names")
             path.append(part)
             offsets.append(start)
             self.position = match.end()
