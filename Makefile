@@ -40,6 +40,9 @@ breaking: .venv/dev .include/made
 		else \
 			echo "*** SKIPPED: buf breaking $$module: main does not have it yet" >&2; \
 		fi; \
+	done; \
+	for project in $(wildcard examples/*); do \
+		if [ -d "$$before/$$project" ]; then $(BIN)/protoplane breaking "$$main" --project "$$project" || exit 1; fi; \
 	done
 
 fix: .venv/dev .include/made ## Mend what can be mended by itself
@@ -49,6 +52,7 @@ fix: .venv/dev .include/made ## Mend what can be mended by itself
 
 bench: .venv/bench .include/made engines ## Compare with servers written by hand, then with itself: beyond its peak, and under attack
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench changes
 	$(BIN)/python -m tests.bench overload
 	$(BIN)/python -m tests.attacks
 

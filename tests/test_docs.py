@@ -30,9 +30,11 @@ from protoplane.contract.load import load
 from protoplane.contract.model import Contract
 from protoplane.identity.tokens import read_jwks
 from protoplane.project import Everything
+from protoplane.query.aggregate import read_grouping, read_order
 from protoplane.query.filter import FilterCompiler
 from protoplane.query.mask import compile_mask
 from protoplane.query.order import OrderCompiler
+from protoplane.store.aggregate import Groups
 from protoplane.store.engine import Engine
 from protoplane.store.tables import Table
 from tests.door.running import Running, environment, running
@@ -40,11 +42,13 @@ from tests.door.running import Running, environment, running
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 FLIGHT_DESK = ROOT / "examples" / "flightdesk"
+LIBRARY = ROOT / "examples" / "library"
 PAGES = (
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
     ROOT / "server" / "ARCHITECTURE.md",
     FLIGHT_DESK / "README.md",
+    LIBRARY / "README.md",
     *sorted(DOCS.glob("*.md")),
 )
 
@@ -188,6 +192,13 @@ def test_calls_of_the_flight_desk_in_the_pages_fit_its_contract(flight_desk: Con
                     table = Table(method.resource, flight_desk, in_memory.dialect)
                     FilterCompiler(method.resource, table).compile(message.filter)
                     OrderCompiler(method.resource, table).compile(message.order_by)
+                if name.startswith("Aggregate"):
+                    assert method.resource is not None
+                    table = Table(method.resource, flight_desk, in_memory.dialect)
+                    groups = Groups(read_grouping(table, message.group_by, message.aggregates), table)
+                    FilterCompiler(method.resource, table).compile(message.filter)
+                    FilterCompiler(groups.resource, groups, argument="having").compile(message.having)
+                    read_order(groups.grouping, groups, message.order_by)
                 seen += 1
     assert seen > 8
 

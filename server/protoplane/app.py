@@ -13,6 +13,7 @@ from protoplane.base.errors import Fault
 from protoplane.base.observe import Event, Level, Observe
 from protoplane.base.settings import Environment, Settings
 from protoplane.base.snapshot import Snapshot, merged
+from protoplane.changes.retention import trim
 from protoplane.contract.model import Access, Contract
 from protoplane.database import DatabaseProblem, connect
 from protoplane.edge import core, tls
@@ -134,6 +135,8 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
         running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=watching.observe)
         count(running, watching)
         tasks = {"request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX)}
+        if keep_days := settings.changes.keep_days:
+            tasks["changes"] = lambda: trim(engine, keep_days=keep_days, seconds_max=HOUSEKEEPING_SECONDS_MAX)
         scrape = open_scrape(settings, running, watching)
         trimming = Housekeeping({"memory": memory.Trim()}, watching.observe, pause_seconds=TRIM_SECONDS)
         return replace(running, housekeeping=(Housekeeping(tasks, watching.observe), trimming), watching=watching, scrape=scrape)

@@ -1,17 +1,20 @@
 """`python -m tests.bench`: Protoplane and three servers written by hand, on one private MariaDB and one table.
 
 The same requests go to each in turn, three times, and the median of the three ratios is printed. Absolute figures are the
-machine's business (`--absolute` shows them). The answers of all are compared first. `overload` offers more than can be carried.
+machine's business (`--absolute` shows them). The answers of all are compared first. `overload` offers more than can be carried, `files` moves the
+whole table, `changes` tells what the change log adds to a write.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 
-from tests.bench import compare, overload, rows, with_protoplane
+from tests.bench import compare, files, overload, rows, unlogged, with_protoplane
 from tests.bench.cases import CASES, Round, empty_days
 from tests.bench.serving import NotServing, Serving, by_hand, take_cores
 from tests.engines import Unavailable
@@ -31,16 +34,21 @@ SERVERS = {
 """The first is compared with each of the others."""
 
 
-def filled_database(stack: ExitStack) -> str:
+def filled_database(stack: ExitStack, count: int) -> str:
     """The URL of a database with the flights in it, which ends with the stack."""
     engine = start("mariadb")
     stack.callback(engine.close)
     database = engine.create_database()
     with_protoplane.migrated(database.url)
-    port = int(database.url.rpartition(":")[2].partition("/")[0])
-    with driver().connect(host="127.0.0.1", port=port, user="root", database=database.name) as connection:
-        rows.fill(connection, ROWS)
+    with connection_to(database.url) as connection:
+        rows.fill(connection, count)
     return database.url
+
+
+def connection_to(url: str) -> Any:
+    """A connection past all servers."""
+    parts = urlsplit(url)
+    return driver().connect(host=parts.hostname, port=parts.port, user=parts.username, database=parts.path[1:])
 
 
 def compare_all(servings: Sequence[Serving], turns: Iterator[Round], chosen: argparse.Namespace) -> None:
@@ -65,7 +73,7 @@ def compare_all(servings: Sequence[Serving], turns: Iterator[Round], chosen: arg
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("compare", "overload"), default="compare")
+    parser.add_argument("what", nargs="?", choices=("compare", "overload", "files", "changes"), default="compare")
     parser.add_argument("--absolute", action="store_true", help="show microseconds, milliseconds and calls per second too")
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES], help="compare this case only; may be repeated")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each case (default {ROUNDS})")
@@ -74,13 +82,21 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=overload.POINT_SECONDS, help="of each point of the overload curve")
     chosen = parser.parse_args()
+    if chosen.what == "files":  # Each of three programs at once has what it needs.
+        with ExitStack() as stack:
+            url = filled_database(stack, files.ROWS)
+            serving = stack.enter_context(SERVERS["ours"](url))
+            files.compare(serving, lambda: connection_to(url), chosen.rounds, absolute=chosen.absolute)
+        return
     take_cores()
     with ExitStack() as stack:
-        url = filled_database(stack)
+        url = filled_database(stack, ROWS)
         ids = list(rows.flight_ids(ROWS))
         turns = (Round(ids, day) for day in empty_days())
         if chosen.what == "overload":
             overload.curves(stack.enter_context(SERVERS["ours"](url)), turns, seconds=chosen.seconds, absolute=chosen.absolute)
+        elif chosen.what == "changes":
+            unlogged.added(url, turns, rounds=chosen.rounds, connections=chosen.connections, absolute=chosen.absolute)
         else:
             compare_all([stack.enter_context(serve(url)) for serve in SERVERS.values()], turns, chosen)
 

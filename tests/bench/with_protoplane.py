@@ -23,15 +23,15 @@ PROTOPLANE = (sys.executable, "-c", "from protoplane.cli.main import main; main(
 
 
 @contextmanager
-def serve(url: str) -> Iterator[Serving]:
+def serve(url: str, *, project: Path = PROJECT, name: str = "ours") -> Iterator[Serving]:
     """Serve a database that `migrated` has prepared."""
     signer = Signer.new()
     token = signer.mint(subject=SUBJECT, issuer=ISSUER, audience=AUDIENCE, seconds=TOKEN_SECONDS)
     port = free_port()
     with _environment(url, signer) as environment:
         environment["PROTOPLANE_SERVER_ADDRESS"] = f"127.0.0.1:{port}"
-        with process([*PROTOPLANE, "serve", "--project", str(PROJECT)], environment) as (started, log):
-            yield ready(Serving("ours", port, started.pid, {"authorization": f"Bearer {token}"}), started, log)
+        with process([*PROTOPLANE, "serve", "--project", str(project)], environment) as (started, log):
+            yield ready(Serving(name, port, started.pid, {"authorization": f"Bearer {token}"}), started, log)
 
 
 def migrated(url: str) -> None:

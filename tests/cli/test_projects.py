@@ -256,7 +256,7 @@ def test_the_doctor_compares_the_tables_with_the_contract_and_changes_nothing(pr
     file = project / ".protoplane/dev.db"
     ((state, text, _),) = looked_at(project)["database"]
     assert (state, text) == ("ok", f"SQLite {sqlite3.sqlite_version}, {file}")
-    assert looked_at(project)["tables"] == [("ok", "2 tables, as the contract wants them", "")]
+    assert looked_at(project)["tables"] == [("ok", "3 tables, as the contract wants them", "")]
 
     text = proto_of(project).read_text()
     proto_of(project).write_text(text.replace("string etag = 5;", "string etag = 5;\n  int32 stars = 6;"))

@@ -52,6 +52,7 @@ def kept_lines(before: str, after: str) -> bool:
         (HEADER, [Wish("Publisher", http=True), Wish("Book", parent="Publisher", http=True), Wish("APIKey", parent="Book")]),
         (LIBRARY, [Wish("Publisher"), Wish("Book")]),
         (HEADER + "message Shelf {}\n", [Wish("Shelf")]),
+        (LIBRARY, [Wish("Publisher", methods=("Aggregate",)), Wish("Book", methods=("Get", "Aggregate"), http=True)]),
         (HEADER + "message Shelf { // c\n  string title = 1; // t\n}", [Wish("Shelf")]),
         (HEADER + "message Shelf { string title = 1; reserved 2 to 4; oneof x { string y = 9; } }", [Wish("Shelf")]),
         (HEADER + "service Other {}\nmessage Shelf {\n  string name = 1;\n}\n", [Wish("Shelf")]),
@@ -106,7 +107,11 @@ def test_buf_finds_nothing_to_format_and_nothing_to_say(tmp_path: Path) -> None:
     shutil.copytree(own / "protoplane", include / "protoplane")
     (tmp_path / "buf.yaml").write_text(BUF, encoding="utf-8")
     text = HEADER
-    for wish in (Wish("Publisher", http=True), Wish("Book", parent="Publisher"), Wish("WeatherStation", http=True)):
+    for wish in (
+        Wish("Publisher", http=True),
+        Wish("Book", parent="Publisher", methods=("Get", "Aggregate")),
+        Wish("WeatherStation", http=True),
+    ):
         text = scaffold(text, wish)
     file = tmp_path / "protos/library/v1/library.proto"
     file.parent.mkdir(parents=True)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protoplane.cli import tables, values
+from protoplane.cli import rendering, tables, values
 from protoplane.cli.tables import TableOptions
 from protoplane.contract.values import DURATION_SECONDS_MAX, TIMESTAMP_SECONDS_MAX, TIMESTAMP_SECONDS_MIN
 from tests.cli.kit import Shelf, contract_of, make_project, run, serving
@@ -261,7 +261,7 @@ def test_a_value_that_is_not_exactly_of_its_type_is_refused(project: Path, shelf
 @given(text=st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.from_regex(r"'*[=+\-@\t\r].*")))
 def test_any_text_survives_a_csv_file_and_no_cell_is_a_formula(contract, tmp_path: Path, text: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     resource = contract.resources["library.example.com/Publisher"]
-    from protoplane.cli.listing import write_pages
+    from protoplane.cli.rendering import write_pages
 
     file = tmp_path / "one.csv"
     with file.open("w", encoding="utf-8", newline="") as stream:
@@ -277,18 +277,18 @@ def test_any_text_survives_a_csv_file_and_no_cell_is_a_formula(contract, tmp_pat
 
 @given(seconds=st.integers(TIMESTAMP_SECONDS_MIN, TIMESTAMP_SECONDS_MAX), nanos=st.integers(0, 999_999_999))
 def test_times_are_exact_to_the_nanosecond(seconds: int, nanos: int) -> None:
-    assert values.time(values.time_text(seconds, nanos)) == {"seconds": seconds, "nanos": nanos}
+    assert values.time(rendering.time_text(seconds, nanos)) == {"seconds": seconds, "nanos": nanos}
 
 
 @given(seconds=st.integers(-DURATION_SECONDS_MAX, DURATION_SECONDS_MAX), nanos=st.integers(0, 999_999_999))
 def test_durations_are_exact_to_the_nanosecond(seconds: int, nanos: int) -> None:
     nanos = -nanos if seconds < 0 else nanos
-    assert values.span(values.span_text(seconds, nanos)) == {"seconds": seconds, "nanos": nanos}
+    assert values.span(rendering.span_text(seconds, nanos)) == {"seconds": seconds, "nanos": nanos}
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_a_float32_is_written_so_that_it_reads_back(value: float) -> None:
     import struct
 
-    short = values.shortest_float(value)
+    short = rendering.shortest_float(value)
     assert struct.pack("f", short) == struct.pack("f", value)

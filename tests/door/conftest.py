@@ -16,6 +16,7 @@ from protoplane import app
 from protoplane.base import config
 from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
+from tests.door.changes import check_log
 from tests.door.client import Door, importable
 from tests.engines import Database, Engine
 
@@ -91,6 +92,7 @@ def served(engine: Engine, client_modules: Any, tmp_path_factory: pytest.TempPat
     library, specimens = client_modules
     yield Served(running, folder, library, specimens, bugs, database)
     running.stop()
+    check_log(database, running.contract)
     database.drop()
 
 

@@ -11,6 +11,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from protoplane.contract.load import load
+from protoplane.project import Everything
+from tests.door.changes import check_log
 from tests.door.client import Refused
 from tests.engines import Database
 from tests.engines.server import Server
@@ -56,6 +59,9 @@ def test_f01_f04_f13_whatever_is_killed_nothing_acknowledged_is_lost_and_nothing
             history.check(door)
         kept = database.execute("SELECT COUNT(*) FROM protoplane_request")[0][0]
         assert kept == len(history.of("kept")), "an answer is kept if and only if its write is"
+        contract = load([service.folder / "protos"], implemented=Everything()).contract
+        assert contract is not None
+        check_log(database, contract)
     if not isinstance(engine, Server):
         with closing(sqlite3.connect(database.name)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -25,6 +25,7 @@ from protoplane.base.settings import (
     PRIVATE_FOLDER,
     SECTIONS,
     AuthSettings,
+    ChangeSettings,
     DatabaseSettings,
     DeadlineSettings,
     Environment,
@@ -88,6 +89,7 @@ def load(folder: Path, environment: Environment, variables: Mapping[str, str] | 
         deadlines=reading.section("deadlines", DeadlineSettings),
         log=reading.section("log", LogSettings),
         metrics=reading.section("metrics", MetricsSettings),
+        changes=reading.section("changes", ChangeSettings),
         grants=reading.grants(),
         jwks="",
     )

@@ -71,6 +71,8 @@ class Reason(StrEnum):
     MESSAGE_MISSING = "MESSAGE_MISSING"
     MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     ANSWERS_UNREAD = "ANSWERS_UNREAD"
+    INVALID_AGGREGATE = "INVALID_AGGREGATE"
+    AGGREGATE_OUT_OF_RANGE = "AGGREGATE_OUT_OF_RANGE"
 
 
 REASONS: Mapping[Reason, tuple[Code, str]] = {
@@ -109,6 +111,8 @@ REASONS: Mapping[Reason, tuple[Code, str]] = {
         "The connection has not read its last answers; this one was dropped, the work was done.",
     ),
     Reason.MESSAGE_TOO_LARGE: (Code.RESOURCE_EXHAUSTED, "The request message is larger than the {bytesMax} bytes that the method takes."),
+    Reason.INVALID_AGGREGATE: (Code.INVALID_ARGUMENT, "The groups cannot be made: {problem}"),
+    Reason.AGGREGATE_OUT_OF_RANGE: (Code.OUT_OF_RANGE, "The value of '{aggregate}' is beyond what its type holds; ask for less at once."),
 }
 """Code and text of each reason. The braces name metadata keys; both are part of the public contract."""
 

@@ -9,7 +9,7 @@ PAGE_ROWS_DEFAULT = 50
 """Rows of a page when the caller names none (AIP-158 asks for a documented default)."""
 
 PAGE_ROWS_MAX = 1_000
-"""Larger page sizes are lowered to this (AIP-158): a page of 1,000 costs about 3 ms."""
+"""Larger page sizes are lowered to this (AIP-158), of rows as of groups: a page of 1,000 costs about 3 ms."""
 
 PAGE_BYTES_MAX = 3 * 1024 * 1024
 """A page ends early rather than grow beyond this: gRPC clients take messages of 4 MiB unless told otherwise."""
@@ -43,6 +43,15 @@ ORDER_FIELDS_MAX = 8
 
 ORDER_CHARACTERS_MAX = 2_048
 """Length of an order_by: room for ORDER_FIELDS_MAX long paths."""
+
+GROUP_KEYS_MAX = 8
+"""Keys in one group_by: pages of groups go on by them as pages of rows go on by an order_by."""
+
+AGGREGATES_MAX = 16
+"""Values computed of each group in one call."""
+
+AGGREGATE_TERM_CHARACTERS_MAX = 1_024
+"""Length of one item of group_by or aggregates: room for a function, a path through references and a name."""
 
 MASK_PATHS_MAX = 256
 """Paths in one field mask."""
@@ -81,7 +90,7 @@ VALUE_BYTES_MAX = 4 * 1024 * 1024
 """Largest message taken: gRPC's own default."""
 
 QUESTION_BYTES_MAX = 256 * 1024
-"""Largest request of a Get, List or Delete: room for the longest page token, filter and masks, and no more."""
+"""Largest request of a Get, List, Aggregate or Delete: room for the longest page token, filter and masks, and no more."""
 
 REQUEST_ID_HOURS = 24
 """How long the first answer to a request_id is kept."""

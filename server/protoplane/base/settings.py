@@ -175,6 +175,14 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeSettings:
+    """How long the change log is kept."""
+
+    keep_days: int = setting(90, low=0, high=36_500)
+    """Days that an entry is kept; 0 for ever."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a server is told from outside."""
 
@@ -189,6 +197,7 @@ class Settings:
     deadlines: DeadlineSettings
     log: LogSettings
     metrics: MetricsSettings
+    changes: ChangeSettings
     grants: Mapping[str, tuple[str, ...]]
     """Subject → permissions: exact, `reports.*`, or `*` for all. The subject `*` is anyone with valid credentials."""
     jwks: str
@@ -229,6 +238,7 @@ SECTIONS: Mapping[str, type] = {
     "deadlines": DeadlineSettings,
     "log": LogSettings,
     "metrics": MetricsSettings,
+    "changes": ChangeSettings,
 }
 
 

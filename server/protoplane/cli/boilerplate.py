@@ -23,6 +23,7 @@ IMPORT_OF = {
     "(google.api.resource)": "google/api/resource.proto",
     "(google.api.resource_reference)": "google/api/resource.proto",
     "(protoplane.v1.": "protoplane/v1/options.proto",
+    " protoplane.v1.Aggregate": "protoplane/v1/aggregate.proto",
     "google.protobuf.Empty": "google/protobuf/empty.proto",
     "google.protobuf.FieldMask": "google/protobuf/field_mask.proto",
     "google.protobuf.Timestamp": "google/protobuf/timestamp.proto",
@@ -30,6 +31,13 @@ IMPORT_OF = {
 """Which import a piece of text needs."""
 
 METHODS = ("Get", "List", "Create", "BatchCreate", "Update", "Delete")
+"""Of every resource, unless asked for others."""
+
+FURTHER = ("Aggregate",)
+"""Only where they are asked for by name."""
+
+OF_MANY = frozenset({"List", "BatchCreate", "Aggregate"})
+"""Methods named after the plural."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +171,8 @@ def messages_of(noun: Noun) -> dict[str, str]:
         f"BatchCreate{plural}Response": [Line(f"repeated {noun.message}", noun.plural_field, f"The {prose(noun.plural)} created.", ())],
         f"Update{name}Request": _update_request(noun),
         f"Delete{name}Request": _delete_request(noun),
+        f"Aggregate{plural}Request": _aggregate_request(noun),
+        f"Aggregate{plural}Response": _aggregate_response(noun),
     }
     return {message: message_text(message, _message_comment(message), lines) for message, lines in texts.items()}
 
@@ -287,6 +297,47 @@ def _delete_request(noun: Noun) -> list[Line]:
     ]
 
 
+def _aggregate_request(noun: Noun) -> list[Line]:
+    words = prose(noun.plural)
+    return [
+        *_parent(noun, f"The parent, which owns this collection of {words}."),
+        _optional("string", "filter", f"Which {words} to group (AIP-160)."),
+        _optional(
+            "repeated string",
+            "group_by",
+            f"What the {words} of a group have in common: fields, and times such as `month(create_time) as month`.\n"
+            "If unset, all of them are one group.",
+        ),
+        _optional(
+            "repeated string",
+            "aggregates",
+            "What to compute of each group: `count()`, `count(field)`, `count_distinct(field)`, `sum(field)`,\n"
+            "`avg(field)`, `min(field)` or `max(field)`, each with `as name` behind it if wanted.\n"
+            "If unset, `count()`.",
+        ),
+        _optional("string", "having", "Which groups to return: a filter over the names of the values above."),
+        _optional("string", "order_by", "Values to sort by, such as `count desc`; if unset, those of `group_by`."),
+        _optional(
+            "int32",
+            "page_size",
+            "The most groups to return; fewer may come.\nIf unspecified, at most 50 are returned; values above 1,000 are lowered to 1,000.",
+        ),
+        _optional(
+            "string",
+            "page_token",
+            f"The `next_page_token` of the page before, to go on from there.\n"
+            f"All other arguments must be those of the call to `Aggregate{noun.plural_name}` that gave it.",
+        ),
+    ]
+
+
+def _aggregate_response(noun: Noun) -> list[Line]:
+    return [
+        Line("repeated protoplane.v1.AggregateGroup", "groups", f"The groups of {prose(noun.plural)} of this page.", ()),
+        Line("string", "next_page_token", "The `page_token` of the next page; empty when this is the last.", ()),
+    ]
+
+
 def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
     """The standard methods by name, each with its rule, signature and (if asked for) HTTP binding."""
     name, plural, field = noun.name, noun.plural_name, noun.field
@@ -309,6 +360,7 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
         (f"BatchCreate{plural}", f"Creates {many}: all of them or none.", f"BatchCreate{plural}Response", "create", ""),
         (f"Update{name}", f"Updates {with_article(one)}.", noun.message, "update", f"{field},update_mask"),
         (f"Delete{name}", f"Deletes {with_article(one)}.", "google.protobuf.Empty", "delete", "name"),
+        (f"Aggregate{plural}", f"Groups {many}, and computes of each group.", f"Aggregate{plural}Response", "list", ""),
     )
     return {method: rpc(method, *rest) for method, *rest in wanted}
 
@@ -330,4 +382,5 @@ def _http_paths(noun: Noun) -> dict[str, str]:
         f"BatchCreate{noun.plural_name}": with_body("post", f"{collection}:batchCreate", "*"),
         f"Update{noun.name}": with_body("patch", f"{base}{{{field}.name={name}}}", field),
         f"Delete{noun.name}": f'{{delete: "{base}{{name={name}}}"}}',
+        f"Aggregate{noun.plural_name}": f'{{get: "{collection}:aggregate"}}',
     }

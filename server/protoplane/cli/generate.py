@@ -97,15 +97,16 @@ def generate_python(contract: Contract, out: Path, *, name: str, version: str, t
     `generator` is a Python with grpcio-tools: an older one makes code that older runtimes accept too.
     """
     from protoplane.cli.channel import channel_modules
-    from protoplane.cli.stripping import stripped
+    from protoplane.cli.stripping import generated, stripped
 
     _check_folder(out)
     with tempfile.TemporaryDirectory(prefix="protoplane-generate-") as folder:
         source = Path(folder) / "src"
         source.mkdir()
         descriptors = Path(folder) / "contract.binpb"
-        descriptors.write_bytes(stripped(contract).SerializeToString())
-        _run_generator(generator, descriptors, source, contract.served)
+        files = stripped(contract)
+        descriptors.write_bytes(files.SerializeToString())
+        _run_generator(generator, descriptors, source, generated(contract, files))
         floors = _floors(source)
         for place, text in channel_modules(contract).items():
             (source / place).write_text(text, encoding="utf-8")

@@ -51,7 +51,9 @@ def command(*, as_data: bool, project: Path) -> None:
         for finding in findings:
             click.echo(str(finding))
     if contract is not None and not findings:
-        click.echo(f"nothing to mend: {len(contract.resources)} resources, {len(contract.methods)} methods", err=True)
+        unlogged = [resource.message.name for resource in contract.resources.values() if resource.unlogged]
+        besides = f"; not in the change log: {', '.join(unlogged)}" if unlogged else ""
+        click.echo(f"nothing to mend: {len(contract.resources)} resources, {len(contract.methods)} methods{besides}", err=True)
         return
     click.echo(f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}", err=True)
     sys.exit(1)

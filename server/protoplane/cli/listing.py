@@ -1,20 +1,15 @@
-"""Everything of a resource, page by page through its List method, and its way into a file."""
+"""Everything of a resource, page by page through its List method."""
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
-
-from google.protobuf import json_format
+from typing import Any
 
 from protoplane.base import limits
 from protoplane.cli.door import Door, answer
 from protoplane.cli.loading import CannotLoad
-from protoplane.cli.tables import TableOptions, csv_formatter, csv_header
 from protoplane.contract.model import Contract, Method, MethodKind, Resource
 
 SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,63}")
@@ -80,31 +75,3 @@ class Listing:
         raise CannotLoad(
             f"the contract has no List method for {resource.message.name}; add it: protoplane scaffold {resource.message.name}"
         )
-
-
-def write_pages(stream: IO[str], form: str, resource: Resource, pages: Iterable[Iterable[Any]], options: TableOptions) -> int:
-    """Write pages of resources as csv or ndjson; gives the number of rows."""
-    write = _csv_writer(stream, resource, options) if form == "csv" else _ndjson_writer(stream, resource)
-    count = 0
-    for page in pages:
-        for message in page:
-            write(message)
-            count += 1
-    return count
-
-
-def _csv_writer(stream: IO[str], resource: Resource, options: TableOptions) -> Callable[[Any], object]:
-    # RFC 4180 line ends: with them a lone carriage return inside a cell is quoted too.
-    table, cells = csv.writer(stream, lineterminator="\r\n"), csv_formatter(resource, options)
-    table.writerow(csv_header(resource))
-    return lambda message: table.writerow(cells(message))
-
-
-def _ndjson_writer(stream: IO[str], resource: Resource) -> Callable[[Any], object]:
-    pool = resource.message.file.pool
-
-    def write(message: Any) -> None:
-        held = json_format.MessageToDict(message, descriptor_pool=pool)
-        stream.write(json.dumps(held, ensure_ascii=False, separators=(",", ":")) + "\n")
-
-    return write

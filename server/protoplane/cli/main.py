@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, Place] = {
     "serve": ("protoplane.cli.serve", "serve_command", "Serve the project in production."),
     "token": ("protoplane.cli.serve", "token_command", "Print a token for the development server."),
     "lint": ("protoplane.cli.lint", "command", "Show every fault of the contract, and how to mend it."),
+    "breaking": ("protoplane.cli.breaking", "command", "Show what breaks clients of an earlier edition of the contract."),
     "plan": ("protoplane.cli.plan", "command", "Show what is made of the contract: rules, SQL, indexes."),
     "migrate": ("protoplane.cli.migrate", "command", "Show what the database lacks as SQL, and add it."),
     "stubs": ("protoplane.cli.stubs", "command", "Write typed stubs for a project's own servicer methods."),

@@ -44,6 +44,8 @@ class MethodPlan:
     """Columns of the primary key."""
     indexes: tuple[str, ...]
     """Secondary indexes of the table: `name (columns)`, unique ones say so."""
+    logged: bool
+    """Whether its writes are in the change log; false without a table of its own."""
     sql: tuple[str, ...]
 
 
@@ -67,6 +69,7 @@ def _plan(served: Served, *, around: bool) -> MethodPlan:
         indexes=tuple(f"{'unique ' if index.unique else ''}{index.name} ({', '.join(index.columns)})" for index in shape.indexes)
         if shape
         else (),
+        logged=shape is not None and served.writes and not (method.resource is None or method.resource.unlogged),
         sql=served.statements,
     )
 
@@ -96,7 +99,8 @@ def _lines(plan: MethodPlan) -> Iterator[str]:
         standard = plan.kind != MethodKind.CUSTOM
         yield f"    code {plan.code}{', around the standard method' if plan.around else ', instead of the standard method' if standard else ''}"
     if plan.table:
-        yield f"    table {plan.table}, key ({', '.join(plan.key)})"
+        unlogged = ", not in the change log" if plan.writes and not plan.logged else ""
+        yield f"    table {plan.table}, key ({', '.join(plan.key)}){unlogged}"
         yield from (f"    index {index}" for index in plan.indexes)
     yield from (f"    sql {sql}" for sql in plan.sql)
     yield ""

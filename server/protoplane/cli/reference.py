@@ -20,7 +20,7 @@ from protoplane.base import limits
 from protoplane.base.errors import REASONS, Code, Reason
 from protoplane.base.settings import SECTIONS, reference
 from protoplane.cli.main import COMMANDS, main
-from protoplane.contract import report
+from protoplane.contract import breaks, report
 from protoplane.edge import health, rpc, wire
 from protoplane.edge.server import OPTIONS
 from protoplane.method import custom
@@ -67,6 +67,7 @@ def pages() -> Mapping[str, Callable[[], str]]:
         "commands.md": commands_page,
         "reasons.md": reasons_page,
         "lint-rules.md": rules_page,
+        "breaking-changes.md": breaks_page,
         "limits.md": limits_page,
     }
 
@@ -152,6 +153,21 @@ def rules_page() -> str:
     )
     lines = (f"| `{rule}` | {_cell(text)} |\n" for rule, text in sorted({**report.RULES, **custom.RULES, **functions.RULES}.items()))
     return MARK.format(source="server/protoplane/contract/report.py") + head + "".join(lines)
+
+
+def breaks_page() -> str:
+    """What `protoplane breaking` looks for."""
+    head = (
+        "# Breaking changes\n\n"
+        "What a new edition of a contract may not do to clients of an earlier one (AIP-180). `protoplane breaking OLD` compares: OLD is a commit, tag\n"
+        "or branch of git, a folder with .proto files, or a descriptor set. Every finding has its place, and the exit code is 1 when there is one:\n\n"
+        "```sh\nprotoplane breaking main\n```\n\n"
+        "Only what clients send counts where a rule gets stricter; of rules that cannot be compared (patterns, CEL) every change counts. What adds is no\n"
+        "break: methods, messages, optional fields, values of enums, looser rules and bounds. The names are stable.\n\n"
+        "| change | why clients break | instead |\n| --- | --- | --- |\n"
+    )
+    lines = (f"| `{rule}` | {_cell(why)} | {_cell(mend)} |\n" for rule, (why, mend) in sorted(breaks.RULES.items()))
+    return MARK.format(source="server/protoplane/contract/breaks.py") + head + "".join(lines)
 
 
 def limits_page() -> str:

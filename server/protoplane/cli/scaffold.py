@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from protoplane.cli import boilerplate
-from protoplane.cli.boilerplate import METHODS, Noun
+from protoplane.cli.boilerplate import FURTHER, METHODS, OF_MANY, Noun
 from protoplane.cli.project import failure, project_option, proto_roots
 from protoplane.cli.source import Declaration, Insertion, ProtoText, UnreadableProto, insert, line_end, read_proto
 from protoplane.cli.words import pluralised
@@ -155,6 +155,8 @@ def _messages_of_method(method: str, noun: Noun) -> tuple[str, ...]:
             return f"List{plural}Request", f"List{plural}Response"
         case "BatchCreate":
             return f"BatchCreate{plural}Request", f"BatchCreate{plural}Response", f"Create{noun.name}Request"
+        case "Aggregate":
+            return f"Aggregate{plural}Request", f"Aggregate{plural}Response"
         case _:
             return (f"{method}{noun.name}Request",)
 
@@ -163,7 +165,7 @@ def _methods(file: ProtoText, noun: Noun, wish: Wish) -> list[Insertion]:
     """The missing methods, behind the last one of the service; a whole service before the first message if there is none."""
     services = list(file.all("service"))
     there = {rpc.name for service in services for rpc in service.inner if rpc.keyword == "rpc"}
-    wanted = {f"{method}{noun.plural_name if method in ('List', 'BatchCreate') else noun.name}" for method in wish.methods}
+    wanted = {f"{method}{noun.plural_name if method in OF_MANY else noun.name}" for method in wish.methods}
     texts = {name: text for name, text in boilerplate.methods_of(noun, http=wish.http).items() if name in wanted - there}
     if not texts:
         return []
@@ -238,7 +240,7 @@ def names_elsewhere(paths: Sequence[Path], file: Path) -> frozenset[str]:
 @click.option("--parent", default="", metavar="MESSAGE", help="Resource above a new RESOURCE: books below publishers.")
 @click.option("--plural", default="", help="Plural of a new RESOURCE, where English custom does not give it.")
 @click.option("--service", default="", help="Service the methods go into (default: the file's first, else one named after the package).")
-@click.option("--method", "methods", multiple=True, type=click.Choice(METHODS), help="Only these methods (may be repeated).")
+@click.option("--method", "methods", multiple=True, type=click.Choice((*METHODS, *FURTHER)), help="Only these methods (may be repeated).")
 @click.option("--http", is_flag=True, help="Add google.api.http bindings, for gateways that transcode JSON.")
 @click.option("--stdout", is_flag=True, help="Print the file instead of writing it.")
 @project_option
@@ -260,7 +262,7 @@ def command(  # noqa: PLR0913 - one parameter an option of the command.
     """
     if not MESSAGE_NAME.fullmatch(resource):
         raise click.UsageError(f"RESOURCE is a message name such as Shelf, not '{resource}'")
-    wish = Wish(resource, parent, plural, service, tuple(name for name in METHODS if name in methods) or METHODS, http)
+    wish = Wish(resource, parent, plural, service, tuple(name for name in (*METHODS, *FURTHER) if name in methods) or METHODS, http)
     try:
         paths = sorted(path for root in proto_roots(project) for path in root.rglob("*.proto"))
         chosen = file or find_file(paths, resource)

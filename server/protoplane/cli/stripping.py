@@ -1,6 +1,8 @@
 """A contract without what only its server needs: Protoplane's and buf's options and imports, and the places in the files.
 
-What remains needs protobuf, grpcio and googleapis-common-protos, and nothing of ours.
+What remains needs protobuf, grpcio and googleapis-common-protos, and nothing of ours. Messages of ours that a contract answers with go
+along as its own: `protoplane/v1/aggregate.proto` as `library/v1/protoplane/v1/aggregate.proto`, so that two clients never have one
+module, and none hides the server's package. Names of types are not on the wire.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from protoplane.contract.model import Contract, MessageClass
 OURS = ("protoplane/", "buf/")
 """Import paths that a client must not need."""
 
+LENT = frozenset({"protoplane/v1/aggregate.proto"})
+"""Files of ours whose messages contracts may use."""
+
 
 class CannotStrip(ValueError):
     """The contract uses a type of ours, not only options: a client would need it."""
@@ -27,10 +32,47 @@ def stripped(contract: Contract) -> FileDescriptorSet:
     shape = contract.messages["google.protobuf.FileDescriptorProto"]
     kept: dict[str, FileDescriptorProto] = {}
     for name, data in contract.files.items():
-        if not name.startswith(OURS):
+        if not name.startswith(OURS) or name in LENT:
             kept[name] = _strip_file(data, shape, own=name in contract.served)
+    kept = _lend(kept, contract.served)
     _check_types(kept, contract.served)
     return FileDescriptorSet(file=[kept[name] for name in _needed(kept, contract.served)])
+
+
+def generated(contract: Contract, files: FileDescriptorSet) -> list[str]:
+    """Of stripped files those that a client package has modules of: the contract's own, and what is lent to it."""
+    return [file.name for file in files.file if file.name in contract.served or file.name.endswith(tuple(LENT))]
+
+
+def _lend(files: Mapping[str, FileDescriptorProto], served: Sequence[str]) -> dict[str, FileDescriptorProto]:
+    """The files, those that are lent below the folder and the package of the contract's first file."""
+    first = files[served[0]]
+    folder, package = first.name.rpartition("/")[0] or "lent", f"{first.package}." if first.package else ""
+    paths = {name: f"{folder}/{name}" for name in LENT & files.keys()}
+    types = {
+        f".{files[name].package}.{one.name}": f".{package}{files[name].package}.{one.name}"
+        for name in paths
+        for one in files[name].message_type
+    }
+    for file in files.values():
+        _rename(file, types)
+        file.dependency[:] = [paths.get(name, name) for name in file.dependency]
+        if file.name in paths:
+            file.package = package + file.package
+            file.name = paths[file.name]
+    return {file.name: file for file in files.values()}
+
+
+def _rename(message: Message, types: Mapping[str, str]) -> None:
+    """Change the names of types, and of those inside them, wherever one is used."""
+    for field, value in message.ListFields():
+        if field.name in _TYPES:
+            name = next((name for name in types if f"{value}.".startswith(f"{name}.")), "")
+            if name:
+                setattr(message, field.name, types[name] + value.removeprefix(name))
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            for inner in value if field.is_repeated else (value,):
+                _rename(inner, types)
 
 
 def _strip_file(data: bytes, shape: MessageClass, *, own: bool) -> FileDescriptorProto:
@@ -42,7 +84,7 @@ def _strip_file(data: bytes, shape: MessageClass, *, own: bool) -> FileDescripto
                 if field.is_extension and field.file.name.startswith(OURS):
                     options.ClearExtension(field)
     file = FileDescriptorProto.FromString(held.SerializeToString(deterministic=True))
-    imports = [name for name in file.dependency if not name.startswith(OURS)]
+    imports = [name for name in file.dependency if not name.startswith(OURS) or name in LENT]
     del file.dependency[:], file.public_dependency[:], file.weak_dependency[:]
     file.dependency.extend(imports)
     return file
@@ -60,6 +102,10 @@ def _options(message: Message) -> Iterator[Any]:
                 yield from _options(inner)
 
 
+_TYPES = frozenset({"type_name", "input_type", "output_type"})
+"""Fields of descriptors that name a type."""
+
+
 def _check_types(files: Mapping[str, FileDescriptorProto], served: Sequence[str]) -> None:
     for name in served:
         for used in _type_names(files[name]):
@@ -71,7 +117,7 @@ def _check_types(files: Mapping[str, FileDescriptorProto], served: Sequence[str]
 
 def _type_names(message: Message) -> Iterator[str]:
     for field, value in message.ListFields():
-        if field.name in {"type_name", "input_type", "output_type"}:
+        if field.name in _TYPES:
             yield value
         elif field.type == FieldDescriptor.TYPE_MESSAGE:
             for inner in value if field.is_repeated else (value,):

@@ -1,4 +1,4 @@
-"""Rows of a resource in files: CSV and NDJSON read and written as a stream, with the line of every mistake.
+"""Rows of a resource in files: CSV and NDJSON read as a stream, with the line of every mistake; `cli.rendering` writes them.
 
 CSV: one column a field, nested messages as `address.city`, repeated fields and maps as JSON. `name`, or `parent` and `id`
 (`book_id`), say which resource it is. An empty cell is an unset field. Columns and keys that begin with `_` are left out.
@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol, TypeAlias
 
-from google.protobuf.message import Message
-
 from protoplane.base import limits
+from protoplane.base.generated import Source
 from protoplane.cli import values
 from protoplane.contract.casing import snake
 from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Resource, Role
@@ -115,14 +114,23 @@ class _Column:
     convert: values.FromText
     unset: frozenset[str]
 
+    def check(self, line: int, cells: list[str]) -> None:
+        """Raise BadRow when this cell is to blame."""
+        text = cells[self.index]
+        if text not in self.unset:
+            try:
+                self.convert(text)
+            except ValueError as problem:
+                raise BadRow(line, self.name, str(problem)) from problem
+
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
     """Where everything of a row stands; -1: nowhere."""
 
     values: tuple[_Column, ...]
-    nested: tuple[tuple[str, ...], ...]
-    """Paths of the messages that columns are in, deepest first."""
+    read: Callable[[list[str]], Keywords]
+    """All of them at once. Raises ValueError when a cell cannot be read."""
     name: int
     parent: int
     id: int
@@ -134,19 +142,12 @@ class _Columns:
         """The row that these cells are; raises BadRow."""
         if len(cells) != self.width:
             raise BadRow(line, "", f"has {len(cells)} cells where the header has {self.width}")
-        keywords: Keywords = {}
-        inner: dict[tuple[str, ...], Keywords] = {(): keywords, **{path: {} for path in self.nested}}
-        for column in self.values:
-            text = cells[column.index]
-            if text in column.unset:
-                continue
-            try:
-                inner[column.path[:-1]][column.path[-1]] = column.convert(text)
-            except ValueError as problem:
-                raise BadRow(line, column.name, str(problem)) from problem
-        for path in self.nested:
-            if inner[path]:
-                inner[path[:-1]][path[-1]] = inner[path]
+        try:
+            keywords = self.read(cells)
+        except ValueError:
+            for column in self.values:
+                column.check(line, cells)
+            raise
         parent, own = self._place(line, cells)
         return Row(line, parent, own, keywords, cells, sum(map(len, cells)))
 
@@ -181,7 +182,7 @@ def _compile_columns(header: Sequence[str], resource: Resource, options: TableOp
         raise BadTable(f"column '{clash}' is there as a whole and field by field")
     return _Columns(
         values=tuple(kept),
-        nested=tuple(sorted(nested, key=len, reverse=True)),
+        read=_compile_read(kept, sorted(nested, key=len, reverse=True)),
         name=name,
         parent=parent,
         id=ids,
@@ -189,6 +190,25 @@ def _compile_columns(header: Sequence[str], resource: Resource, options: TableOp
         options=options,
         width=len(header),
     )
+
+
+def _compile_read(columns: Iterable[_Column], nested: Iterable[tuple[str, ...]]) -> Callable[[list[str]], Keywords]:
+    """Generate what runs for every row; `nested` are the paths of the messages that columns are in, deepest first."""
+    source = Source("cells")
+    source.add(0, "def read(c):")
+    messages = {(): "k", **{path: f"k{number}" for number, path in enumerate(nested)}}
+    for variable in messages.values():
+        source.add(1, f"{variable} = {{}}")
+    for column in columns:
+        unset = f"not in {source.bind(column.unset)}" if column.unset - {""} else "!= ''" if column.unset else "is not None"
+        value = f"{source.bind(column.convert)}(v)"
+        source.add(1, f"if (v := c[{column.index}]) {unset}: {messages[column.path[:-1]]}[{column.path[-1]!r}] = {value}")
+    for path, variable in messages.items():
+        if path:
+            source.add(1, f"if {variable}: {messages[path[:-1]]}[{path[-1]!r}] = {variable}")
+    source.add(1, "return k")
+    compiled: Callable[[list[str]], Keywords] = source.compile("read")
+    return compiled
 
 
 def _column(index: int, title: str, resource: Resource, options: TableOptions) -> _Column | None:
@@ -215,13 +235,14 @@ def _unset_texts(found: Field, options: TableOptions) -> frozenset[str]:
     return options.unset if options.unset and explicit_text else options.unset | {""}
 
 
-def _is_text(found: Field) -> bool:
+def is_text(found: Field) -> bool:
+    """Whether its cells are texts that a spreadsheet may run."""
     return found.label is Label.SINGULAR and found.kind in {Kind.STRING, Kind.BYTES}
 
 
 def _cell_converter(found: Field, options: TableOptions) -> values.FromText:
     convert = values.text_converter(found)
-    if options.raw or not _is_text(found):
+    if options.raw or not is_text(found):
         return convert
 
     def unguarded(text: str) -> object:
@@ -319,56 +340,3 @@ class RejectWriter:
             return
         held = source if isinstance(source, dict) else {"_text": source}
         self.stream.write(json.dumps({**held, "_line": line, "_error": problem}, ensure_ascii=False) + "\n")
-
-
-Get: TypeAlias = Callable[[Any], Any]
-
-
-def leaves(fields: Iterable[Field], path: tuple[Field, ...] = ()) -> Iterator[tuple[Field, ...]]:
-    """Paths to the fields that have a column each: nested messages are opened, everything else is a leaf."""
-    for each in fields:
-        if Behavior.INPUT_ONLY in each.behaviors:
-            continue
-        if each.kind is Kind.MESSAGE and each.label is Label.SINGULAR:
-            yield from leaves(each.fields, (*path, each))
-        else:
-            yield (*path, each)
-
-
-def csv_header(resource: Resource) -> list[str]:
-    """Columns of an export, the name first."""
-    return sorted((path[-1].path for path in leaves(resource.fields)), key=lambda path: path != "name")
-
-
-def csv_formatter(resource: Resource, options: TableOptions) -> Callable[[Message], list[str]]:
-    """How a resource becomes the cells of a row."""
-    unset = next(iter(sorted(options.unset)), "")
-    ordered = sorted(leaves(resource.fields), key=lambda path: path[-1].path != "name")
-    cells = [_cell(path, unset, raw=options.raw) for path in ordered]
-    return lambda message: [cell(message) for cell in cells]
-
-
-def _cell(path: tuple[Field, ...], unset: str, *, raw: bool) -> Callable[[Any], str]:
-    *outer, leaf = path
-    name, text = leaf.name, values.text_value(leaf)
-    several = leaf.label is not Label.SINGULAR
-    present = leaf.presence is Presence.EXPLICIT and not several
-    guarded = _is_text(leaf) and not raw
-    holders = tuple(each.name for each in outer)
-
-    def cell(message: Any) -> str:
-        for holder in holders:
-            if not message.HasField(holder):
-                return unset
-            message = getattr(message, holder)
-        if present and not message.HasField(name):
-            return unset
-        value = getattr(message, name)
-        if several and not value:
-            return unset
-        shown = text(value)
-        if shown == unset and unset:
-            raise BadTable(f"{leaf.path} has the value '{unset}', which stands for unset; choose another text with --na")
-        return f"'{shown}" if guarded and GUARDED.match(shown) else shown
-
-    return cell

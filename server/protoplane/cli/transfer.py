@@ -307,7 +307,7 @@ def _pages(door: Door, contract: Contract, resource: Resource, options: dict[str
 
 def _write_file(output: Path | None, form: str, resource: Resource, pages: Iterator[list[Any]], options: TableOptions) -> int:
     """Write to stdout, or to a file that appears only when it is whole. Gives the number of rows."""
-    from protoplane.cli.listing import write_pages
+    from protoplane.cli.rendering import write_pages
 
     if output is None:
         count = write_pages(sys.stdout, form, resource, pages, options)

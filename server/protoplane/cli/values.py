@@ -11,7 +11,6 @@ import binascii
 import json
 import math
 import re
-import struct
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from google.protobuf import json_format, message_factory
 
 from protoplane.contract.model import Field, Kind, Label
-from protoplane.contract.values import DURATION_SECONDS_MAX, INTEGER_RANGES, TIMESTAMP_SECONDS_MAX, TIMESTAMP_SECONDS_MIN
+from protoplane.contract.values import DURATION_SECONDS_MAX, INTEGER_RANGES
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, EnumDescriptor
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 FromText: TypeAlias = Callable[[str], object]
 FromJson: TypeAlias = Callable[[Any], object]
-ToJson: TypeAlias = Callable[[Any], object]
 
 INTEGER = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -194,6 +192,8 @@ def _integer(kind: Kind) -> FromText:
     low, high = INTEGER_RANGES[kind]
 
     def integer(text: str) -> int:
+        if len(text) < 10 and text.isascii() and text.isdigit():  # noqa: PLR2004 - within every range, and most are.
+            return int(text)
         if not INTEGER.fullmatch(text):
             raise BadValue(f"must be a whole number, not {shown(text)}")
         if len(text) > 21 or not low <= (value := int(text)) <= high:  # noqa: PLR2004 - a sign and the 20 digits of 2^64.
@@ -291,85 +291,3 @@ def nearest(name: str, known: Mapping[str, object]) -> str:
     """What was perhaps meant, as the end of an error's text."""
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
-
-
-def json_value(field: Field) -> ToJson:
-    """How the field's value becomes JSON (proto3 JSON mapping): what `json_converter` reads."""
-    one = _to_json(field)
-    match field.label:
-        case Label.SINGULAR:
-            return one
-        case Label.REPEATED:
-            return lambda values: [one(value) for value in values]
-        case Label.MAP:
-            assert field.key is not None
-            boolean_key = field.key.kind is Kind.BOOL
-            return lambda entries: {str(key).lower() if boolean_key else str(key): one(value) for key, value in sorted(entries.items())}
-
-
-def text_value(field: Field) -> Callable[[Any], str]:
-    """How the field's value becomes the text of a cell: what `text_converter` reads."""
-    value = json_value(field)
-    if field.label is not Label.SINGULAR or field.kind in {Kind.MESSAGE, Kind.JSON, Kind.OPAQUE}:
-        return lambda held: json.dumps(value(held), ensure_ascii=False, separators=(",", ":"))
-    if field.kind is Kind.BOOL:
-        return lambda held: "true" if value(held) else "false"
-    return lambda held: str(value(held))
-
-
-def _to_json(field: Field) -> ToJson:
-    match field.kind:
-        case Kind.MESSAGE | Kind.JSON | Kind.OPAQUE:
-            assert field.message is not None
-            pool = field.message.file.pool
-            return lambda message: json_format.MessageToDict(message, descriptor_pool=pool)
-        case Kind.ENUM:
-            assert field.enum is not None
-            names = {value.number: value.name for value in reversed(field.enum.values)}
-            scalar: ToJson = lambda number: names.get(number, number)  # noqa: E731 - one of a row of closures.
-        case Kind.BYTES:
-            scalar = lambda value: base64.b64encode(value).decode("ascii")  # noqa: E731
-        case Kind.TIMESTAMP:
-            return lambda moment: time_text(moment.seconds, moment.nanos)
-        case Kind.DURATION:
-            return lambda length: span_text(length.seconds, length.nanos)
-        case Kind.FLOAT:
-            scalar = shortest_float
-        case Kind.INT64 | Kind.UINT64:
-            scalar = str  # As proto3 JSON has it: JavaScript's numbers end at 2^53.
-        case _:
-            scalar = _as_it_is
-    return (lambda message: scalar(message.value)) if field.wrapper else scalar
-
-
-def _as_it_is(value: object) -> object:
-    return value
-
-
-def time_text(seconds: int, nanos: int) -> str:
-    """RFC 3339 in UTC, with as many of 0, 3, 6 or 9 digits as it takes."""
-    if not TIMESTAMP_SECONDS_MIN <= seconds <= TIMESTAMP_SECONDS_MAX:
-        raise BadValue(f"{seconds} seconds are not within the years 0001 to 9999")
-    moment = EPOCH + timedelta(seconds=seconds)
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}{_fraction(nanos)}Z"
-
-
-def span_text(seconds: int, nanos: int) -> str:
-    """Seconds with the unit: `-1.500s`."""
-    return f"{'-' if seconds < 0 or nanos < 0 else ''}{abs(seconds)}{_fraction(abs(nanos))}s"
-
-
-def _fraction(nanos: int) -> str:
-    if not nanos:
-        return ""
-    digits = f"{nanos:09d}"
-    return f".{digits[:3] if digits.endswith('000000') else digits[:6] if digits.endswith('000') else digits}"
-
-
-def shortest_float(value: float) -> float:
-    """The float64 with the fewest digits that is this float32."""
-    for digits in range(6, 9):
-        short = float(f"{value:.{digits}g}")
-        if abs(short) <= FLOAT_MAX and struct.unpack("f", struct.pack("f", short))[0] == value:
-            return short
-    return value

@@ -193,6 +193,8 @@ class Resource:
     parent: str
     """Type of the resource that is its parent in the pattern and is stored here too; empty for none."""
     place: Place
+    unlogged: bool = False
+    """Whether the change log leaves its rows out."""
 
     def field(self, path: str) -> Field | None:
         """The field at a dotted path; None when there is none."""
@@ -219,6 +221,7 @@ class MethodKind(StrEnum):
     BATCH_CREATE = "batch_create"
     UPDATE = "update"
     DELETE = "delete"
+    AGGREGATE = "aggregate"
     CUSTOM = "custom"
 
 

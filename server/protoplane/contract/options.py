@@ -47,6 +47,7 @@ class StorageOption:
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     id_source: IdSource = IdSource.EITHER
     id_pattern: str = ""
+    unlogged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,10 @@ class Annotations:
         self._message_rules = extension("buf.validate.message")
         self._oneof_rules = extension("buf.validate.oneof")
         self._field_rules = extension("buf.validate.field")
+        try:
+            self._operation: Any = extension("google.longrunning.operation_info")
+        except KeyError:  # Nobody imports it, so no method has it.
+            self._operation = None
 
     def resource(self, message: Descriptor) -> ResourceOption | None:
         """What a message says of itself as a resource; None when it says nothing."""
@@ -117,6 +122,7 @@ class Annotations:
             indexes=tuple((tuple(index.fields), index.unique) for index in found.index),
             id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
             id_pattern=found.id.pattern,
+            unlogged=found.unlogged,
         )
 
     def field(self, field: FieldDescriptor) -> FieldOption:
@@ -170,6 +176,26 @@ class Annotations:
         of_type = rules.WhichOneof("type")
         typed = {f"{of_type}.{rule.name}" for rule, _ in getattr(rules, of_type).ListFields()} if of_type else set()
         return frozenset(typed | {rule.id for rule in rules.cel})
+
+    def field_rules(self, field: FieldDescriptor) -> Message | None:
+        """The buf.validate rules of a field; None when it has none."""
+        if not self._field_has_rules(field):
+            return None
+        options: Any = self._field_options.FromString(field.GetOptions().SerializeToString())
+        found: Message = options.Extensions[self._field_rules]
+        return found
+
+    def message_rules(self, message: Descriptor) -> Message | None:
+        """The buf.validate rules of a message itself; None when it has none."""
+        return self._of_message(message, self._message_rules)
+
+    def operation(self, method: MethodDescriptor) -> str:
+        """Types of the result and the progress of a long-running operation (AIP-151): `Result, Progress`; empty for none."""
+        if self._operation is None or not method.has_options:
+            return ""
+        options: Any = self._method_options.FromString(method.GetOptions().SerializeToString())
+        found = options.Extensions[self._operation]
+        return f"{found.response_type}, {found.metadata_type}" if options.HasExtension(self._operation) else ""
 
     def _field_has_rules(self, field: FieldDescriptor) -> bool:
         options = self._field_options.FromString(field.GetOptions().SerializeToString())

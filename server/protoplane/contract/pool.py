@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
@@ -23,6 +23,7 @@ Path = tuple[int, ...]
 
 _OPTIONS_OF_MESSAGE, _OPTIONS_OF_FIELD, _OPTIONS_OF_METHOD = 7, 8, 4
 _MESSAGE_OF_FILE, _SERVICE_OF_FILE, _FIELD_OF_MESSAGE, _NESTED_OF_MESSAGE, _METHOD_OF_SERVICE = 4, 6, 2, 3, 2
+_ENUM_OF_FILE, _ENUM_OF_MESSAGE = 5, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,10 @@ class Places:
     def field(self, field: FieldDescriptor) -> Place:
         """Where a field is declared."""
         return self._place(*self._field(field))
+
+    def enum(self, enum: EnumDescriptor) -> Place:
+        """Where an enum is declared."""
+        return self._place(*self._elements[enum.full_name])
 
     def method(self, method: MethodDescriptor) -> Place:
         """Where a method is declared."""
@@ -169,8 +174,10 @@ def _owner(field: FieldDescriptor) -> Descriptor:
 
 
 def _elements(file: FileDescriptorProto) -> Iterator[tuple[str, Path]]:
-    """Full names of the messages and methods of a file and their paths."""
+    """Full names of the messages, enums and methods of a file and their paths."""
     prefix = f"{file.package}." if file.package else ""
+    for index, enum in enumerate(file.enum_type):
+        yield prefix + enum.name, (_ENUM_OF_FILE, index)
     for index, message in enumerate(file.message_type):
         yield from _message_elements(prefix, message, (_MESSAGE_OF_FILE, index))
     for at, service in enumerate(file.service):
@@ -180,6 +187,8 @@ def _elements(file: FileDescriptorProto) -> Iterator[tuple[str, Path]]:
 
 def _message_elements(prefix: str, message: DescriptorProto, path: Path) -> Iterator[tuple[str, Path]]:
     yield prefix + message.name, path
+    for index, enum in enumerate(message.enum_type):
+        yield f"{prefix}{message.name}.{enum.name}", (*path, _ENUM_OF_MESSAGE, index)
     for index, nested in enumerate(message.nested_type):
         yield from _message_elements(f"{prefix}{message.name}.", nested, (*path, _NESTED_OF_MESSAGE, index))
 

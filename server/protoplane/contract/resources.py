@@ -70,6 +70,7 @@ class ResourceReader:
             table=storage.table or snake(plural),
             parent="",
             place=self._places.message(message),
+            unlogged=storage.unlogged,
         )
 
     def _at(self, message: Descriptor, *inside: str) -> Place:

@@ -39,6 +39,7 @@ def _scalar(words: str, number: int) -> _Slot:
 _STRING: Final = _scalar("string", FieldDescriptor.TYPE_STRING)
 _BOOL: Final = _scalar("bool", FieldDescriptor.TYPE_BOOL)
 _INT32: Final = _scalar("int32", FieldDescriptor.TYPE_INT32)
+_STRINGS: Final = _Slot("repeated string", lambda field: field.type == FieldDescriptor.TYPE_STRING and field.is_repeated)
 
 
 def _needed(slot: _Slot) -> _Slot:
@@ -63,6 +64,8 @@ def _repeated(full_name: str, words: str) -> _Slot:
 
 _WRITE: Final[Mapping[str, _Slot]] = {"request_id": _STRING, "validate_only": _BOOL}
 _EMPTY: Final = "google.protobuf.Empty"
+GROUP: Final = "protoplane.v1.AggregateGroup"
+"""What an Aggregate method answers with, once for each group."""
 
 
 def noun(kind: MethodKind, resource: Resource) -> str:
@@ -75,6 +78,7 @@ def noun(kind: MethodKind, resource: Resource) -> str:
         MethodKind.BATCH_CREATE: f"BatchCreate{many}",
         MethodKind.UPDATE: f"Update{one}",
         MethodKind.DELETE: f"Delete{one}",
+        MethodKind.AGGREGATE: f"Aggregate{many}",
     }.get(kind, "")
 
 
@@ -112,13 +116,24 @@ def _request_slots(  # noqa: PLR0911 - one return a kind reads as the table it i
             return {**body, "update_mask": mask, "allow_missing": _BOOL, **_WRITE}
         case MethodKind.DELETE:
             return {"name": _needed(_STRING), "etag": _STRING, "allow_missing": _BOOL, **_WRITE}
+        case MethodKind.AGGREGATE:
+            pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
+            return {
+                **parent,
+                **pages,
+                "filter": _STRING,
+                "group_by": _STRINGS,
+                "aggregates": _STRINGS,
+                "having": _STRING,
+                "order_by": _STRING,
+            }
         case MethodKind.CUSTOM:
             return {}
 
 
 def _response_oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> Iterator[Oddity]:
     response = method.output_type
-    if kind in {MethodKind.LIST, MethodKind.BATCH_CREATE}:
+    if kind in {MethodKind.LIST, MethodKind.BATCH_CREATE, MethodKind.AGGREGATE}:
         yield from _rows_oddities(kind, resource, method, places)
         return
     wanted = _EMPTY if kind is MethodKind.DELETE else resource.message.full_name
@@ -129,16 +144,21 @@ def _response_oddities(kind: MethodKind, resource: Resource, method: MethodDescr
 
 def _rows_oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> Iterator[Oddity]:
     """What is off about a response that holds rows: they stand in its one repeated field, whatever that is called."""
-    response, wanted = method.output_type, _repeated(resource.message.full_name, resource.message.name)
+    groups = kind is MethodKind.AGGREGATE
+    response = method.output_type
+    wanted = _repeated(GROUP, GROUP) if groups else _repeated(resource.message.full_name, resource.message.name)
     rows = [field for field in response.fields if wanted.fits(field)]
     repeated = [field for field in response.fields if field.is_repeated]
     if len(rows) != 1 or len(repeated) != 1:
         has = ", ".join(f"`{field.name}`" for field in repeated) or "none"
-        problem = f"{response.name} must have one repeated field, of {resource.message.name}, and no other; it has {has}"
-        yield Oddity(places.message(response), problem, f"keep `{wanted.words} {snake(resource.plural)} = 1;` alone")
+        of, rows_name = (GROUP, "groups") if groups else (resource.message.name, snake(resource.plural))
+        problem = f"{response.name} must have one repeated field, of {of}, and no other; it has {has}"
+        yield Oddity(places.message(response), problem, f"keep `{wanted.words} {rows_name} = 1;` alone")
     slots = {field.name: _Slot(wanted.words, lambda _: True) for field in repeated}
     if kind is MethodKind.LIST:
         slots |= {"next_page_token": _needed(_STRING), "total_size": _INT32}
+    elif groups:
+        slots |= {"next_page_token": _needed(_STRING)}
     yield from _slot_oddities(slots, method, response, places)
 
 

@@ -107,6 +107,18 @@ def _includes() -> Iterator[tuple[Path, ...]]:
         yield (*roots, Path(folder))
 
 
+def is_ours(name: str) -> bool:
+    """Whether an import path is one that every contract may import, and that is no contract's own."""
+    return name == _OPERATIONS or any((include / name).is_file() for include in (*include_roots(), _well_known()))
+
+
+@cache
+def _well_known() -> Path:
+    """The folder with google/protobuf that comes with protoc."""
+    found = importlib.util.find_spec("grpc_tools")
+    return Path((found.submodule_search_locations or ["."])[0] if found else ".") / "_proto"
+
+
 def _own_files(roots: Sequence[Path], files: Sequence[str] | None, report: Report) -> dict[str, Path]:
     """The contract's own files by import path; copies of what every contract may import (vendored google/ or buf/) are not its own."""
     own: dict[str, Path] = {}

@@ -16,11 +16,12 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from protoplane.base.errors import Violation, shorten
+from protoplane.base.generated import Source, attribute
 from protoplane.contract.model import Behavior, Contract, Field, Label, MessageClass, Presence, Role
 from protoplane.contract.names import compile_patterns
 from protoplane.contract.options import Annotations
 from protoplane.contract.values import Test, value_test
-from protoplane.contract.walk import Step, compile_walk, map_key
+from protoplane.contract.walk import Inline, Step, compile_walk, map_key
 
 Check: TypeAlias = Callable[[Message, str], list[Violation]]
 """What is wrong with a message. The text is put before each field: `""`, or `"book."` for the `book` of a request."""
@@ -68,7 +69,7 @@ class Checks:
         that are names of what they refer to.
         """
 
-        def leaf(field: Field, owner: Descriptor) -> Step | None:
+        def leaf(field: Field, owner: Descriptor) -> Step | Inline | None:
             test = value_test(field, self._patterns, request=owner.full_name not in self._resources)
             return None if test is None else tested(field, test)
 
@@ -88,16 +89,11 @@ def compile_required(
 def compile_clear(message: Descriptor, fields: Sequence[Field], behavior: Behavior) -> Callable[[Message], None]:
     """Clears, in place and at every depth, the fields with a behaviour: OUTPUT_ONLY on what comes in, INPUT_ONLY on what goes out."""
 
-    def leaf(field: Field, _owner: Descriptor) -> Step | None:
-        return _cleared(field) if field.has(behavior) else None
+    def leaf(field: Field, _owner: Descriptor) -> Inline | None:
+        return Inline(lambda _source: f"m.ClearField({field.name!r})") if field.has(behavior) else None
 
     walk = compile_walk(message, fields, leaf)
-
-    def clear(message: Message) -> None:
-        if walk is not None:
-            walk(message, "", [])
-
-    return clear
+    return (lambda _message: None) if walk is None else (lambda message: walk(message, "", []))
 
 
 def _nothing(_message: Message, _prefix: str) -> list[Violation]:
@@ -117,31 +113,21 @@ def as_check(walk: Step | None) -> Check:
     return check
 
 
-def _required(field: Field, _owner: Descriptor) -> Step | None:
+def _required(field: Field, _owner: Descriptor) -> Inline | None:
     if not field.has(Behavior.REQUIRED) or field.has(Behavior.OUTPUT_ONLY) or field.role is Role.NAME:
         return None
-    name, read = field.name, attrgetter(field.name)
     tracked = field.message is not None and field.label is Label.SINGULAR  # Messages: there or not. `optional` values: not empty.
 
-    def step(message: Message, prefix: str, found: list[Violation]) -> None:
-        if not (message.HasField(name) if tracked else read(message)):
-            found.append(Violation(prefix + name, "must be given", "REQUIRED"))
+    def write(source: Source) -> str:
+        given = f"m.HasField({field.name!r})" if tracked else attribute("m", field.name)
+        return f"if not {given}: found.append({source.bind(Violation)}(prefix + {field.name!r}, 'must be given', 'REQUIRED'))"
 
-    return step
-
-
-def _cleared(field: Field) -> Step:
-    name = field.name
-
-    def step(message: Message, _prefix: str, _found: list[Violation]) -> None:
-        message.ClearField(name)
-
-    return step
+    return Inline(write)
 
 
-def tested(field: Field, test: Test) -> Step:
+def tested(field: Field, test: Test) -> Step | Inline:
     """Run a test of single values over whatever a field holds."""
-    name, tracked, wrapped = field.name, field.presence is Presence.EXPLICIT, field.wrapper
+    name, wrapped = field.name, field.wrapper
     read = attrgetter(name)
 
     def judge(value: Any, path: str, found: list[Violation]) -> None:
@@ -149,9 +135,10 @@ def tested(field: Field, test: Test) -> Step:
         if problem is not None:
             found.append(Violation(path, *problem))
 
-    def one(message: Message, prefix: str, found: list[Violation]) -> None:
-        if not tracked or message.HasField(name):
-            judge(read(message), prefix + name, found)
+    def one(source: Source) -> str:
+        there = f"m.HasField({name!r}) and " if field.presence is Presence.EXPLICIT else ""
+        problem = f"{source.bind(test)}({attribute('m', name)}{'.value' if wrapped else ''})"
+        return f"if {there}(p := {problem}) is not None: found.append({source.bind(Violation)}(prefix + {name!r}, *p))"
 
     def each(message: Message, prefix: str, found: list[Violation]) -> None:
         for index, item in enumerate(read(message)):
@@ -161,7 +148,9 @@ def tested(field: Field, test: Test) -> Step:
         for key, item in read(message).items():
             judge(item, f"{prefix}{name}[{map_key(key)}]", found)
 
-    return {Label.SINGULAR: one, Label.REPEATED: each, Label.MAP: each_value}[field.label]
+    if field.label is Label.SINGULAR:
+        return Inline(one)
+    return each if field.label is Label.REPEATED else each_value
 
 
 def _has_rules(message_class: MessageClass, shallow: Collection[str]) -> bool:

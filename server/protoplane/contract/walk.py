@@ -1,4 +1,4 @@
-"""A message's fields, visited by closures made once over exactly the fields that matter.
+"""A message's fields, visited by code generated once over exactly the fields that matter.
 
 A message type in which no field matters, at any depth, compiles to nothing. Types that contain themselves are followed as deep as
 the message at hand goes (the parser bounds that at 100 levels).
@@ -7,19 +7,28 @@ the message at hand goes (the parser bounds that at 100 levels).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from operator import attrgetter
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from protoplane.base.errors import Violation
+from protoplane.base.generated import Source, attribute
 from protoplane.contract.model import Field, Kind, Label
 
 Step: TypeAlias = Callable[[Message, str, list[Violation]], None]
 """Looks at one message whose path in the request is the text given (`""`, `"book."`), adds what it finds to the list."""
 
-Leaf: TypeAlias = Callable[[Field, Descriptor], Step | None]
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """A step that is a line of code over the message `m`, its `prefix` and the list `found`."""
+
+    write: Callable[[Source], str]
+
+
+Leaf: TypeAlias = Callable[[Field, Descriptor], Step | Inline | None]
 """Makes the step of one field of a message; None when there is nothing to do for it."""
 
 
@@ -48,7 +57,7 @@ class _Node:
     __slots__ = ("edges", "leaves", "live")
 
     def __init__(self) -> None:
-        self.leaves: list[Step] = []
+        self.leaves: list[Step | Inline] = []
         self.edges: list[tuple[Field, _Node]] = []
         self.live = False
 
@@ -88,34 +97,32 @@ def _prune(root: _Node) -> None:
 def _visit(node: _Node, done: dict[int, Step]) -> Step:
     if id(node) in done:
         return done[id(node)]
-    steps: list[Step] = list(node.leaves)
 
-    def visit(message: Message, prefix: str, found: list[Violation]) -> None:
-        for step in steps:
-            step(message, prefix, found)
+    def again(message: Message, prefix: str, found: list[Violation]) -> None:
+        done[id(node)](message, prefix, found)  # A message that contains itself: what visits it is being made.
 
-    done[id(node)] = visit
-    steps += [_enter(field, _visit(child, done)) for field, child in node.edges if child.live]
-    return visit
+    done[id(node)] = again
+    source = Source("walk")
+    source.add(0, "def visit(m, prefix, found):")
+    for leaf in node.leaves:
+        source.add(1, leaf.write(source) if isinstance(leaf, Inline) else f"{source.bind(leaf)}(m, prefix, found)")
+    for field, child in node.edges:
+        if child.live:
+            _enter(source, field, source.bind(_visit(child, done)))
+    done[id(node)] = source.compile("visit")
+    return done[id(node)]
 
 
-def _enter(field: Field, step: Step) -> Step:
+def _enter(source: Source, field: Field, step: str) -> None:
     """Run a step on the message or messages that a field holds."""
-    name, read = field.name, attrgetter(field.name)
-
-    def one(message: Message, prefix: str, found: list[Violation]) -> None:
-        if message.HasField(name):
-            step(read(message), f"{prefix}{name}.", found)
-
-    def each(message: Message, prefix: str, found: list[Violation]) -> None:
-        for index, item in enumerate(read(message)):
-            step(item, f"{prefix}{name}[{index}].", found)
-
-    def each_value(message: Message, prefix: str, found: list[Violation]) -> None:
-        for key, item in read(message).items():
-            step(item, f"{prefix}{name}[{map_key(key)}].", found)
-
-    return {Label.SINGULAR: one, Label.REPEATED: each, Label.MAP: each_value}[field.label]
+    value = attribute("m", field.name)
+    match field.label:
+        case Label.SINGULAR:
+            source.add(1, f"if m.HasField({field.name!r}): {step}({value}, prefix + {f'{field.name}.'!r}, found)")
+        case Label.REPEATED:
+            source.add(1, f"for i, one in enumerate({value}): {step}(one, f'{{prefix}}{field.name}[{{i}}].', found)")
+        case Label.MAP:
+            source.add(1, f"for k, one in {value}.items(): {step}(one, f'{{prefix}}{field.name}[{{{source.bind(map_key)}(k)}}].', found)")
 
 
 def map_key(key: object) -> str:

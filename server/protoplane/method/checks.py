@@ -16,7 +16,7 @@ from protoplane.base.errors import Violation, invalid_fields
 from protoplane.contract.model import Behavior, Field, Kind, MessageClass, Method, MethodKind, Resource
 from protoplane.contract.validate import Check, Checks, as_check, compile_clear, compile_required, tested
 from protoplane.contract.values import INTEGER_RANGES
-from protoplane.contract.walk import Step, compile_walk
+from protoplane.contract.walk import Inline, Step, compile_walk
 from protoplane.query.mask import Mask
 
 PARSED = frozenset({"name", "parent"})
@@ -61,13 +61,13 @@ def compile_storable(resource: Resource, uint64_max: int) -> Check:
     def number(value: int) -> tuple[str, str] | None:
         return (f"is above {uint64_max}, the most this storage holds", "UINT64_TOO_LARGE") if value > uint64_max else None
 
-    def leaf(field: Field, _owner: Descriptor) -> Step | None:
+    def leaf(field: Field, _owner: Descriptor) -> Step | Inline | None:
         if field.kind is Kind.UINT64 and uint64_max < INTEGER_RANGES[Kind.UINT64][1]:
             return tested(field, number)
         keyed = field.key is not None and field.key.kind is Kind.STRING
         if field.kind is Kind.STRING:
             step = tested(field, _text)
-            return _both(step, _keys(field)) if keyed else step
+            return _both(step, _keys(field)) if keyed and not isinstance(step, Inline) else step
         return _keys(field) if keyed else None
 
     return as_check(compile_walk(resource.message, resource.fields, leaf))

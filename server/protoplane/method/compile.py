@@ -12,8 +12,10 @@ from typing import assert_never
 
 from google.protobuf.message import Message
 
+from protoplane.changes.log import log_of
 from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
+from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.custom import CustomMethod
@@ -72,6 +74,7 @@ def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
         codec=compile_codec(table),
         statements=TableStatements(table, engine.database),
         checks=ResourceChecks(table.resource, checks, uint64_max=engine.dialect.uint64_max),
+        log=log_of(table.resource, engine),
     )
 
 
@@ -89,7 +92,7 @@ class _Binder:
         standard = self._standard(method, around=custom is not None)
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
-        reads = method.kind in {MethodKind.GET, MethodKind.LIST} or (
+        reads = method.kind in {MethodKind.GET, MethodKind.LIST, MethodKind.AGGREGATE} or (
             method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
         )
         has_request_id = has_special(method, "request_id", Kind.STRING)
@@ -103,6 +106,7 @@ class _Binder:
             writes=not reads,
             replay=replay,
             validate_only=flag(method, "validate_only"),
+            repeated_id=text(method, "request_id"),
             resources=self.stored,
             statements=self._statements(method, replay, own=custom is None or custom.around),
             code="" if custom is None else str(custom.place),
@@ -113,7 +117,7 @@ class _Binder:
         statements = self._own_statements(method) if own and method.resource is not None else ()
         return statements if replay is None else (replay.claim, *statements, replay.keep)
 
-    def _own_statements(self, method: Method) -> tuple[str, ...]:
+    def _own_statements(self, method: Method) -> tuple[str, ...]:  # noqa: PLR0911 - one return a kind.
         assert method.resource is not None
         rows = self.rows[method.resource.type]
         match method.kind:
@@ -122,11 +126,13 @@ class _Binder:
             case MethodKind.LIST:
                 return (first_page(rows, self.engine),)
             case MethodKind.CREATE | MethodKind.BATCH_CREATE:
-                return (rows.sql.insert,)
+                return (rows.sql.insert, *rows.log.statements)
             case MethodKind.UPDATE:
-                return (rows.sql.select_for_update, rows.sql.update_all)
+                return (rows.sql.select_for_update, rows.sql.update_all, *rows.log.statements)
             case MethodKind.DELETE:
-                return (rows.sql.delete,)
+                return (rows.sql.select_for_update, rows.sql.delete_version, *rows.log.statements) if rows.log.kept else (rows.sql.delete,)
+            case MethodKind.AGGREGATE:
+                return (count_of_all(rows, self.engine),)
             case _:
                 return ()
 
@@ -147,6 +153,8 @@ class _Binder:
                 return compile_update(method, rows, around=around)
             case MethodKind.DELETE:
                 return compile_delete(method, rows)
+            case MethodKind.AGGREGATE:
+                return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
             case _:
                 assert_never(method.kind)
 

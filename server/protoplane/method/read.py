@@ -54,10 +54,10 @@ def compile_list(
         moment: Position = () if predicate is None or not predicate.timed else (call.now_micros,)
         if token:
             digest = asked.digest(request)
-            position, moment = _resume(tokens.open(token, digest, call.now_micros), moment)
+            position, moment = resume(tokens.open(token, digest, call.now_micros), moment)
             after = order.after(position)
         if predicate is not None and moment:
-            predicate = predicate.at(_micros(moment))
+            predicate = predicate.at(micros_of(moment))
         response = response_class()
         page = _Page(getattr(response, listed), rows, measured=measured)
         more = False
@@ -79,7 +79,7 @@ def compile_list(
     return list_
 
 
-def _resume(kept: Position, moment: Position) -> tuple[Position, Position]:
+def resume(kept: Position, moment: Position) -> tuple[Position, Position]:
     """What a token holds: the sort keys of the last row and, behind them where the filter asks for the time, that of the first page.
 
     What `now()` meant on the first page it means on every page.
@@ -87,7 +87,8 @@ def _resume(kept: Position, moment: Position) -> tuple[Position, Position]:
     return (kept[: -len(moment)], kept[-len(moment) :]) if moment else (kept, ())
 
 
-def _micros(moment: Position) -> int:
+def micros_of(moment: Position) -> int:
+    """The time that a token holds."""
     micros = moment[0]
     if not isinstance(micros, int):  # A token of a server whose functions were others.
         raise refuse_token("the service has changed since it was made; list again from the start.")

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import Message
-from peewee import Select
 
 from protoplane.base import limits
 from protoplane.base.deadline import Deadline
@@ -23,8 +22,9 @@ from protoplane.identity.principal import Principal
 from protoplane.method.call import Call
 from protoplane.store.engine import Engine
 from protoplane.store.schema import Storage
-from protoplane.store.statements import delete_up_to, insert, oldest, render, select_by_key, update_by_key
+from protoplane.store.statements import insert, select_by_key, update_by_key
 from protoplane.store.system import REQUEST_TABLE
+from protoplane.store.trimming import delete_older, server_micros
 from protoplane.store.trouble import Duplicate, LockTimeout
 
 MICROS_PER_HOUR = 3_600_000_000
@@ -76,22 +76,8 @@ def _owner(principal: Principal) -> str:
     return hashlib.sha256(f"{principal.issuer}\0{principal.subject}".encode()).hexdigest()
 
 
-FORGOTTEN_AT_ONCE = 1_000
-"""Answers deleted in one transaction."""
-
-
 def forget_old(engine: Engine, *, seconds_max: float) -> int:
     """Delete the kept answers that are past their time, a bounded number at a time; gives how many went."""
-    deadline, binder = Deadline.after(seconds_max), engine.dialect.binder(Storage.TIME)
-    last, delete = oldest(REQUEST_TABLE, "created", engine), delete_up_to(REQUEST_TABLE, "created", engine.database)
-    now = render(Select(columns=(engine.dialect.now(),)), engine.database).sql  # Not ours: all processes must agree on it.
-    (micros,) = engine.read(lambda session: session.rows(now), deadline)[0]
-    before = int(micros) - limits.REQUEST_ID_HOURS * MICROS_PER_HOUR
-    gone = 0
-    while True:
-        values = {"before": binder(before), "skip": FORGOTTEN_AT_ONCE - 1}
-        row = engine.read(lambda session, values=values: session.row(last.sql, last.bound(values)), deadline)  # type: ignore[misc]
-        until = binder(before if row is None else row[0])
-        gone += engine.write(lambda session, until=until: session.execute(delete, (until,)), deadline)  # type: ignore[misc]
-        if row is None:
-            return int(gone)
+    deadline = Deadline.after(seconds_max)
+    before = server_micros(engine, deadline) - limits.REQUEST_ID_HOURS * MICROS_PER_HOUR
+    return delete_older(engine, REQUEST_TABLE, "created", before, deadline)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
+from protoplane.changes.log import ChangeKind, Entry, Unlogged
 from protoplane.contract.model import Field, IdSource, Resource, Role
 from protoplane.contract.names import NamePattern, new_id
 from protoplane.method.checks import ResourceChecks
@@ -50,8 +51,8 @@ class Change:
 class Rows:
     """Reads and writes of one resource's table, each inside the transaction of the session given."""
 
-    def __init__(self, *, table: Table, codec: Codec, statements: TableStatements, checks: ResourceChecks) -> None:
-        self.table, self.codec, self.sql, self.checks = table, codec, statements, checks
+    def __init__(self, *, table: Table, codec: Codec, statements: TableStatements, checks: ResourceChecks, log: Unlogged) -> None:
+        self.table, self.codec, self.sql, self.checks, self.log = table, codec, statements, checks, log
         self.resource: Resource = table.resource
         self.pattern = NamePattern(self.resource.pattern, self.resource.id)
         self.nested = len(self.resource.pattern.variables) > 1
@@ -124,9 +125,14 @@ class Rows:
 
     def message(self, row: Row) -> Message:
         """A row as callers see it."""
+        message = self.as_stored(row)
+        self.checks.clear_input_only(message)
+        return message
+
+    def as_stored(self, row: Row) -> Message:
+        """A row with everything in it, also what is never shown: for the service's own eyes."""
         message = self._new()
         self.codec.fill(message, row)
-        self.checks.clear_input_only(message)
         return message
 
     def not_found(self, ids: Ids) -> Fault:
@@ -150,6 +156,7 @@ class Rows:
         if violations:
             raise invalid_fields(violations)
         rows = [self.codec.row(item.message, item.ids, secrets.randbits(VERSION_BITS)) for item in items]
+        stored = [self.as_stored(row) for row in rows]
         try:
             if len(rows) == 1:
                 session.execute(self.sql.insert, self.codec.bind(rows[0]))
@@ -161,7 +168,14 @@ class Rows:
         except ParentMissing:
             parents = dict.fromkeys(item.ids[:-1] for item in items)
             raise self.parent_not_found(next((ids for ids in parents if not self.parent_exists(session, ids)), items[0].ids[:-1])) from None
-        return [self.message(row) for row in rows]
+        if self.log.kept:
+            created: list[Entry] = [
+                (self.pattern.format(item.ids), None, self.log.seal(after)) for item, after in zip(items, stored, strict=True)
+            ]
+            self.log.record(session, ChangeKind.CREATED, created)
+        for message in stored:
+            self.checks.clear_input_only(message)
+        return stored
 
     def change(self, session: Session, ids: Ids, change: Change, now_micros: int) -> Message:
         """Write the masked fields of a change into a resource; gives it as stored.
@@ -174,8 +188,8 @@ class Rows:
             raise self.not_found(ids)
         version: int = row[self._version_at]
         self.check_etag(change.given, version, ids)
-        stored = self._new()
-        self.codec.fill(stored, row)
+        stored = self.as_stored(row)
+        before = self.log.seal(stored)
         change.mask.apply(stored, change.given, prefix=f"{change.path}." if change.path else "", writer=change.writer)
         violations = self.checks.on_update(stored, change.mask, change.path)
         if violations:
@@ -194,24 +208,39 @@ class Rows:
             raise self._taken(session, [Item(ids, stored, change.path)], duplicate) from None
         if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
             raise Fault(Reason.CONCURRENT_WRITE)
-        return self.message(changed)
+        after = self.as_stored(changed)
+        self.log.record(session, ChangeKind.UPDATED, [(self.pattern.format(ids), before, self.log.seal(after))])
+        self.checks.clear_input_only(after)
+        return after
 
     def remove(self, session: Session, ids: Ids, etag: str) -> None:
         """Delete a resource. Raises Fault RESOURCE_NOT_FOUND, ETAG_MISMATCH, RESOURCE_HAS_CHILDREN."""
         try:
-            if not etag:
+            if not etag and not self.log.kept:
                 if session.execute(self.sql.delete, ids) == 0:
                     raise self.not_found(ids)
                 return
             row = session.row(self.sql.select_for_update, ids)
             if row is None:
                 raise self.not_found(ids)
-            if not same_etag(etag, row[self._version_at]):
+            if etag and not same_etag(etag, row[self._version_at]):
                 raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
             if session.execute(self.sql.delete_version, (*ids, row[self._version_at])) == 0:
                 raise Fault(Reason.CONCURRENT_WRITE)  # Only where the engine does not lock rows: somebody else wrote first.
         except HasChildren:
             raise Fault(Reason.RESOURCE_HAS_CHILDREN, name=self.pattern.format(ids)) from None
+        self.log_rows(session, ChangeKind.DELETED, [(row, None)])
+
+    def log_rows(self, session: Session, kind: ChangeKind, pairs: Sequence[tuple[Row | None, Row | None]]) -> None:
+        """Write down what statements of many rows have done to each: the row before, after (None where there was or is none), as read and written."""
+        if self.log.kept and pairs:
+            self.log.record(session, kind, [self._entry(before, after) for before, after in pairs])
+
+    def _entry(self, before: Row | None, after: Row | None) -> Entry:
+        seal, keys = self.log.seal, self._version_at
+        row = before or after or ()
+        sealed = None if before is None else seal(self.as_stored(before)), None if after is None else seal(self.as_stored(after))
+        return self.pattern.format(tuple(row[:keys])), *sealed
 
     def check_etag(self, given: Message, version: int, ids: Ids) -> None:
         """Fault ETAG_MISMATCH when the message carries an etag other than the row's."""

@@ -17,6 +17,7 @@ from protoplane.identity.principal import Principal
 from protoplane.method.call import Call, Stored
 from protoplane.method.replay import Replay
 from protoplane.store.engine import Engine
+from protoplane.store.origin import Origin
 from protoplane.store.session import Session
 
 A = TypeVar("A")
@@ -42,6 +43,8 @@ class Served:
     """Present where the request has a request_id."""
     validate_only: Callable[[Message], bool]
     """Whether this request asks for a rehearsal: everything runs, nothing is kept."""
+    repeated_id: Callable[[Message], str]
+    """The `request_id` of the request; empty where it has none."""
     resources: Mapping[type[Message], Stored]
     """What the handler's Call reaches."""
 
@@ -66,7 +69,17 @@ class Served:
         def work(session: Session) -> bytes:
             # A transaction that is run again starts from the bytes: the handler may have changed its request.
             asked = request if session.attempt == 1 else self._fresh(data)
-            call = Call(self.method, principal, session, deadline, request_id, clock.now_micros(), self.resources)
+            now_micros = clock.now_micros()
+            if self.writes:
+                session.origin = Origin(
+                    actor=principal.subject,
+                    issuer=principal.issuer,
+                    method=self.method.path,
+                    call_id=request_id,
+                    request_id=self.repeated_id(asked).lower(),
+                    now_micros=now_micros,
+                )
+            call = Call(self.method, principal, session, deadline, request_id, now_micros, self.resources)
             before_seconds = note.all_seconds
 
             def act(call: Call, asked: Message) -> bytes:

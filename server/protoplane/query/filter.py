@@ -34,9 +34,15 @@ FILTERS_KEPT_MAX = 256
 
 
 class FilterCompiler:
-    """Compiles the filters of one List method, and remembers the last FILTERS_KEPT_MAX. Safe for threads."""
+    """Compiles the filters of one List method, and remembers the last FILTERS_KEPT_MAX. Safe for threads.
 
-    def __init__(self, resource: Resource, columns: Columns, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS) -> None:
+    `argument` is the request field that the filters stand in, and what their slots are named after.
+    """
+
+    def __init__(
+        self, resource: Resource, columns: Columns, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS, *, argument: str = "filter"
+    ) -> None:
+        self._argument = argument
         self._columns = columns
         self._searched = tuple(Path(columns, field) for field in _searchable(resource.fields))
         self._functions = FunctionReader(columns, functions)
@@ -50,10 +56,10 @@ class FilterCompiler:
             tree = parse(text)
             return None if tree is None else self._predicate(tree)
         except Misread as misread:
-            raise misread.fault(Reason.INVALID_FILTER, "filter", text) from None
+            raise misread.fault(Reason.INVALID_FILTER, self._argument, text) from None
 
     def _predicate(self, tree: Tree) -> Predicate:
-        made = predicate(self._check(tree), slots="filter")
+        made = predicate(self._check(tree), slots=self._argument)
         if len(made.views) > limits.FILTER_JOINS_MAX:
             raise Misread(0, f"the filter reaches more than {limits.FILTER_JOINS_MAX} resources through references")
         return made

@@ -35,7 +35,7 @@ ORDERS_KEPT_MAX = 64
 """Compiled orders a List method remembers by text."""
 
 _TERM = re.compile(r"\s*+([^\s,]*+)\s*+([^\s,]*+)\s*+([^,]*+)")
-_SORTABLE = frozenset(Kind) - {Kind.BYTES, Kind.MESSAGE, Kind.JSON, Kind.OPAQUE}
+SORTABLE = frozenset(Kind) - {Kind.BYTES, Kind.MESSAGE, Kind.JSON, Kind.OPAQUE}
 Condition: TypeAlias = Callable[[], Node]
 
 
@@ -230,7 +230,7 @@ class OrderCompiler:
         offsets = [offset + sum(map(len, names[:index])) + index for index in range(len(names))]
         found, rest = find_path(self._columns, names, offsets, "sorted by")
         field = found.field
-        if rest or not field.queryable or field.label is not Label.SINGULAR or field.kind not in _SORTABLE:
+        if rest or not field.queryable or field.label is not Label.SINGULAR or field.kind not in SORTABLE:
             raise Misread(offset, f"{quote(path)} cannot be sorted by")
         return found
 

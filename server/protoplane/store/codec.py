@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
+from protoplane.base.generated import Source, attribute
 from protoplane.contract.model import Field, Kind, Pattern, Presence, Role
 from protoplane.store.tables import Form, Leaf, Table
 from protoplane.store.values import json_reader, json_writer
@@ -57,31 +58,7 @@ def _binder(table: Table) -> Callable[[Row], Sequence[object]]:
     return bind
 
 
-class _Source:
-    """Python source being written, with the objects it names."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.lines: list[str] = []
-        self.names: dict[str, object] = {}
-
-    def add(self, depth: int, line: str) -> None:
-        self.lines.append("    " * depth + line)
-
-    def bind(self, value: object) -> str:
-        """A name for an object that the source uses."""
-        name = f"_{len(self.names)}"
-        self.names[name] = value
-        return name
-
-    def compile(self, function: str) -> Any:
-        scope = dict(self.names)
-        # The text is made from column positions and the contract's own identifiers only, never from a call.
-        exec(compile("\n".join(self.lines), f"<{self.title}>", "exec"), scope)  # noqa: S102
-        return scope[function]
-
-
-class _Reader(_Source):
+class _Reader(Source):
     """Generates `fill(m, r)`."""
 
     def __init__(self, table: Table) -> None:
@@ -109,7 +86,7 @@ class _Reader(_Source):
     def _put(self, depth: int, owner: str, field: Field, value: str) -> None:
         """Set a scalar field, or the value inside its wrapper."""
         if field.wrapper:
-            self.add(depth, f"{_get(owner, field)}.value = {value}")
+            self.add(depth, f"{attribute(owner, field.name)}.value = {value}")
         elif keyword.iskeyword(field.name):
             self.add(depth, f"setattr({owner}, {field.name!r}, {value})")
         else:
@@ -132,17 +109,17 @@ class _Reader(_Source):
             case Form.JSON:
                 self.add(depth, f"{self.bind(json_reader(field))}({owner}, {cell})")
             case Form.OPAQUE:
-                self.add(depth, f"t = {_get(owner, field)}; t.SetInParent(); t.MergeFromString({cell})")
+                self.add(depth, f"t = {attribute(owner, field.name)}; t.SetInParent(); t.MergeFromString({cell})")
             case Form.VALUE:
                 self._value(depth, owner, field, cell)
 
     def _value(self, depth: int, owner: str, field: Field, cell: str) -> None:
         match field.kind:
             case Kind.TIMESTAMP:
-                self.add(depth, f"t = {_get(owner, field)}; t.seconds, n = divmod({cell}, {MICROS})")
+                self.add(depth, f"t = {attribute(owner, field.name)}; t.seconds, n = divmod({cell}, {MICROS})")
                 self.add(depth, "if n: t.nanos = n * 1000")
             case Kind.DURATION:
-                self.add(depth, f"t = {_get(owner, field)}; s, n = divmod({cell}, {MICROS})")
+                self.add(depth, f"t = {attribute(owner, field.name)}; s, n = divmod({cell}, {MICROS})")
                 self.add(depth, f"if n and s < 0: s += 1; n -= {MICROS}")  # Both parts of a Duration have one sign.
                 self.add(depth, "t.seconds = s")
                 self.add(depth, "if n: t.nanos = n * 1000")
@@ -154,13 +131,13 @@ class _Reader(_Source):
     def _message(self, depth: int, owner: str, leaf: Leaf, cell: str) -> None:
         inner = f"m{len(leaf.within) + 1}"
         self.add(depth, f"if {cell}:")
-        self.add(depth + 1, f"{inner} = {_get(owner, leaf.field)}; {inner}.SetInParent()")
+        self.add(depth + 1, f"{inner} = {attribute(owner, leaf.field.name)}; {inner}.SetInParent()")
         for child in self.table.leaves:
             if child.within == (*leaf.within, leaf.field):
                 self._leaf(depth + 1, inner, child)
 
 
-class _Writer(_Source):
+class _Writer(Source):
     """Generates `row(m, ids, version)`: each leaf into variables, then one tuple."""
 
     def __init__(self, table: Table) -> None:
@@ -180,7 +157,7 @@ class _Writer(_Source):
     def _leaf(self, depth: int, owner: str, leaf: Leaf) -> None:
         field = leaf.field
         names = [self.variable[column.name] for column in leaf.columns]
-        value = _get(owner, field)
+        value = attribute(owner, field.name)
         has = f"{owner}.HasField({field.name!r})"
         match leaf.form:
             case Form.PRESENT:
@@ -211,7 +188,7 @@ class _Writer(_Source):
         inner = f"m{len(leaf.within) + 1}"
         path = (*leaf.within, leaf.field)
         self.add(depth, f"if {owner}.HasField({leaf.field.name!r}):")
-        self.add(depth + 1, f"{present} = 1; {inner} = {_get(owner, leaf.field)}")
+        self.add(depth + 1, f"{present} = 1; {inner} = {attribute(owner, leaf.field.name)}")
         for child in self.table.leaves:
             if child.within == path:
                 self._leaf(depth + 1, inner, child)
@@ -226,11 +203,6 @@ class _Writer(_Source):
 def etag_of(version: int) -> str:
     """The etag of a row version: opaque to callers, quoted as RFC 7232 asks."""
     return f'"{version:x}"'
-
-
-def _get(owner: str, field: Field) -> str:
-    """Reading a field; a name that is a Python keyword cannot stand behind a dot."""
-    return f"getattr({owner}, {field.name!r})" if keyword.iskeyword(field.name) else f"{owner}.{field.name}"
 
 
 def _unwrapped(value: str, field: Field) -> str:

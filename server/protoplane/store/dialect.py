@@ -18,6 +18,8 @@ from peewee import SQL, Node, PeeweeException, fn
 from protoplane.base import limits
 from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
 from protoplane.store.documents import Documents, MySQLDocuments, SqliteDocuments
+from protoplane.store.grouping import SERVER, Grouping
+from protoplane.store.grouping import SQLITE as SQLITE_GROUPING
 from protoplane.store.plans import MARIADB, MYSQL, SQLITE, Plans
 from protoplane.store.schema import Storage
 from protoplane.store.trouble import MYSQL_ERRORS, SQLITE_ERRORS, Trouble
@@ -64,6 +66,8 @@ class Dialect(Documents):
     """Its DDL."""
     plans: Plans
     """How it explains a statement."""
+    grouping: Grouping
+    """How it buckets times, sums and joins texts."""
     uint64_max: int
     """Largest value of Storage.UINT64."""
     merges_ranges: bool = True
@@ -140,6 +144,7 @@ class Sqlite(SqliteDocuments, Dialect):
 
     name = "sqlite"
     plans = SQLITE
+    grouping = SQLITE_GROUPING
     placeholder = "?"
     uint64_max = 2**63 - 1
     merges_ranges = False
@@ -238,6 +243,7 @@ class MySQLFamily(MySQLDocuments, Dialect):
     """What MariaDB and MySQL have in common."""
 
     placeholder = "%s"
+    grouping = SERVER
     uint64_max = 2**64 - 1
     product: str
     read_only: str = "transaction_read_only"

@@ -42,7 +42,7 @@ class Listing:
     ) -> Sequence[Row]:
         """At most `limit` rows, all columns in the table's order."""
         statement = self.statement(predicate, order, after)
-        values: dict[str, object] = {"limit": limit, **_parent_values(parent)}
+        values: dict[str, object] = {"limit": limit, **parent_values(parent)}
         if predicate:
             values.update(predicate.values)
         if after:
@@ -69,8 +69,8 @@ class Listing:
         statement = self._pages.get(key)
         if statement is None:
             paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
-            select = self._restricted(self._select([*self._everything, *self._reached(order)], predicate, order), predicate, paged)
-            statement = _keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
+            select = self.restricted(self._select([*self._everything, *self._reached(order)], predicate, order), predicate, paged)
+            statement = keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
         return statement
 
     def count(self, session: Session, parent: Sequence[str], predicate: Predicate | None) -> int:
@@ -78,9 +78,9 @@ class Listing:
         key = predicate.shape if predicate else ""
         statement = self._counts.get(key)
         if statement is None:
-            select = self._restricted(self._select([fn.COUNT(AsIs(1))], predicate), predicate)
-            statement = _keep(self._counts, key, render(select, self.database))
-        row = session.row(statement.sql, statement.bound({**_parent_values(parent), **(predicate.values if predicate else {})}))
+            select = self.restricted(self._select([fn.COUNT(AsIs(1))], predicate), predicate)
+            statement = keep(self._counts, key, render(select, self.database))
+        row = session.row(statement.sql, statement.bound({**parent_values(parent), **(predicate.values if predicate else {})}))
         return int(row[0]) if row else 0
 
     def position(self, order: Order, row: Row) -> Position:
@@ -105,7 +105,8 @@ class Listing:
         # As `Table.sort_key` has it: the same characters, without asking the engine for them again.
         return value[: limits.SORT_CHARACTERS_MAX] if isinstance(value, str) and not column.length else value
 
-    def _restricted(self, select: Select, predicate: Predicate | None, paged: str = "") -> Select:
+    def restricted(self, select: Select, predicate: Predicate | None, paged: str = "") -> Select:
+        """A query of the table, for the rows that are listed: those of the parent, as far as the filter holds."""
         for i in range(self.parents):
             select = select.where(self.table.column(self.table.keys[i].name) == AsIs(Slot(f"parent.{i}")))
         return select if predicate is None else select.where(predicate.build(paged))
@@ -124,11 +125,13 @@ def _reader(key: SortKey) -> Callable[[Node], Node]:
     return lambda node: view.dialect.read(node, storage)
 
 
-def _parent_values(parent: Sequence[str]) -> dict[str, object]:
+def parent_values(parent: Sequence[str]) -> dict[str, object]:
+    """What binds the slots of the parent in `Listing.restricted`."""
     return {f"parent.{i}": value for i, value in enumerate(parent)}
 
 
-def _keep(kept: dict[K, Statement], key: K, statement: Statement) -> Statement:
+def keep(kept: dict[K, Statement], key: K, statement: Statement) -> Statement:
+    """Put a statement away under its shape; gives it back."""
     with _keeping:
         if len(kept) >= STATEMENTS_KEPT_MAX:
             del kept[next(iter(kept))]

@@ -9,6 +9,7 @@ from typing import NoReturn, cast
 from protoplane.base.clock import monotonic_seconds
 from protoplane.store.connection import Connection
 from protoplane.store.ddl import Row
+from protoplane.store.origin import Origin
 
 
 class _Ended:
@@ -24,13 +25,15 @@ ENDED = _Ended()
 class Session:
     """The statements of one piece of work. Errors about data are `Duplicate`, `ParentMissing`, `HasChildren` or a Fault."""
 
-    __slots__ = ("_connection", "attempt", "rolled_back")
+    __slots__ = ("_connection", "attempt", "origin", "rolled_back")
 
     def __init__(self, connection: Connection, attempt: int) -> None:
         self._connection = connection
         self.attempt = attempt
         """1 at first; more when the transaction is run again."""
         self.rolled_back = False
+        self.origin: Origin | None = None
+        """Where its writes come from. Whoever writes rows of a resource says it first."""
 
     def end(self) -> None:
         """Its work is done: whoever kept it would write in the name of another call."""
@@ -93,6 +96,11 @@ class Session:
     def roll_back(self) -> None:
         """Have everything undone when the work returns; its value is still given to the caller (`validate_only`)."""
         self.rolled_back = True
+
+    def spoil(self, error: Exception) -> None:
+        """Let nothing of the transaction be kept, whatever the work makes of this error: what was written is only half of what must be."""
+        if self._connection.broken is None:
+            self._connection.broken = error
 
     def _refuse(self, error: Exception, sql: str) -> None:
         refusal = self._connection.judge(error, sql)

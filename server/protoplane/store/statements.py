@@ -69,12 +69,12 @@ def update_by_key(shape: TableShape, columns: Sequence[str], database: Database)
     return in_order(render(table.update(changes).where(_key(table, shape)), database), (*sorted(columns), *shape.primary_key))
 
 
-def oldest(shape: TableShape, column: str, engine: Engine) -> Statement:
-    """The value of a time column in the row that `skip` rows before `before` precede; no row when there are fewer."""
+def oldest(shape: TableShape, column: str, engine: Engine, storage: Storage) -> Statement:
+    """The value of a column in the row that `skip` rows below `before` precede; no row when there are fewer."""
     table = source(shape)
-    time = Column(table, column)
-    found = table.select(engine.dialect.read(time, Storage.TIME)).where(time < AsIs(Slot("before")))
-    return render(found.order_by(time).limit(1).offset(AsIs(Slot("skip"))), engine.database)
+    ordered = Column(table, column)
+    found = table.select(engine.dialect.read(ordered, storage)).where(ordered < AsIs(Slot("before")))
+    return render(found.order_by(ordered).limit(1).offset(AsIs(Slot("skip"))), engine.database)
 
 
 def delete_up_to(shape: TableShape, column: str, database: Database) -> str:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from protoplane import app
 from protoplane.base import config
 from protoplane.base.settings import Environment
+from protoplane.cli.boilerplate import FURTHER, METHODS
 from protoplane.cli.generate import command as generate
 from protoplane.cli.scaffold import Wish, scaffold
 from tests.door.client import Door, importable
@@ -44,7 +45,7 @@ def project(folder: Path, url: str) -> Path:
     proto = folder / "protos/museum/v1/museum.proto"
     proto.parent.mkdir(parents=True, exist_ok=True)
     text = (HERE / "museum.proto").read_text()
-    for wish in (Wish("Country"), Wish("Artist"), Wish("Hall"), Wish("Exhibit", parent="Hall")):
+    for wish in (Wish("Country"), Wish("Artist"), Wish("Hall"), Wish("Exhibit", parent="Hall", methods=(*METHODS, *FURTHER))):
         text = scaffold(text, wish)
     proto.write_text(text)
     shutil.copy(HERE / "museum_code.py", folder / "museum_code.py")

@@ -1,0 +1,288 @@
+"""Resources as lines of CSV and NDJSON: what `import` reads. The code that runs for every row is generated, as `store.codec`'s is.
+
+What spreadsheets would run gets a ' in front; see `cli.tables`.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import lru_cache
+from typing import IO, Any, TypeAlias
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor
+
+from protoplane.base.generated import Source, attribute
+from protoplane.cli.tables import GUARDED, BadTable, TableOptions
+from protoplane.cli.values import EPOCH, FLOAT_MAX, REMEMBERED, BadValue
+from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Resource
+from protoplane.contract.values import TIMESTAMP_SECONDS_MAX, TIMESTAMP_SECONDS_MIN
+
+ToJson: TypeAlias = Callable[[Any], object]
+
+RISKY = frozenset("'=+-@\t\r") | {""}
+"""How a text begins that `GUARDED` may match: looked at before it is asked."""
+INTEGERS = frozenset({Kind.INT32, Kind.UINT32, Kind.INT64, Kind.UINT64})
+QUOTED = frozenset({Kind.INT64, Kind.UINT64})
+"""As proto3 JSON has it: JavaScript's numbers end at 2^53."""
+COMPOUND = frozenset({Kind.MESSAGE, Kind.JSON, Kind.OPAQUE})
+
+
+def write_pages(stream: IO[str], form: str, resource: Resource, pages: Iterable[Iterable[Any]], options: TableOptions) -> int:
+    """Write pages of resources as csv or ndjson; gives the number of rows."""
+    write = _csv_writer(stream, resource, options) if form == "csv" else _ndjson_writer(stream, resource)
+    return sum(write(page) for page in pages)
+
+
+def _csv_writer(stream: IO[str], resource: Resource, options: TableOptions) -> Callable[[Iterable[Any]], int]:
+    # RFC 4180 line ends: with them a lone carriage return inside a cell is quoted too.
+    table, cells = csv.writer(stream, lineterminator="\r\n"), csv_cells(resource, options)
+    table.writerow(csv_header(resource))
+
+    def write(page: Iterable[Any]) -> int:
+        rows = list(map(cells, page))
+        table.writerows(rows)
+        return len(rows)
+
+    return write
+
+
+def _ndjson_writer(stream: IO[str], resource: Resource) -> Callable[[Iterable[Any]], int]:
+    line = json_line(resource)
+
+    def write(page: Iterable[Any]) -> int:
+        lines = list(map(line, page))
+        stream.write("".join(lines))
+        return len(lines)
+
+    return write
+
+
+# CSV
+
+
+def leaves(fields: Iterable[Field], path: tuple[Field, ...] = ()) -> Iterator[tuple[Field, ...]]:
+    """Paths to the fields that have a column each: nested messages are opened, everything else is a leaf."""
+    for each in fields:
+        if Behavior.INPUT_ONLY in each.behaviors:
+            continue
+        if each.kind is Kind.MESSAGE and each.label is Label.SINGULAR:
+            yield from leaves(each.fields, (*path, each))
+        else:
+            yield (*path, each)
+
+
+def _columns(resource: Resource) -> list[tuple[Field, ...]]:
+    return sorted(leaves(resource.fields), key=lambda path: path[-1].path != "name")
+
+
+def csv_header(resource: Resource) -> list[str]:
+    """Columns of an export, the name first."""
+    return [path[-1].path for path in _columns(resource)]
+
+
+def csv_cells(resource: Resource, options: TableOptions) -> Callable[[Any], Sequence[object]]:
+    """How a resource becomes the cells of a row: texts, and numbers whose text csv makes. Raises BadTable."""
+    source = Source(f"cells {resource.type}")
+    unset = source.bind(next(iter(sorted(options.unset)), ""))
+    cells = [_Cell(source, path, unset, options).expression() for path in _columns(resource)]
+    source.add(0, "def cells(m):")
+    source.add(1, f"return ({', '.join(cells)},)")
+    compiled: Callable[[Any], Sequence[object]] = source.compile("cells")
+    return compiled
+
+
+class _Cell:
+    """One cell of a CSV row, as an expression over the message `m`."""
+
+    def __init__(self, source: Source, path: tuple[Field, ...], unset: str, options: TableOptions) -> None:
+        self._source, self._path, self._leaf, self._unset = source, path, path[-1], unset
+        self._empty = next(iter(sorted(options.unset)), "")
+        self._raw = options.raw
+
+    def expression(self) -> str:
+        owner, conditions = "m", []
+        for field in self._path[:-1]:
+            conditions.append(f"{owner}.HasField({field.name!r})")
+            owner = attribute(owner, field.name)
+        value = attribute(owner, self._leaf.name)
+        if self._leaf.label is not Label.SINGULAR:
+            conditions.append(value)
+        elif self._leaf.presence is Presence.EXPLICIT:
+            conditions.append(f"{owner}.HasField({self._leaf.name!r})")
+        shown = self._shown(value)
+        if self._empty:
+            shown = f"{self._source.bind(self._refuse_unset)}({shown})"
+        return f"({shown} if {' and '.join(conditions)} else {self._unset})" if conditions else shown
+
+    def _refuse_unset(self, shown: object) -> object:
+        if str(shown) == self._empty:
+            raise BadTable(f"{self._leaf.path} has the value '{self._empty}', which stands for unset; choose another text with --na")
+        return shown
+
+    def _shown(self, value: str) -> str:
+        leaf, bind = self._leaf, self._source.bind
+        if leaf.label is not Label.SINGULAR or leaf.kind in COMPOUND:
+            to_json = json_value(leaf)
+            return f"{bind(lambda held: json.dumps(to_json(held), ensure_ascii=False, separators=(',', ':')))}({value})"
+        if leaf.kind in TIMES:
+            return f"{bind(TIMES[leaf.kind])}((t := {value}).seconds, t.nanos)"
+        if leaf.wrapper:
+            value += ".value"
+        match leaf.kind:
+            case Kind.STRING | Kind.BYTES if not self._raw:
+                text = value if leaf.kind is Kind.STRING else f"{bind(_base64)}({value})"
+                return f"(v if (v := {text})[:1] not in {bind(RISKY)} else {bind(_guarded)}(v))"
+            case Kind.BOOL:
+                return f"('true' if {value} else 'false')"
+            case kind if kind is Kind.STRING or kind in INTEGERS:
+                return value
+            case _:
+                return f"{bind(_scalar_to_json(leaf))}({value})"
+
+
+def _guarded(text: str) -> str:
+    return f"'{text}" if GUARDED.match(text) else text
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+# NDJSON
+
+
+def json_line(resource: Resource) -> Callable[[Any], str]:
+    """How a resource becomes a line: an object in the proto3 JSON mapping, fields by number, those left out that hold nothing."""
+    source = _Object(f"line {resource.type}")
+    source.add(0, "def line(m):")
+    source.fields(1, "m", "s", resource.fields, resource.message)
+    source.add(1, "return '{' + s[1:] + '}\\n'")
+    compiled: Callable[[Any], str] = source.compile("line")
+    return compiled
+
+
+class _Object(Source):
+    """Writes the fields of a message into a text, each behind a comma."""
+
+    def fields(self, depth: int, owner: str, text: str, fields: Iterable[Field], message: Descriptor) -> None:
+        """Code that sets the variable `text` to all fields of the message in the variable `owner`."""
+        self.add(depth, f"{text} = ''")
+        for field in sorted(fields, key=lambda field: field.number):
+            title = json.dumps(message.fields_by_name[field.name].json_name)
+            self._field(depth, owner, text, field, f",{title}:")
+
+    def _field(self, depth: int, owner: str, text: str, field: Field, title: str) -> None:
+        value = attribute(owner, field.name)
+        if field.label is not Label.SINGULAR or field.presence is Presence.IMPLICIT:
+            self.add(depth, f"v = {value}")
+            self.add(depth, "if v:")
+            value = "v"
+        else:
+            self.add(depth, f"if {owner}.HasField({field.name!r}):")
+        depth += 1
+        if field.kind is Kind.MESSAGE and field.label is Label.SINGULAR:
+            assert field.message is not None
+            inner, inner_text = f"{owner}_{field.number}", f"{text}_{field.number}"
+            self.add(depth, f"{inner} = {value}")
+            self.fields(depth, inner, inner_text, field.fields, field.message)
+            self.add(depth, f"{text} += {title + '{'!r} + {inner_text}[1:] + '}}'")
+        else:
+            self.add(depth, f"{text} += {title!r} + {self._shown(field, value)}")
+
+    def _shown(self, field: Field, value: str) -> str:
+        singular = field.label is Label.SINGULAR
+        if singular and field.kind in TIMES:
+            return f"'\"' + {self.bind(TIMES[field.kind])}((t := {value}).seconds, t.nanos) + '\"'"
+        if singular and field.wrapper:
+            value += ".value"
+        if singular and field.kind is Kind.STRING:
+            return f"{self.bind(json.encoder.encode_basestring)}({value})"
+        if singular and field.kind in INTEGERS:
+            return f"'\"' + str({value}) + '\"'" if field.kind in QUOTED else f"str({value})"
+        to_json = json_value(field) if not singular or field.kind in COMPOUND else _scalar_to_json(field)
+        return f"{self.bind(lambda held: json.dumps(to_json(held), ensure_ascii=False, separators=(',', ':')))}({value})"
+
+
+# Values
+
+
+def json_value(field: Field) -> ToJson:
+    """How the field's value becomes JSON (proto3 JSON mapping): what `values.json_converter` reads."""
+    one = _to_json(field)
+    match field.label:
+        case Label.SINGULAR:
+            return one
+        case Label.REPEATED:
+            return lambda values: [one(value) for value in values]
+        case Label.MAP:
+            assert field.key is not None
+            boolean_key = field.key.kind is Kind.BOOL
+            return lambda entries: {str(key).lower() if boolean_key else str(key): one(value) for key, value in sorted(entries.items())}
+
+
+def _to_json(field: Field) -> ToJson:
+    if field.kind in COMPOUND:
+        assert field.message is not None
+        pool = field.message.file.pool
+        return lambda message: json_format.MessageToDict(message, descriptor_pool=pool)
+    scalar = _scalar_to_json(field)
+    return (lambda message: scalar(message.value)) if field.wrapper else scalar
+
+
+def _scalar_to_json(field: Field) -> ToJson:
+    if field.enum is not None:
+        names = {value.number: value.name for value in reversed(field.enum.values)}
+        return lambda number: names.get(number, number)
+    if field.kind in TIMES:
+        text = TIMES[field.kind]
+        return lambda value: text(value.seconds, value.nanos)
+    plain: Mapping[Kind, ToJson] = {Kind.BYTES: _base64, Kind.FLOAT: shortest_float, Kind.INT64: str, Kind.UINT64: str}
+    return plain.get(field.kind, lambda value: value)
+
+
+def time_text(seconds: int, nanos: int) -> str:
+    """RFC 3339 in UTC, with as many of 0, 3, 6 or 9 digits as it takes."""
+    minute, second = divmod(seconds, 60)
+    return f"{_minute_text(minute)}{second:02d}{_fraction(nanos)}Z" if nanos else f"{_minute_text(minute)}{second:02d}Z"
+
+
+@lru_cache(REMEMBERED)
+def _minute_text(minute: int) -> str:
+    """A minute since 1970, up to its seconds: most times of a table are near one another."""
+    if not TIMESTAMP_SECONDS_MIN <= minute * 60 <= TIMESTAMP_SECONDS_MAX:
+        raise BadValue(f"{minute * 60} seconds are not within the years 0001 to 9999")
+    moment = EPOCH + timedelta(minutes=minute)
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M}:"
+
+
+def span_text(seconds: int, nanos: int) -> str:
+    """Seconds with the unit: `-1.500s`."""
+    if not nanos:
+        return f"{seconds}s"
+    return f"{'-' if seconds < 0 or nanos < 0 else ''}{abs(seconds)}{_fraction(abs(nanos))}s"
+
+
+def _fraction(nanos: int) -> str:
+    if not nanos:
+        return ""
+    digits = f"{nanos:09d}"
+    return f".{digits[:3] if digits.endswith('000000') else digits[:6] if digits.endswith('000') else digits}"
+
+
+def shortest_float(value: float) -> float:
+    """The float64 with the fewest digits that is this float32."""
+    for digits in range(6, 9):
+        short = float(f"{value:.{digits}g}")
+        if abs(short) <= FLOAT_MAX and struct.unpack("f", struct.pack("f", short))[0] == value:
+            return short
+    return value
+
+
+TIMES: Mapping[Kind, Callable[[int, int], str]] = {Kind.TIMESTAMP: time_text, Kind.DURATION: span_text}
+"""How seconds and nanoseconds are written."""
