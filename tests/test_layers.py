@@ -12,7 +12,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "server" / "protoplane"
 
-TOP = ("database", "project", "app", "cli")
+TOP = ("database", "project", "app", "verify", "cli")
 """What stands on all rooms, in order too: the server never imports the commands."""
 
 ROOMS = ("base", "contract", "query", "store", "access", "identity", "changes", "work", "method", "edge", *TOP)
@@ -32,6 +32,7 @@ LIBRARIES = {
     "database": set(),
     "project": set(),
     "app": {"grpc"},
+    "verify": {"grpc", "google.protobuf", "google.rpc"},
     "cli": {"click", "grpc", "grpc_tools", "google.protobuf", "google.rpc", "watchfiles"},
 }
 """Third-party packages of each room; everyone has the standard library but for what KEPT and the tests below keep."""

@@ -606,6 +606,7 @@ def test_a_parent_with_children_is_not_deleted(door: Door, lib: Any, publisher: 
     made = book(door, lib, publisher, "emma")
     refusal = refused(door.DeletePublisher, name=publisher)
     assert (refusal.code, refusal.reason) == ("FAILED_PRECONDITION", "RESOURCE_HAS_CHILDREN")
+    assert "google.rpc.PreconditionFailure" in refusal.details
     door.DeleteBook(name=made.name)
     door.DeletePublisher(name=publisher)
     assert refused(door.GetPublisher, name=publisher).code == "NOT_FOUND"

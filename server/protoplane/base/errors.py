@@ -154,7 +154,7 @@ class Fault(Exception):
         super().__init__(self.text)
 
     def to_status(self) -> status_pb2.Status:
-        """As a `google.rpc.Status`: ErrorInfo, then BadRequest and RetryInfo where they apply, each at most once."""
+        """As a `google.rpc.Status`: ErrorInfo, then BadRequest, PreconditionFailure and RetryInfo where they apply, each at most once."""
         status = status_pb2.Status(code=int(self.code), message=self.text)
         info = error_details_pb2.ErrorInfo(reason=self.reason, domain=self.domain, metadata=self.metadata)
         status.details.add().Pack(info)
@@ -163,6 +163,10 @@ class Fault(Exception):
             for violation in self.violations:
                 bad.field_violations.add(field=violation.field, description=violation.description, reason=violation.reason)
             status.details.add().Pack(bad)
+        if self.code is Code.FAILED_PRECONDITION:
+            failed = error_details_pb2.PreconditionFailure()
+            failed.violations.add(type=self.reason, subject=self.metadata.get("name", ""))
+            status.details.add().Pack(failed)
         if self.retry_delay_seconds is not None:
             delay = Duration()
             delay.FromMicroseconds(round(self.retry_delay_seconds * 1_000_000))

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, Place] = {
     "generate": ("protoplane.cli.generate", "command", "Write a client package."),
     "import": ("protoplane.cli.transfer", "import_command", "Send the rows of a CSV or NDJSON file to a server."),
     "export": ("protoplane.cli.transfer", "export_command", "Write a server's resources to a CSV or NDJSON file."),
+    "verify": ("protoplane.cli.verify", "command", "Check whether any gRPC server behaves as the AIPs say."),
     "doctor": ("protoplane.cli.doctor", "command", "Check this machine and the project, and say what to do."),
 }
 """Every command, in the order in which one meets them."""
