@@ -29,6 +29,9 @@ FILTER_TERMS_MAX = 128
 FILTER_WILDCARDS_MAX = 32
 """Stars in one value of a filter: MariaDB matches LIKE by recursion, and 2,000 overrun its stack."""
 
+FILTER_NAMES_MAX = 32
+"""Names in one path of a filter: messages, references and keys."""
+
 FILTER_HOPS_MAX = 3
 """References that one path of a filter, an order_by or a group_by follows, one behind the other."""
 
