@@ -34,8 +34,9 @@ class Answering:
     answers: Callable[[bytes], bytes]
     refusal: Refused | None = None
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark, field_mask: str) -> bytes:
         """What the call asks for."""
+        del principal, deadline, request_id, mark, field_mask
         try:
             return self.answers(data)
         except Refused as refusal:

@@ -9,6 +9,7 @@ import pytest
 
 from protoplane.contract.model import Finding
 from protoplane.contract.report import RULES
+from tests.contract import answers
 from tests.contract.protos import BOOK, HEADER, LIBRARY, LIBRARY_FILE, PUBLISHER, edited, load_files, load_text, marked_lines
 
 TITLE = "  string title = 2 [(google.api.field_behavior) = REQUIRED, (buf.validate.field).string.max_len = 200];\n"
@@ -87,9 +88,13 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
         "method-shape",
         edited(("  rpc GetBook(GetBookRequest) returns (Book) {", "  rpc GetBook(GetBookRequest) returns (Publisher) { //!")),
     ),
-    "Get with a read_mask": (
+    "Get with a language": (
         "method-fields",
-        edited(("message GetBookRequest {\n", "message GetBookRequest {\n  google.protobuf.FieldMask read_mask = 2; //!\n")),
+        edited(("message GetBookRequest {\n", "message GetBookRequest {\n  string language = 2; //!\n")),
+    ),
+    "Get with a read_mask of text": (
+        "method-shape",
+        edited(("message GetBookRequest {\n", "message GetBookRequest {\n  repeated string read_mask = 2; //!\n")),
     ),
     "List without page_size": (
         "method-shape",
@@ -297,6 +302,11 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
         "index-sensitive",
         edited((BOOK_INDEX, '      {fields: ["pin"]}, //!\n'), after(SHELF, "  int32 pin = 7 [(protoplane.v1.field).sensitive = true];\n")),
     ),
+    "a searchable number": ("searchable-type", edited(after(SHELF, "  int32 pin = 7 [(protoplane.v1.field).searchable = true]; //!\n"))),
+    "a searchable secret": (
+        "searchable-type",
+        edited(after(SHELF, "  string pin = 7 [(protoplane.v1.field) = {searchable: true sensitive: true}]; //!\n")),
+    ),
     # Ids.
     "an id pattern that is not one": ("id-pattern", edited((BOOK_ID, '    id: {source: SOURCE_CLIENT pattern: "[a-z"} //!\n'))),
     "an id pattern with a slash": ("id-pattern", edited((BOOK_ID, '    id: {source: SOURCE_CLIENT pattern: "[a-z/]{1,9}"} //!\n'))),
@@ -325,6 +335,7 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
     ),
     "an option that does not exist": ("proto", edited(after(SHELF, '  string motto = 7 [(protoplane.v1.field).colum = "x"]; //!\n'))),
     "proto2": ("syntax-unsupported", 'syntax = "proto2"; //!\npackage library.v1;\n'),
+    **answers.CASES,
 }
 
 
@@ -345,6 +356,11 @@ def test_every_rule_is_provoked_here() -> None:
 
 def test_the_library_itself_has_no_findings(tmp_path: Path) -> None:
     assert load_text(tmp_path, LIBRARY).findings == ()
+
+
+@pytest.mark.parametrize("case", answers.GOOD)
+def test_expansions_and_views_as_they_should_be_have_no_findings(case: str, tmp_path: Path) -> None:
+    assert load_text(tmp_path, answers.GOOD[case]).findings == ()
 
 
 def test_ten_breakages_give_ten_findings_at_once(tmp_path: Path) -> None:

@@ -303,3 +303,9 @@ def test_aip_58_writes_added_by_code_around_a_commit_are_under_the_callers_rules
     refusal = refused(silent.CommitNotices, writes=[create(Empty())])  # Which no rule stands before.
     assert (refusal.code, refusal.metadata["permission"]) == ("PERMISSION_DENIED", "notices.create")
     silent.close()
+
+
+def test_aip_58_51_what_a_caller_wants_of_the_answer_narrows_no_write_inside(keeper: Door, stored: Any) -> None:
+    writes = [verify(CRATE, stored.name, stored.etag), update(pb.Crate(name=stored.name, label="new"), "label")]
+    answer = keeper.Commit(writes=writes, metadata=[("x-goog-fieldmask", "results")])
+    assert opened(answer.results)[1].notes == "kept"

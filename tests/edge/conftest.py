@@ -64,8 +64,9 @@ class Answering:
     method: Method
     answers: Callable[[Asked], bytes]
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark, field_mask: str) -> bytes:
         """What the test answers."""
+        del field_mask
         answer = self.answers(Asked(data, principal, deadline, request_id, lambda: deadline.cancelled))
         mark("handle")
         return answer

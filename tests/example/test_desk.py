@@ -210,3 +210,19 @@ def test_a_flight_with_reports_and_an_airport_with_weather_stay(desk: Desk, alic
         assert (refusal.code, refusal.reason) == ("FAILED_PRECONDITION", "RESOURCE_HAS_CHILDREN")
     developer.close()
     assert refused(alice.DeleteFlight, name=flight).code == "PERMISSION_DENIED"
+
+
+def test_aip_59_flights_come_with_the_airline_and_the_airports_when_they_are_asked_for(desk: Desk) -> None:
+    """Anybody may read both; `flights` of the sixteen name airports that are not known here."""
+    stranger = desk.door("")
+    asked = "flights.name,flights.expanded_airline.display_name,flights.expanded_origin.code,flights.expanded_destination.code"
+    page = stranger.ListFlights(metadata=(("x-goog-fieldmask", asked),))
+    flights = {flight.name: flight for flight in stranger.ListFlights().flights}
+    assert {flight.name for flight in page.flights} == set(flights)
+    for flight in page.flights:
+        whole = flights[flight.name]
+        assert flight.expanded_airline.display_name == stranger.GetAirline(name=whole.airline).display_name
+        assert flight.expanded_origin.code == stranger.GetAirport(name=whole.origin).code
+        assert not flight.airline
+        assert not whole.HasField("expanded_airline")
+    stranger.close()

@@ -33,6 +33,9 @@ FILTER_TERMS_MAX = 128
 FILTER_WILDCARDS_MAX = 32
 """Stars in one value of a filter: MariaDB matches LIKE by recursion, and 2,000 overrun its stack."""
 
+FILTER_NAMES_MAX = 32
+"""Names in one path of a filter: messages, references and keys."""
+
 FILTER_HOPS_MAX = 3
 """References that one path of a filter, an order_by or a group_by follows, one behind the other."""
 
@@ -59,6 +62,9 @@ MASK_PATHS_MAX = 256
 
 MASK_PATH_CHARACTERS_MAX = 1_024
 """Length of one path of a field mask: room for a map key of some length."""
+
+EXPANDED_ROWS_MAX = 1_000
+"""Different resources that one expansion of one answer may name; each expansion is one statement."""
 
 PAGE_TOKEN_BYTES_MAX = 65_536
 """Length of a page token; ours are far below unless the sort keys are long strings."""

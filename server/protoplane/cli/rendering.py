@@ -69,7 +69,7 @@ def _ndjson_writer(stream: IO[str], resource: Resource) -> Callable[[Iterable[An
 def leaves(fields: Iterable[Field], path: tuple[Field, ...] = ()) -> Iterator[tuple[Field, ...]]:
     """Paths to the fields that have a column each: nested messages are opened, everything else is a leaf."""
     for each in fields:
-        if Behavior.INPUT_ONLY in each.behaviors:
+        if Behavior.INPUT_ONLY in each.behaviors or each.expand:
             continue
         if each.kind is Kind.MESSAGE and each.label is Label.SINGULAR:
             yield from leaves(each.fields, (*path, each))

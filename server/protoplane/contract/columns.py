@@ -42,8 +42,8 @@ def stored_columns(resource: Resource, patterns: Mapping[str, Pattern]) -> Itera
 
 def field_columns(field: Field, patterns: Mapping[str, Pattern]) -> Iterator[tuple[str, Field]]:
     """The columns of one field and, when it is a singular message, of the fields inside it."""
-    if field.role in {Role.NAME, Role.ETAG}:
-        return  # The name is the key columns, the etag is made from the row version.
+    if field.role in {Role.NAME, Role.ETAG} or field.expand:
+        return  # The name is the key columns, the etag is made from the row version, an expansion is another row.
     if is_stored_reference(field, patterns):
         for name in reference_columns(field, patterns[field.reference]):
             yield name, field

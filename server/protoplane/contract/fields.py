@@ -79,10 +79,11 @@ class FieldReader:
         said = self._annotations.field(field)
         label, value, key = _label(field)
         wrapped = _is_wrapper(value)
-        kind = kind_of(value, ancestors)
+        # What fills an expansion is known by its resource: nothing of it is stored, checked or merged here.
+        kind = kind_of(value) if said.expand else kind_of(value, ancestors)
         path = prefix + field.name
         children: tuple[Field, ...] = ()
-        if kind is Kind.MESSAGE and value.message_type is not None:
+        if kind is Kind.MESSAGE and value.message_type is not None and not said.expand:
             inside = ancestors | {value.message_type.full_name}
             children = self._fields(
                 value.message_type, prefix=f"{path}.", ancestors=inside, sensitive=sensitive or said.sensitive, top=False
@@ -108,6 +109,7 @@ class FieldReader:
             sensitive=sensitive or said.sensitive,
             searchable=said.searchable,
             column=said.column,
+            expand=said.expand,
             enum=value.enum_type if kind is Kind.ENUM else None,
             message=value.message_type,
             key=None if key is None else self._field(key, prefix=f"{path}.", ancestors=ancestors, sensitive=sensitive, top=False),

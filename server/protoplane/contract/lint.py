@@ -66,6 +66,14 @@ class Linter:
                 said = self._annotations.field(field)
                 self._lint_reference(field, said)
                 self._lint_behaviors(field, said, resource=resource)
+                if said.expand and not resource:
+                    problem = f"`{field.name}` is an expansion, and {message.name} is no resource"
+                    self._report.add(
+                        self._places.field(field),
+                        "expand-misplaced",
+                        problem,
+                        "take the option away: only a resource's own fields are filled",
+                    )
                 self._lint_searchable(field, said)
         self._lint_rules(messages, classes)
 

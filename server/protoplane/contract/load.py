@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FileDescriptor
 
+from protoplane.contract.expansions import lint_expansions
 from protoplane.contract.fields import FieldReader
 from protoplane.contract.lint import Linter
 from protoplane.contract.methods import MethodReader
@@ -22,6 +23,7 @@ from protoplane.contract.pool import Places, Pool, messages_of, open_pool
 from protoplane.contract.report import Report
 from protoplane.contract.resources import ResourceReader, with_parents
 from protoplane.contract.sources import compile_files, locate
+from protoplane.contract.views import lint_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,12 @@ class _Reading:
         linter.lint_messages(own, self._pool.messages)
         linter.lint_resources(found)
         resources = with_parents({resource.type: resource for resource in found})
+        methods = {method.path: method for method in self._methods(resources, implemented)}
+        lint_expansions(resources, methods.values(), self._report)
+        lint_views(resources, list(methods.values()), self._report)
         return Contract(
             resources=resources,
-            methods={method.path: method for method in self._methods(resources, implemented)},
+            methods=methods,
             files={name: file.SerializeToString() for name, file in self._pool.files.items()},
             served=self._own,
             messages=self._pool.messages,

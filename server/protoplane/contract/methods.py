@@ -81,6 +81,7 @@ class MethodReader:
             request_class=messages[request.full_name],
             response_class=messages[response.full_name],
             request_fields=request_fields,
+            response_fields=self._fields.of_message(response),
             client_streaming=method.client_streaming,
             server_streaming=method.server_streaming,
             idempotency=self._annotations.idempotency(method),

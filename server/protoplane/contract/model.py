@@ -115,6 +115,8 @@ class Field:
     """Whether bare words of a filter are looked for in it."""
     column: str = ""
     """Column name asked for; empty: by default."""
+    expand: str = ""
+    """Name of the reference beside it that says what fills this field in answers; empty: it is stored as any other."""
     enum: EnumDescriptor | None = None
     message: Descriptor | None = None
     """Descriptor of the value type for kinds MESSAGE, JSON and OPAQUE, and for wrappers and times."""
@@ -128,8 +130,11 @@ class Field:
 
     @property
     def queryable(self) -> bool:
-        """Whether filters and orders may name it: they must not be a way to guess what a caller may not read; the etag has no column."""
-        return not (self.sensitive or self.has(Behavior.INPUT_ONLY) or self.role is Role.ETAG)
+        """Whether filters and orders may name it: they must not be a way to guess what a caller may not read.
+
+        The etag has no column, and an expansion is another resource, which filters reach by its reference.
+        """
+        return not (self.sensitive or self.has(Behavior.INPUT_ONLY) or self.role is Role.ETAG or self.expand)
 
     @property
     def mutable(self) -> bool:
@@ -174,6 +179,15 @@ class IndexRule:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """What a view of a resource holds (AIP-157): paths as in a read mask. `name` is without the prefix of its enum: `BASIC`."""
+
+    name: str
+    paths: tuple[str, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A message with `google.api.resource`: what is stored."""
 
@@ -193,6 +207,7 @@ class Resource:
     parent: str
     """Type of the resource that is its parent in the pattern and is stored here too; empty for none."""
     place: Place
+    views: tuple[View, ...] = ()
     unlogged: bool = False
     """Whether the change log leaves its rows out."""
 
@@ -274,6 +289,7 @@ class Method:
     request_class: MessageClass
     response_class: MessageClass
     request_fields: tuple[Field, ...]
+    response_fields: tuple[Field, ...]
     client_streaming: bool
     server_streaming: bool
     idempotency: Idempotency

@@ -41,12 +41,13 @@ class ResourceOption:
 
 @dataclass(frozen=True, slots=True)
 class StorageOption:
-    """`protoplane.v1.storage`; `indexes` are the paths of each index and whether it is unique."""
+    """`protoplane.v1.storage`; `indexes` are the paths of each index and whether it is unique, `views` names and paths."""
 
     table: str = ""
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     id_source: IdSource = IdSource.EITHER
     id_pattern: str = ""
+    views: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unlogged: bool = False
 
 
@@ -62,6 +63,7 @@ class FieldOption:
     sensitive: bool = False
     searchable: bool = False
     column: str = ""
+    expand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class Annotations:
             indexes=tuple((tuple(index.fields), index.unique) for index in found.index),
             id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
             id_pattern=found.id.pattern,
+            views=tuple((view.name, tuple(view.fields)) for view in found.view),
             unlogged=found.unlogged,
         )
 
@@ -143,6 +146,7 @@ class Annotations:
             sensitive=said[self._field].sensitive,
             searchable=said[self._field].searchable,
             column=said[self._field].column,
+            expand=said[self._field].expand,
         )
 
     def rule(self, method: MethodDescriptor) -> RuleOption | None:

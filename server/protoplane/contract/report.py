@@ -12,6 +12,11 @@ RULES: Mapping[str, str] = {
     "column-clash": "Two fields that would be stored in one column.",
     "column-name": "A column name that an engine cannot hold.",
     "column-unused": "A column name for a field that has no column.",
+    "expand-misplaced": "An expansion on a field of a message that is no resource.",
+    "expand-reference": "An expansion by something that is no reference to a resource stored here.",
+    "expand-type": "An expansion that is not of the type, or not as many, as its reference says.",
+    "expand-unreadable": "An expansion to a resource without a Get method: no rule says who may read it.",
+    "expand-writable": "An expansion that is not OUTPUT_ONLY.",
     "file-name": "A .proto file whose path is not ASCII, or that two proto folders have.",
     "files-missing": "No .proto file where the contract should be.",
     "id-pattern": "An id pattern that cannot be compiled, or allows ids that no resource name can hold.",
@@ -46,6 +51,10 @@ RULES: Mapping[str, str] = {
     "type-duplicate": "Two resources of one type.",
     "type-malformed": "A resource type that is not `service.name/Type`.",
     "validation-broken": "buf.validate rules that cannot be compiled or evaluated.",
+    "view-name": "A view declared twice, or not in UPPER_SNAKE_CASE.",
+    "view-path": "A view of a field that is not there, is never shown, or lies too deep.",
+    "view-undeclared": "A value of a view enum that no view of the resource describes.",
+    "view-unused": "A view that no method can be asked for.",
 }
 """Every rule id and what breaks it, in one breath each. The ids are stable: tools may rely on them."""
 

@@ -14,7 +14,7 @@ from protoplane.contract import options
 from protoplane.contract.casing import lower_camel, snake
 from protoplane.contract.fields import FieldReader
 from protoplane.contract.ids import id_pattern_problem
-from protoplane.contract.model import IdRule, IndexRule, MessageClass, Pattern, Place, Resource, Role
+from protoplane.contract.model import IdRule, IndexRule, MessageClass, Pattern, Place, Resource, Role, View
 from protoplane.contract.names import DEFAULT_ID_PATTERN
 from protoplane.contract.options import Annotations, ResourceOption, StorageOption
 from protoplane.contract.pool import Places
@@ -70,6 +70,7 @@ class ResourceReader:
             table=storage.table or snake(plural),
             parent="",
             place=self._places.message(message),
+            views=self._views(message, storage),
             unlogged=storage.unlogged,
         )
 
@@ -133,6 +134,11 @@ class ResourceReader:
             rules.append(IndexRule(paths, unique, self._places.message_option(message, options.STORAGE, *before, *quoted[:1])))
             before += quoted
         return tuple(rules)
+
+    def _views(self, message: Descriptor, storage: StorageOption) -> tuple[View, ...]:
+        quoted = [f'"{name}"' for name, _ in storage.views]
+        places = [self._places.message_option(message, options.STORAGE, "view", *quoted[: at + 1]) for at in range(len(quoted))]
+        return tuple(View(name, paths, place) for (name, paths), place in zip(storage.views, places, strict=True))
 
 
 def parse_pattern(text: str) -> tuple[Pattern | None, str]:

@@ -54,6 +54,15 @@ def _message(full_name: str, words: str) -> _Slot:
     )
 
 
+_MASK: Final = _Slot(
+    "google.protobuf.FieldMask",
+    lambda field: field.message_type is not None and field.message_type.full_name == "google.protobuf.FieldMask" and not field.is_repeated,
+)
+_VIEW: Final = _Slot("an enum", lambda field: field.enum_type is not None and not field.is_repeated)
+_SHOWN: Final[Mapping[str, _Slot]] = {"read_mask": _MASK, "view": _VIEW}
+"""What of a resource an answer holds (AIP-157)."""
+
+
 def _repeated(full_name: str, words: str) -> _Slot:
     return _Slot(
         f"repeated {words}",
@@ -118,10 +127,10 @@ def _request_slots(  # noqa: C901, PLR0911 - one return a kind reads as the tabl
     body = {word: _message(resource.message.full_name, resource.message.name)}
     match kind:
         case MethodKind.GET:
-            return {"name": _needed(_STRING)}
+            return {"name": _needed(_STRING), **_SHOWN}
         case MethodKind.LIST:
             pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
-            return {**parent, **pages, "filter": _STRING, "order_by": _STRING}
+            return {**parent, **pages, "filter": _STRING, "order_by": _STRING, **_SHOWN}
         case MethodKind.CREATE:
             last_id = {
                 IdSource.EITHER: {f"{word}_id": _STRING},

@@ -28,7 +28,7 @@ class Served(Protocol):
     def method(self) -> Method:
         """What the contract says about it."""
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark, field_mask: str) -> bytes:
         """Decode, authorise, check, act, encode; `mark` is told of each. Raises Fault for every refusal."""
 
 
@@ -64,7 +64,7 @@ def bind_call(served: Served, *, authenticate: Authenticate, deadlines: Deadline
             deadline = Deadline.after(min(seconds, max_seconds), cancelled)
             if seconds <= 0:
                 deadline.check()
-            response = answer(data, principal, deadline, head.request_id, stages.mark)
+            response = answer(data, principal, deadline, head.request_id, stages.mark, head.field_mask)
         except BaseException as problem:  # noqa: BLE001 - also SystemExit of a servicer: without a status the caller would wait for ever.
             # Nothing of it is kept in this frame, which its traceback has: the cycle would keep the request until a garbage collection.
             raise refuse(problem, head, principal, stages) from None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from protoplane.base.trace import trace_id_of
+from protoplane.query.read_mask import SIDE_CHANNEL
 
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 """Names and values as they were sent, in order; values are bytes where names end with `-bin`."""
@@ -34,6 +35,8 @@ class Head(NamedTuple):
     """Of W3C Trace Context, unread; empty for none."""
     timings: bool
     """Whether it asks for the times of its stages."""
+    field_mask: str
+    """What of the answer it wants (AIP-157): paths with commas between them; empty for all of it."""
 
     @property
     def trace_id(self) -> str:
@@ -48,7 +51,7 @@ def authorization_of(metadata: Metadata) -> str:
 
 def read_metadata(metadata: Metadata) -> Head:
     """What a call says about itself."""
-    request_id = authorization = traceparent = ""
+    request_id = authorization = traceparent = field_mask = ""
     doubled = timings = False
     for key, value in metadata:
         if key == "authorization":
@@ -60,4 +63,6 @@ def read_metadata(metadata: Metadata) -> Head:
             traceparent = str(value)
         elif key == TIMINGS_KEY:
             timings = value == "on"
-    return Head(request_id or next(_made_ids), authorization, doubled, traceparent, timings)
+        elif key == SIDE_CHANNEL:
+            field_mask = f"{field_mask},{value!s}" if field_mask else str(value)  # Twice is both.
+    return Head(request_id or next(_made_ids), authorization, doubled, traceparent, timings, field_mask)

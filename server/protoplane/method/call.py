@@ -68,6 +68,8 @@ class Call:
     resources: Mapping[type[Message], Stored]
     trusted: bool = False
     """Whether the verbs skip the caller's rules; see `as_service`."""
+    field_mask: str = ""
+    """What of the answer the caller wants, from the call's metadata; empty: all of it. Code need not heed it: see `method.asked`."""
 
     def cancelled(self) -> bool:
         """Whether the caller has gone; long work asks now and then."""

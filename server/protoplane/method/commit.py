@@ -190,7 +190,7 @@ class Commits:
         """The result of one write. Raises what its method does, with fields named as the commit has them."""
         step = write.step
         try:
-            result: Any = step.served.handler(replace(call, method=step.served.method), write.request)
+            result: Any = step.served.handler(replace(call, method=step.served.method, field_mask=""), write.request)
         except Fault as fault:
             fault.move(step.place(write.i))
             raise

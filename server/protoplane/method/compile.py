@@ -17,12 +17,14 @@ from protoplane.contract.model import Contract, Idempotency, Kind, Method, Metho
 from protoplane.contract.validate import Checks
 from protoplane.identity.principal import Principal
 from protoplane.method.aggregate import compile_aggregate, count_of_all
+from protoplane.method.asked import compile_asked, compile_trim
 from protoplane.method.batch import compile_batch_create, compile_batch_delete, compile_batch_get, compile_batch_update
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.commit import Commits
 from protoplane.method.custom import CustomMethod
 from protoplane.method.many import ManyRows
+from protoplane.method.narrow import Reading, compile_readings
 from protoplane.method.read import compile_get, compile_list, first_page
 from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
@@ -31,6 +33,7 @@ from protoplane.method.write import body_of, compile_create, compile_delete, com
 from protoplane.query.filter import NO_FUNCTIONS
 from protoplane.query.functions import FilterFunction
 from protoplane.query.paging import PageTokens
+from protoplane.query.read_mask import Inside, resource_fields
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
 from protoplane.store.keyed import KeyedRows
@@ -69,7 +72,8 @@ def compile_methods(
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
     many = {kind: ManyRows(one, KeyedRows(one.table, one.sql, engine.database)) for kind, one in rows.items()}
-    bind = _Binder(checks, engine, tokens, rows, many, stored, functions)
+    inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
+    bind = _Binder(checks, engine, tokens, rows, many, stored, compile_readings(rows, engine, inside), inside, functions)
     alone = {
         path: bind.served(method, custom.get(path)) for path, method in contract.methods.items() if method.kind is not MethodKind.COMMIT
     }
@@ -95,6 +99,8 @@ class _Binder:
     rows: Mapping[str, Rows]
     many: Mapping[str, ManyRows]
     stored: Mapping[type[Message], Stored]
+    readings: Mapping[str, Reading]
+    inside: Inside
     functions: Mapping[str, FilterFunction]
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
@@ -133,6 +139,7 @@ class _Binder:
             validate_only=flag(method, "validate_only"),
             repeated_id=text(method, "request_id"),
             resources=self.stored,
+            trim=None if custom is None and method.kind in {MethodKind.GET, MethodKind.LIST} else compile_trim(method, self.inside),
             statements=self._statements(method, replay, own=custom is None or custom.around),
             code="" if custom is None else str(custom.place),
         )
@@ -173,9 +180,10 @@ class _Binder:
         rows, many = self.rows[method.resource.type], self.many[method.resource.type]
         match method.kind:
             case MethodKind.GET:
-                return compile_get(rows)
+                return compile_get(rows, compile_asked(method, self.readings[method.resource.type], around=around))
             case MethodKind.LIST:
-                return compile_list(method, rows, self.tokens, self.engine, self.functions)
+                asked = compile_asked(method, self.readings[method.resource.type], around=around)
+                return compile_list(method, rows, self.tokens, self.engine, asked, self.functions)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_GET:

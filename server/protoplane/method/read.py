@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, cast
 
 from google.protobuf.message import Message
 
 from protoplane.base import limits
 from protoplane.contract.model import Method
+from protoplane.method.asked import Ask
 from protoplane.method.call import Call
+from protoplane.method.narrow import Narrow
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler
 from protoplane.query.filter import NO_FUNCTIONS, FilterCompiler
@@ -22,44 +25,48 @@ from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing
 
 
-def compile_get(rows: Rows) -> Handler:
+def compile_get(rows: Rows, ask: Ask) -> Handler:
     """Bind a Get method to its rows."""
 
     def get(call: Call, request: Any) -> Message:
-        return rows.find(call.session, rows.locate(request.name, "name"))
+        ids, narrow = rows.locate(request.name, "name"), ask(call, request).narrow
+        return rows.find(call.session, ids) if narrow is None else narrow.find(call, ids)
 
     return get
 
 
 def compile_list(
-    method: Method, rows: Rows, tokens: PageTokens, engine: Engine, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS
+    method: Method, rows: Rows, tokens: PageTokens, engine: Engine, ask: Ask, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS
 ) -> Handler:
     """Bind a List method: filter and order compiled once per text, statements once per shape, pages by key."""
-    asked = _Arguments.of(method)
-    listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
+    arguments = _Arguments.of(method)
+    everything = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
     filters = FilterCompiler(rows.resource, rows.table, functions)
-    orders = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents)
+    orders = OrderCompiler(rows.resource, rows.table, fixed_keys=everything.parents)
     response_class, listed, counts = _response(method, rows)
     row_bytes = rows.table.row_bytes_max
     measured = row_bytes is None or row_bytes * limits.PAGE_ROWS_MAX > limits.PAGE_BYTES_MAX
 
     def list_(call: Call, request: Any) -> Message:
         size = page_rows(request.page_size)
-        parent = rows.locate_parent(request.parent if asked.parent else "", "parent")
-        predicate = filters.compile(request.filter) if asked.filter and request.filter else None
-        order = orders.compile(request.order_by if asked.order_by else "")
+        parent = rows.locate_parent(request.parent if arguments.parent else "", "parent")
+        asked = ask(call, request)
+        narrow = asked.narrow
+        predicate = filters.compile(request.filter) if arguments.filter and request.filter else None
+        order = orders.compile(request.order_by if arguments.order_by else "")
         if order.views or (predicate is not None and predicate.views):
             call.follow((*(predicate.views if predicate is not None else ()), *order.views))
+        listing = everything if narrow is None else everything.showing(narrow.columns, order)
         token, digest, after = request.page_token, b"", None
         moment: Position = () if predicate is None or not predicate.timed else (call.now_micros,)
         if token:
-            digest = asked.digest(request)
+            digest = arguments.digest(request)
             position, moment = resume(tokens.open(token, digest, call.now_micros), moment)
             after = order.after(position)
         if predicate is not None and moment:
             predicate = predicate.at(micros_of(moment))
         response = response_class()
-        page = _Page(getattr(response, listed), rows, measured=measured)
+        page = _Page(getattr(response, listed), rows, narrow, measured=measured)
         more = False
         first = min(size, FIRST_ROWS) if measured else size
         for found, others in listing.chunks(call.session, parent, predicate, order, after, (first, size - first)):
@@ -67,13 +74,15 @@ def compile_list(
             more = others or not fits
             if not fits:
                 break
+        more = not page.expand(call) or more
         if more:
             position = listing.position(order, page.last)
-            response.next_page_token = tokens.seal(digest or asked.digest(request), (*position, *moment), call.now_micros)
+            response.next_page_token = tokens.seal(digest or arguments.digest(request), (*position, *moment), call.now_micros)
         elif parent and not page.last and not token and not rows.parent_exists(call.session, parent):
             raise rows.parent_not_found(parent)
-        if counts:
+        if counts and asked.answer.below("total_size"):
             response.total_size = listing.count(call.session, parent, predicate)
+        asked.leave_out(response)
         return cast("Message", response)
 
     return list_
@@ -109,15 +118,17 @@ FIRST_ROWS = 100
 class _Page:
     """The rows of one answer, as many as have room in it."""
 
-    def __init__(self, messages: Any, rows: Rows, *, measured: bool) -> None:
+    def __init__(self, messages: Any, rows: Rows, narrow: Narrow | None, *, measured: bool) -> None:
         self._messages, self._measured, self._room = messages, measured, limits.PAGE_BYTES_MAX
-        self._fill, self._clear = rows.codec.fill, rows.checks.clear_input_only
+        self._fill, self._clear = (rows.codec.fill, rows.checks.clear_input_only) if narrow is None else (narrow.fill, _leave)
+        self._narrow, self._taken = narrow, list[Sequence[Row]]()
         self.last: Row = ()
         """The last row taken."""
 
     def take(self, found: Sequence[Row]) -> bool:
         """Add rows; false when there was no room for all of them. One row always has room."""
         add, fill, clear = self._messages.add, self._fill, self._clear
+        self._taken.append(found)
         for row in found:
             message = add()
             fill(message, row)
@@ -129,6 +140,25 @@ class _Page:
                     return False
             self.last = row
         return True
+
+    def expand(self, call: Call) -> bool:
+        """Fill what references name; false when there was no room for all rows with what they bring. One row always has room."""
+        if self._narrow is None or not self._narrow.expansions:
+            return True
+        rows = list(islice(chain.from_iterable(self._taken), len(self._messages)))
+        attach, room = self._narrow.expand(call, rows), limits.PAGE_BYTES_MAX
+        for at, (message, row) in enumerate(zip(self._messages, rows, strict=True)):
+            attach(message, row)
+            room -= message.ByteSize()
+            if room < 0 and at:
+                del self._messages[at:]
+                self.last = rows[at - 1]
+                return False
+        return True
+
+
+def _leave(_message: Message) -> None:
+    """Nothing is in it that callers may not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +174,16 @@ class _Arguments:
     @classmethod
     def of(cls, method: Method) -> _Arguments:
         names = {field.name for field in method.request_fields}
-        bound = tuple(name for name in ("parent", "filter", "order_by") if name in names)
+        bound = tuple(name for name in ("parent", "filter", "order_by", "read_mask", "view") if name in names)
         return cls(method.path, "parent" in names, "filter" in names, "order_by" in names, bound)
 
     def digest(self, request: Any) -> bytes:
-        return digest_arguments(self.path, [(name, getattr(request, name).encode()) for name in self.bound])
+        return digest_arguments(self.path, [(name, _encoded(getattr(request, name))) for name in self.bound])
+
+
+def _encoded(argument: Any) -> bytes:
+    """An argument of a request as a page token is bound to it: a text, a view, or a mask."""
+    return argument.SerializeToString() if isinstance(argument, Message) else str(argument).encode()
 
 
 def _response(method: Method, rows: Rows) -> tuple[type[Any], str, bool]:

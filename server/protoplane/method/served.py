@@ -47,22 +47,25 @@ class Served:
     """The `request_id` of the request; empty where it has none."""
     resources: Mapping[type[Message], Stored]
     """What the handler's Call reaches."""
+    trim: Callable[[str], Callable[[bytes], bytes]] | None = None
+    """How a field mask of the metadata narrows an encoded answer; None where the handler does it. Raises Fault INVALID_FIELD_MASK."""
 
     statements: tuple[str, ...] = ()
     """The SQL of its ordinary case, in order, for people; empty where only a team's own code knows."""
     code: str = ""
     """Place of the team's own Python: `servicers.py:12`."""
 
-    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark) -> bytes:
+    def answer(self, data: bytes, principal: Principal, deadline: Deadline, request_id: str, mark: Mark, field_mask: str = "") -> bytes:
         """Decode, authorise, check, act, encode: AIP-211 puts permission before validation. Raises Fault.
 
-        `mark` is told when each stage is done.
+        `mark` is told when each stage is done. `field_mask` is the one of the metadata: what of the answer is wanted.
         """
         request = self.decode(data)
         mark("decode")
         self.authorise(principal, request)
         mark("authorise")
         self.prepare(request)
+        trim = self.trim(field_mask) if field_mask and self.trim is not None else None
         mark("check")
         rehearsal, note = self.validate_only(request), self.engine.slowest()
 
@@ -80,6 +83,8 @@ class Served:
                     now_micros=now_micros,
                 )
             call = Call(self.method, principal, session, deadline, request_id, now_micros, self.resources)
+            if field_mask:
+                call.field_mask = field_mask
             before_seconds = note.all_seconds
 
             def act(call: Call, asked: Message) -> bytes:
@@ -97,7 +102,7 @@ class Served:
 
         answer = (self.engine.write if self.writes else self.engine.read)(work, deadline)
         mark("commit")
-        return answer
+        return answer if trim is None else trim(answer)
 
     def decode(self, data: bytes) -> Message:
         """The request from its bytes; Fault MALFORMED_MESSAGE when they are none."""

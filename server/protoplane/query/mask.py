@@ -83,10 +83,10 @@ def compile_mask(paths: Sequence[str], resource: Resource, given: Message) -> Ma
     if not paths:
         return implied_mask(resource, given)
     if len(paths) > limits.MASK_PATHS_MAX:
-        raise _refuse(paths[limits.MASK_PATHS_MAX], f"a mask has at most {limits.MASK_PATHS_MAX} paths, this one has {len(paths)}.")
+        raise refuse_mask(paths[limits.MASK_PATHS_MAX], f"a mask has at most {limits.MASK_PATHS_MAX} paths, this one has {len(paths)}.")
     if "*" in paths:
         if len(paths) > 1:
-            raise _refuse("*", "it means every field and stands alone.")
+            raise refuse_mask("*", "it means every field and stands alone.")
         return whole_mask(resource)
     root = Node()
     for path in paths:
@@ -104,23 +104,24 @@ def implied_mask(resource: Resource, given: Message) -> Mask:
     return Mask(resource, _populated(resource.fields, given))
 
 
-def parse_path(path: str) -> list[tuple[str, bool]]:
-    """The parts of a path: (text, whether it stood in backticks). Raises INVALID_FIELD_MASK."""
+def parse_path(path: str, source: str = "update_mask") -> list[tuple[str, bool]]:
+    """The parts of a path: (text, whether it stood in backticks). Raises INVALID_FIELD_MASK; `source` is where the mask stands."""
     if len(path) > limits.MASK_PATH_CHARACTERS_MAX:
-        raise _refuse(path, f"it is longer than {limits.MASK_PATH_CHARACTERS_MAX} characters.")
+        raise refuse_mask(path, f"it is longer than {limits.MASK_PATH_CHARACTERS_MAX} characters.", source)
     parts: list[tuple[str, bool]] = []
     at = 0
     while True:
         found = _PART.match(path, at)
         if found is None:
-            raise _refuse(path, "this backtick is never closed." if path[at : at + 1] == "`" else "a part of it is empty.")
+            problem = "this backtick is never closed." if path[at : at + 1] == "`" else "a part of it is empty."
+            raise refuse_mask(path, problem, source)
         quoted, plain = found.groups()
         parts.append((quoted.replace("``", "`"), True) if plain is None else (plain, False))
         at = found.end()
         if at == len(path):
             return parts
         if path[at] != ".":
-            raise _refuse(path, "its parts are joined by dots.")
+            raise refuse_mask(path, "its parts are joined by dots.", source)
         at += 1
 
 
@@ -132,23 +133,26 @@ def _add(root: Node, resource: Resource, path: str) -> None:
         name, at = parts[at][0], at + 1
         found = next((f for f in fields if f.name == name), None)
         if found is None:
-            raise _refuse(path, f"{owner} has no field {quote(name)}{nearest(name, [f.name for f in fields])}")
+            raise refuse_mask(path, f"{owner} has no field {quote(name)}{nearest(name, [f.name for f in fields])}")
         node, owner = node.fields.setdefault(name, Node()), f"'{found.path}'"
+        if found.expand:
+            break  # OUTPUT_ONLY, whatever lies in it.
         fields = found.fields if found.kind is Kind.MESSAGE else ()
         if at < len(parts) and found.label is Label.MAP:
-            node, at = node.entries.setdefault(_map_key(path, found, *parts[at]), Node()), at + 1
+            node, at = node.entries.setdefault(map_key(path, found, *parts[at]), Node()), at + 1
         elif at < len(parts) and found.label is Label.REPEATED:
-            raise _refuse(path, f"{owner} is repeated: it is replaced as a whole, its elements have no paths.")
+            raise refuse_mask(path, f"{owner} is repeated: it is replaced as a whole, its elements have no paths.")
         if at < len(parts) and not fields:
-            raise _refuse(path, f"{owner} has no fields that a mask can name.")
+            raise refuse_mask(path, f"{owner} has no fields that a mask can name.")
     node.whole = True
 
 
-def _map_key(path: str, field: Field, text: str, quoted: bool) -> MapKey:  # noqa: FBT001 - a part, spread.
+def map_key(path: str, field: Field, text: str, quoted: bool, source: str = "update_mask") -> MapKey:  # noqa: FBT001 - a part, spread.
+    """The key of a map that a part of a path names. Raises INVALID_FIELD_MASK."""
     assert field.key is not None
     if field.key.kind is Kind.STRING:
         if text == "*" and not quoted:
-            raise _refuse(path, "'*' stands for all fields only alone; a key that is a star stands in backticks.")
+            raise refuse_mask(path, "'*' stands for all fields only alone; a key that is a star stands in backticks.", source)
         return text
     if field.key.kind is Kind.BOOL and text in ("true", "false"):
         return text == "true"
@@ -156,7 +160,7 @@ def _map_key(path: str, field: Field, text: str, quoted: bool) -> MapKey:  # noq
         low, high = INTEGERS[field.key.kind]
         if low <= int(text) <= high:
             return int(text)
-    raise _refuse(path, f"{quote(text)} is no key of the map '{field.path}', whose keys are {field.key.kind}.")
+    raise refuse_mask(path, f"{quote(text)} is no key of the map '{field.path}', whose keys are {field.key.kind}.", source)
 
 
 class _Merge:
@@ -306,8 +310,9 @@ def _value(owner: Message, one: Field) -> Any:
     return getattr(owner, one.name)
 
 
-def _refuse(path: str, problem: str) -> Fault:
-    violation = Violation("update_mask", f"The path '{shorten(path)}' cannot be used: {problem}", Reason.INVALID_FIELD_MASK.value)
+def refuse_mask(path: str, problem: str, source: str = "update_mask") -> Fault:
+    """INVALID_ARGUMENT for a path of the mask that stands at `source`; `problem` is a sentence without its first words."""
+    violation = Violation(source, f"The path '{shorten(path)}' cannot be used: {problem}", Reason.INVALID_FIELD_MASK.value)
     return Fault(Reason.INVALID_FIELD_MASK, violations=[violation], path=path, problem=problem)
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from google.protobuf.message import Message
 
 from protoplane.base.generated import Source, attribute
 from protoplane.contract.model import Field, Kind, Pattern, Presence, Role
+from protoplane.store.schema import ColumnShape
 from protoplane.store.tables import Form, Leaf, Table
 from protoplane.store.values import json_reader, json_writer
 
@@ -36,6 +37,11 @@ class Codec:
     """The row of a message that was checked (`method.checks`), its ids and its row version."""
     bind: Callable[[Row], Sequence[object]]
     """A row as the engine wants it bound."""
+
+
+def compile_fill(table: Table, columns: Sequence[ColumnShape], wants: Callable[[Field], bool]) -> Callable[[Message, Row], None]:
+    """As `Codec.fill`, from a row of these columns, the fields that are wanted; what they are kept in must be among the columns."""
+    return cast("Callable[[Message, Row], None]", _Reader(table, columns, wants).compile())
 
 
 def compile_codec(table: Table) -> Codec:
@@ -61,22 +67,26 @@ def _binder(table: Table) -> Callable[[Row], Sequence[object]]:
 class _Reader(Source):
     """Generates `fill(m, r)`."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, columns: Sequence[ColumnShape] = (), wants: Callable[[Field], bool] = lambda _field: True) -> None:
         super().__init__(f"fill {table.resource.type}")
-        self.table = table
-        self.position = {column.name: i for i, column in enumerate(table.columns)}
+        self.table, self.wants = table, wants
+        self.leaves = tuple(leaf for leaf in table.leaves if wants(leaf.field))
+        self.position = {column.name: i for i, column in enumerate(columns or table.columns)}
 
     def compile(self, function: str = "fill") -> Any:
         resource = self.table.resource
         self.add(0, "def fill(m, r):")
         keys = self._cells(key.name for key in self.table.keys)
-        self._put(1, "m", resource.name_field, f"{_name_format(resource.pattern)!r} % ({keys},)")
+        if self.wants(resource.name_field):
+            self._put(1, "m", resource.name_field, f"{_name_format(resource.pattern)!r} % ({keys},)")
         for field in resource.fields:
-            if field.role is Role.ETAG:
+            if field.role is Role.ETAG and self.wants(field):
                 self._put(1, "m", field, f"etag_of(r[{len(self.table.keys)}])")
-        for leaf in self.table.leaves:
+        for leaf in self.leaves:
             if not leaf.within:
                 self._leaf(1, "m", leaf)
+        if len(self.lines) == 1:
+            self.add(1, "pass")
         self.names["etag_of"] = etag_of
         return super().compile(function)
 
@@ -132,7 +142,7 @@ class _Reader(Source):
         inner = f"m{len(leaf.within) + 1}"
         self.add(depth, f"if {cell}:")
         self.add(depth + 1, f"{inner} = {attribute(owner, leaf.field.name)}; {inner}.SetInParent()")
-        for child in self.table.leaves:
+        for child in self.leaves:
             if child.within == (*leaf.within, leaf.field):
                 self._leaf(depth + 1, inner, child)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Any, TypeVar
 
 from peewee import Alias, AsIs, Node, Select, fn
@@ -17,6 +18,7 @@ from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.joins import join
+from protoplane.store.schema import ColumnShape
 from protoplane.store.session import Session
 from protoplane.store.statements import Statement, render
 from protoplane.store.tables import Table
@@ -32,15 +34,26 @@ class Listing:
 
     def __init__(self, table: Table, engine: Engine, *, parents: int) -> None:
         self.table, self.database, self.parents = table, engine.database, parents
-        self._pages: dict[tuple[str, str, str], Statement] = {}
+        self._pages: dict[tuple[str, str, str, str], Statement] = {}
         self._counts: dict[str, Statement] = {}
-        self._everything = [Alias(table.read(column), column.name) for column in table.columns]
-        self._position = {column.name: i for i, column in enumerate(table.columns)}
+        self._show(table.columns)
+
+    def showing(self, columns: Sequence[ColumnShape], order: Order) -> Listing:
+        """The same pages, of these columns alone, and of those that tell the place of a row in the order. It shares the statements."""
+        sorted_by = dict.fromkeys(self.table.column_of(key) for key in order.keys if not key.columns.prefix)
+        narrowed = copy(self)
+        narrowed._show((*columns, *(column for column in sorted_by if column not in columns)))  # noqa: SLF001 - itself, anew.
+        return narrowed
+
+    def _show(self, columns: Sequence[ColumnShape]) -> None:
+        self._columns = columns
+        self._position = {column.name: i for i, column in enumerate(columns)}
+        self._shown = ",".join(self._position)
 
     def page(
         self, session: Session, parent: Sequence[str], predicate: Predicate | None, order: Order, after: After | None, limit: int
     ) -> Sequence[Row]:
-        """At most `limit` rows, all columns in the table's order."""
+        """At most `limit` rows: all columns in the table's order, or those that are shown."""
         statement = self.statement(predicate, order, after)
         values: dict[str, object] = {"limit": limit, **parent_values(parent)}
         if predicate:
@@ -65,11 +78,12 @@ class Listing:
 
     def statement(self, predicate: Predicate | None, order: Order, after: After | None) -> Statement:
         """The statement of a page of this shape, made at the first one."""
-        key = (predicate.shape if predicate else "", order.shape, after.shape if after else "")
+        key = (predicate.shape if predicate else "", order.shape, after.shape if after else "", self._shown)
         statement = self._pages.get(key)
         if statement is None:
             paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
-            select = self.restricted(self._select([*self._everything, *self._reached(order)], predicate, order), predicate, paged)
+            shown = [Alias(self.table.read(column), column.name) for column in self._columns]
+            select = self.restricted(self._select([*shown, *self._reached(order)], predicate, order), predicate, paged)
             statement = keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
         return statement
 
@@ -87,7 +101,7 @@ class Listing:
         """The place of a row in an order: what the page after it starts behind."""
         if not order.views:
             return tuple(self._value(key, row) for key in order.keys)
-        reached = iter(row[len(self._everything) :])
+        reached = iter(row[len(self._columns) :])
         return tuple(next(reached) if key.columns.prefix else self._value(key, row) for key in order.keys)
 
     def _reached(self, order: Order) -> list[Node]:

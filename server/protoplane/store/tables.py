@@ -278,8 +278,8 @@ def index_name(table: str, columns: tuple[str, ...]) -> str:
 
 def _leaves(fields: tuple[Field, ...], contract: Contract, within: tuple[Field, ...]) -> Iterator[Leaf]:
     for field in fields:
-        if field.role in {Role.NAME, Role.ETAG}:
-            continue  # Made from the key columns and the row version.
+        if field.role in {Role.NAME, Role.ETAG} or field.expand:
+            continue  # Made from the key columns and the row version; another row.
         yield from _leaf(field, contract, within)
         if field.kind is Kind.MESSAGE and field.label is Label.SINGULAR:
             yield from _leaves(field.fields, contract, (*within, field))

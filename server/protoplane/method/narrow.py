@@ -1,0 +1,230 @@
+"""What a read mask makes of a resource: fewer columns read, fewer fields filled, and expansions.
+
+A mask is compiled once and kept: the columns it needs, a generated reader for them, and for each expansion the same of the
+resource that fills it. A page is then one statement, and one more for each expansion, whatever its size.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from protoplane.base import limits
+from protoplane.contract.expansions import reference_of
+from protoplane.contract.model import Behavior, Field, Label, MethodKind
+from protoplane.method.call import Call
+from protoplane.method.rows import Ids, Rows
+from protoplane.query.mask import refuse_mask
+from protoplane.query.read_mask import Inside, Part, ReadMasks, needs_trim, trim
+from protoplane.store.by_keys import ByKeys
+from protoplane.store.codec import Row, compile_fill
+from protoplane.store.engine import Engine
+from protoplane.store.schema import ColumnShape
+from protoplane.store.tables import Form, Leaf
+
+NARROWS_KEPT_MAX = 128
+"""Compiled masks kept per resource; callers choose them, so they are bounded. The oldest goes first."""
+
+KEPT_CHARACTERS_MAX = 2_048
+"""Of all paths of a mask that is kept; a longer one is compiled for every call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """What a mask reads of one resource."""
+
+    reading: Reading
+    columns: Sequence[ColumnShape]
+    """The key columns first, then the row version."""
+    fill: Callable[[Message, Row], None]
+    """Set the fields that the mask names in an empty message, from a row of these columns."""
+    expansions: tuple[Expansion, ...]
+
+    def find(self, call: Call, ids: Ids) -> Message:
+        """The resource; Fault RESOURCE_NOT_FOUND."""
+        rows = self.reading.rows
+        row = self.reading.by_keys.rows(call.session, [ids], columns=self.columns).get(ids)
+        if row is None:
+            raise rows.not_found(ids)
+        message = rows.resource.message_class()
+        self.fill(message, row)
+        self.expand(call, [row])(message, row)
+        return message
+
+    def authorise(self, call: Call) -> None:
+        """Fault PERMISSION_DENIED unless the caller may read every resource that expansions name, by the rules of its Get methods.
+
+        The place for rules of single rows, once there are some, is `expand`: a row that may not be read is one that is not there.
+        """
+        for expansion in () if call.trusted else self.expansions:
+            resource = expansion.narrow.reading.rows.resource
+            call.resources[resource.message_class].authorise(call.method.service, MethodKind.GET, call.principal, resource.plural)
+            expansion.narrow.authorise(call)
+
+    def expand(self, call: Call, rows: Collection[Row]) -> Callable[[Message, Row], None]:
+        """Read what the expansions of these rows name, one statement each; gives what fills the fields of a row's message."""
+        steps = [expansion.read(call, rows) for expansion in self.expansions]
+
+        def attach(message: Message, row: Row) -> None:
+            for step in steps:
+                step(message, row)
+
+        return attach
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A field that a reference fills, as one mask wants it."""
+
+    field: Field
+    narrow: Narrow
+    """Of the resource that fills it."""
+    keys: Callable[[Row], Sequence[Ids]]
+    """What the reference of a row names; nothing for what is no name."""
+    source: str
+    """Where the mask stands in the request."""
+
+    def read(self, call: Call, rows: Collection[Row]) -> Callable[[Message, Row], None]:
+        """Read all that the rows name; gives what fills the field of a row's message. What is not there is left out."""
+        keys, narrow = self.keys, self.narrow
+        named = list(dict.fromkeys(ids for row in rows for ids in keys(row)))
+        if len(named) > limits.EXPANDED_ROWS_MAX:
+            problem = (
+                f"it names {len(named)} resources, and {limits.EXPANDED_ROWS_MAX} at most can be filled in one answer; ask for fewer rows."
+            )
+            raise refuse_mask(self.field.path, problem, self.source)
+        found = narrow.reading.by_keys.rows(call.session, named, columns=narrow.columns)
+        attach, place = narrow.expand(call, found.values()), _place(self.field)
+
+        def step(message: Message, row: Row) -> None:
+            for ids in keys(row):
+                other = found.get(ids)
+                if other is not None:
+                    inner = place(message)
+                    narrow.fill(inner, other)
+                    attach(inner, other)
+
+        return step
+
+
+class Reading:
+    """One resource as masks read it."""
+
+    def __init__(self, rows: Rows, engine: Engine, others: Mapping[str, Reading], inside: Inside) -> None:
+        resource, self.inside = rows.resource, inside
+        self.rows, self.by_keys = rows, ByKeys(rows.table, engine.database)
+        self._others = others
+        self._masks = ReadMasks(resource.fields, inside, f"the resource '{resource.singular}'")
+        self._kept: dict[tuple[str, tuple[str, ...]], Narrow | None] = {}
+        self._keeping = threading.Lock()
+
+    def of(self, paths: Sequence[str], source: str) -> Narrow | None:
+        """What these paths read; None for everything that is stored. Raises Fault INVALID_FIELD_MASK."""
+        key = (source, tuple(paths))
+        kept = self._kept.get(key, self)  # Itself is no value: None is one, and another thread may take an entry away meanwhile.
+        if not isinstance(kept, Reading):
+            return kept
+        narrow = self.of_part(self._masks.read(paths, source), source)
+        if sum(map(len, paths)) <= KEPT_CHARACTERS_MAX:
+            with self._keeping:
+                if len(self._kept) >= NARROWS_KEPT_MAX:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[key] = narrow
+        return narrow
+
+    def of_part(self, part: Part, source: str) -> Narrow | None:
+        """The same, of a mask that was read."""
+        if part.whole and not any(field.expand and field.name in part.fields for field in self.rows.resource.fields):
+            return None
+        return self.compile(part, source)
+
+    def compile(self, part: Part, source: str) -> Narrow:
+        """What a mask that was read reads."""
+        expansions = [field for field in self.rows.resource.fields if field.expand and field.name in part.fields]
+        columns = self.rows.table.columns if part.whole else self._columns(part, expansions)
+        return Narrow(
+            reading=self,
+            columns=columns,
+            fill=self._fill(part, columns),
+            expansions=tuple(self._expansion(field, part.fields[field.name], columns, source) for field in expansions),
+        )
+
+    def _columns(self, part: Part, expansions: Sequence[Field]) -> tuple[ColumnShape, ...]:
+        table = self.rows.table
+        references = {field.expand for field in expansions}
+        leaves = [leaf for leaf in table.leaves if _is_shown(leaf.field, part) or leaf.field.path in references]
+        wanted = {column.name for leaf in leaves for column in leaf.columns}
+        fixed = len(table.keys) + 1
+        return (*table.columns[:fixed], *(column for column in table.columns[fixed:] if column.name in wanted))
+
+    def _fill(self, part: Part, columns: Sequence[ColumnShape]) -> Callable[[Message, Row], None]:
+        rows = self.rows
+        fill = rows.codec.fill if part.whole else compile_fill(rows.table, columns, lambda field: _is_shown(field, part))
+        clear = rows.checks.clear_input_only
+        trims = not part.whole and needs_trim(part, rows.resource.fields)
+
+        def narrowed(message: Message, row: Row) -> None:
+            fill(message, row)
+            clear(message)
+            if trims:
+                trim(message, part)
+
+        return narrowed
+
+    def _expansion(self, field: Field, part: Part, columns: Sequence[ColumnShape], source: str) -> Expansion:
+        reference = reference_of(self.rows.resource, field)
+        assert reference is not None
+        other = self._others[reference.reference]
+        narrow = other.compile(part if field.label is Label.SINGULAR else part.element(), source)
+        leaf = next(leaf for leaf in self.rows.table.leaves if leaf.field is reference)
+        return Expansion(field, narrow, _keys(leaf, columns, other.rows), source)
+
+
+def _is_shown(field: Field, part: Part) -> bool:
+    return not field.has(Behavior.INPUT_ONLY) and part.names(field.path)
+
+
+def _keys(leaf: Leaf, columns: Sequence[ColumnShape], target: Rows) -> Callable[[Row], Sequence[Ids]]:
+    """From a row to the keys of what its reference names."""
+    names = [column.name for column in columns]
+    first, *others = [names.index(column.name) for column in leaf.columns]
+    if leaf.form is Form.NAME:
+
+        def one(row: Row) -> Sequence[Ids]:
+            return ((row[first], *(row[at] for at in others)),) if row[first] else ()
+
+        return one
+    parse = target.pattern.parse
+
+    def many(row: Row) -> Sequence[Ids]:
+        parsed = [parse(name) for name in json.loads(row[first] or "[]")]
+        return [ids for ids in parsed if ids is not None]
+
+    return many
+
+
+def _place(field: Field) -> Callable[[Message], Message]:
+    """Where the resource goes that fills an expansion: an empty message, which is there from now on."""
+    name = field.name
+
+    def only(message: Message) -> Message:
+        inner: Message = getattr(message, name)
+        inner.SetInParent()
+        return inner
+
+    def another(message: Message) -> Message:
+        inner: Message = getattr(message, name).add()
+        return inner
+
+    return only if field.label is Label.SINGULAR else another
+
+
+def compile_readings(rows: Mapping[str, Rows], engine: Engine, inside: Inside) -> dict[str, Reading]:
+    """How masks read every resource, by type."""
+    readings: dict[str, Reading] = {}
+    readings.update({kind: Reading(one, engine, readings, inside) for kind, one in rows.items()})
+    return readings

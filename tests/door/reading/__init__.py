@@ -1,0 +1,105 @@
+"""A museum to be served by tests: resources that refer to each other, with masks, views and expansions."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from protoplane import app
+from protoplane.base import config
+from protoplane.base.settings import Environment
+from protoplane.cli.generate import command as generate
+from protoplane.store.session import Session
+from tests.door.client import Door, importable
+from tests.engines import Database, Engine
+
+HERE = Path(__file__).parent
+
+SETTINGS = """
+[project]
+name = "museum"
+servicers = ["museum_code.py"]
+
+[database]
+url = "{url}"
+
+[server]
+address = "127.0.0.1:0"
+threads = 8
+
+[grants]
+"curator" = ["wings.*", "rooms.*", "artists.*", "pictures.*"]
+"visitor" = ["pictures.get", "pictures.list", "artists.get"]
+"""
+
+
+def project(folder: Path, url: str) -> Path:
+    """The project in `folder`, with its data at `url`."""
+    proto = folder / "protos/museum/v1/museum.proto"
+    proto.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "museum.proto", proto)
+    shutil.copy(HERE / "museum_code.py", folder / "museum_code.py")
+    (folder / "protoplane.toml").write_text(SETTINGS.format(url=url))
+    return folder
+
+
+@cache
+def messages() -> Any:
+    """`museum_pb2`, as a client of the service has it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = project(Path(name), "sqlite:///none.db")
+        made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
+        assert made.exit_code == 0, made.output
+        with importable(folder / "client/src") as load:
+            return load("museum.v1.museum_pb2")
+
+
+@dataclass
+class Museum:
+    """The server, the statements it ran, and what it raised that it should not have."""
+
+    app: app.App
+    database: Database
+    statements: list[str] = field(default_factory=list)
+    bugs: list[BaseException] = field(default_factory=list)
+
+    def door(self, subject: str = "curator") -> Door:
+        """Calls as that subject."""
+        auth, signer = self.app.settings.auth, self.app.signer
+        assert signer is not None
+        token = signer.mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=600)
+        return Door(f"127.0.0.1:{self.app.port}", (messages(),), token)
+
+    def asked(self, table: str) -> list[str]:
+        """The statements on a table since they were last forgotten."""
+        return [sql for sql in self.statements if f'"{table}"' in sql or f"`{table}`" in sql]
+
+
+@contextmanager
+def opened(engine: Engine, folder: Path) -> Iterator[Museum]:
+    """The museum on an engine, with every statement that reads noted."""
+    database = engine.create_database()
+    messages()  # Before the server's own classes take the name of the package.
+    rows = Session.rows
+    bugs: list[BaseException] = []
+    with pytest.MonkeyPatch.context() as patch:
+        settings = config.load(project(folder, database.url), Environment.DEV)
+        museum = Museum(app.start(settings, lambda seen: bugs.append(seen.bug) if seen.bug is not None else None), database, [], bugs)
+
+        def noted(self: Session, sql: str, params: Sequence[object] = ()) -> Any:
+            museum.statements.append(sql)
+            return rows(self, sql, params)
+
+        patch.setattr(Session, "rows", noted)
+        yield museum
+        museum.app.stop()
+    database.drop()
