@@ -26,6 +26,7 @@ from protoplane.base.errors import REASONS
 from protoplane.base.settings import SECTIONS, Environment, variable_of
 from protoplane.cli import reference
 from protoplane.cli.main import main
+from protoplane.contract.casing import lower_camel
 from protoplane.contract.load import load
 from protoplane.contract.model import Contract
 from protoplane.identity.tokens import read_jwks
@@ -175,6 +176,15 @@ def in_memory() -> Iterator[Engine]:
     engine.close()
 
 
+def masks_as_json(value: Any) -> Any:
+    """Masks inside of requests, which grpcurl wants as messages, as JSON of protobuf has them."""
+    if isinstance(value, list):
+        return [masks_as_json(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: ",".join(map(lower_camel, one["paths"])) if key == "update_mask" else masks_as_json(one) for key, one in value.items()}
+
+
 def test_calls_of_the_flight_desk_in_the_pages_fit_its_contract(flight_desk: Contract, in_memory: Engine) -> None:
     seen = 0
     for block in blocks("sh"):
@@ -183,7 +193,8 @@ def test_calls_of_the_flight_desk_in_the_pages_fit_its_contract(flight_desk: Con
                 method = flight_desk.methods[f"/{service}/{name}"]
                 request = json.loads(data)
                 paths = request.pop("update_mask", {"paths": []})["paths"]  # As grpcurl wants it, not as JSON of protobuf has it.
-                message: Any = json_format.ParseDict(request, method.request_class())
+                pool = method.request.file.pool
+                message: Any = json_format.ParseDict(masks_as_json(request), method.request_class(), descriptor_pool=pool)
                 if paths:
                     assert method.resource is not None
                     compile_mask(paths, method.resource, method.resource.message_class())

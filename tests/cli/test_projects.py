@@ -37,7 +37,7 @@ def test_a_new_project_has_no_findings_and_needs_no_python(project: Path) -> Non
     assert sorted(path.name for path in project.iterdir()) == [".gitignore", "README.md", "protoplane.toml", "protos"]
     done = run("lint", "--project", project)
     assert done.exit_code == 0, done.output
-    assert "1 resources, 6 methods" in done.output
+    assert "1 resources, 9 methods" in done.output
 
 
 def test_new_never_overwrites_and_then_writes_nothing(project: Path) -> None:
@@ -151,7 +151,7 @@ def test_plan_shows_exactly_what_is_served(project: Path) -> None:
 def test_plan_shows_the_rule_and_sql_of_every_method(tmp_path: Path) -> None:
     make_project(tmp_path)
     plans = json.loads(run("plan", "--json", "--project", tmp_path).stdout)
-    assert len(plans) == 12
+    assert len(plans) == 18
     get = next(plan for plan in plans if plan["method"] == "/library.v1.LibraryService/GetBook" or plan["method"].endswith("/GetBook"))
     assert get["rule"] == "books.get"
     assert get["key"] == ["publisher", "book"]

@@ -358,6 +358,11 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
         "index-sensitive",
         edited((BOOK_INDEX, '      {fields: ["pin"]}, //!\n'), after(SHELF, "  int32 pin = 7 [(protoplane.v1.field).sensitive = true];\n")),
     ),
+    "a searchable number": ("searchable-type", edited(after(SHELF, "  int32 pin = 7 [(protoplane.v1.field).searchable = true]; //!\n"))),
+    "a searchable secret": (
+        "searchable-type",
+        edited(after(SHELF, "  string pin = 7 [(protoplane.v1.field) = {searchable: true sensitive: true}]; //!\n")),
+    ),
     # Ids.
     "an id pattern that is not one": ("id-pattern", edited((BOOK_ID, '    id: {source: SOURCE_CLIENT pattern: "[a-z"} //!\n'))),
     "an id pattern with a slash": ("id-pattern", edited((BOOK_ID, '    id: {source: SOURCE_CLIENT pattern: "[a-z/]{1,9}"} //!\n'))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from protoplane import app
 from protoplane.base import config
 from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
+from protoplane.store.session import Session
 from tests.door import archive as archived
+from tests.door import depot as depots
 from tests.door.changes import check_log
 from tests.door.client import Door, importable
 from tests.engines import Database, Engine
@@ -138,6 +140,69 @@ def refused() -> Callable[..., Any]:
     return run
 
 
+@dataclass(frozen=True)
+class Depot:
+    """A running service of depots and crates, and the statements it has run."""
+
+    folder: Path
+    target: str
+    database: Database
+    bugs: list[BaseException]
+    statements: list[tuple[str, tuple[object, ...]]]
+
+    def door(self, subject: str = "keeper") -> Door:
+        """Calls as that subject; "" is a caller without credentials."""
+        return depots.door_of(self.folder, self.target, subject)
+
+
+@pytest.fixture(scope="session")
+def depot(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
+    """The service, on each engine."""
+    database = engine.create_database()
+    folder = depots.project(tmp_path_factory.mktemp("depot"), database.url)
+    depots.modules()  # Before the server's own classes take the name of the package.
+    bugs: list[BaseException] = []
+    statements: list[tuple[str, tuple[object, ...]]] = []
+    running = app.start(config.load(folder, Environment.DEV), lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("rows", "execute"):
+            patch.setattr(Session, name, recorded(getattr(Session, name), statements))
+        yield Depot(folder, f"127.0.0.1:{running.port}", database, bugs, statements)
+    running.stop()
+    check_log(database, running.contract)
+    database.drop()
+
+
+def recorded(run: Callable[..., Any], statements: list[tuple[str, tuple[object, ...]]]) -> Callable[..., Any]:
+    """A way to run statements that takes note of each, but for what health asks meanwhile and for the server's own tables."""
+
+    def noted(self: Session, sql: str, params: Sequence[object] = ()) -> Any:
+        if sql != "SELECT 1" and "protoplane_" not in sql:
+            statements.append((sql, tuple(params)))
+        return run(self, sql, params)
+
+    return noted
+
+
+@pytest.fixture
+def keeper(depot: Depot) -> Iterator[Door]:
+    """Calls of somebody who may do everything in the depots; a bug inside the server fails the test with its own trace."""
+    door = depot.door()
+    yield door
+    door.close()
+    if depot.bugs:
+        bug = depot.bugs[0]
+        depot.bugs.clear()
+        raise bug
+
+
+@pytest.fixture
+def place(keeper: Door) -> str:
+    """The name of a depot that no other test knows."""
+    made = keeper.CreateDepot(depot_id=f"d{next(_numbers)}", depot=depots.pb.Depot(town="Ghent"))
+    return str(made.name)
+
+
 @pytest.fixture(scope="session")
 def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[archived.Archive]:
     """The archive, on each engine."""
@@ -146,7 +211,7 @@ def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def keeper(archive: archived.Archive) -> Iterator[Door]:
+def archivist(archive: archived.Archive) -> Iterator[Door]:
     """Calls of somebody who may do everything in the archive; a bug inside the server fails the test with its own trace."""
     door = archive.door()
     yield door

@@ -100,12 +100,21 @@ def python(definition: str) -> tuple[str, str]:
     return start, f"{start}\n    {definition}\n        return None\n"
 
 
+SIGNED = '    option (google.api.method_signature) = "name";\n'
+"""What a method about one resource has behind its rule, and a batch under the same rule has not."""
+
 BREAKAGES: Mapping[str, Breakage] = {
     "missing rule": Breakage(
-        "rule-missing", "rpc GetPublisher(", '    option (protoplane.v1.rule).permission = "publishers.get";\n', "", says="who may call it"
+        "rule-missing",
+        "rpc GetPublisher(",
+        f'    option (protoplane.v1.rule).permission = "publishers.get";\n{SIGNED}',
+        SIGNED,
+        says="who may call it",
     ),
     "empty rule": Breakage("rule-empty", '.permission = ""', '.permission = "publishers.list"', '.permission = ""'),
-    "odd permission": Breakage("rule-permission", '"may delete"', '"publishers.delete"', '"may delete"', says="books.get"),
+    "odd permission": Breakage(
+        "rule-permission", '"may delete"', f'"publishers.delete";\n{SIGNED}', f'"may delete";\n{SIGNED}', says="books.get"
+    ),
     "unknown reference": Breakage(
         "reference-unknown",
         "bookshop.example.com/Person",

@@ -50,54 +50,54 @@ def age(archive: Archive, table: str, column: str, folder: str, days: float) -> 
     engine.write(lambda session: session.execute(sql, (time, folder)), Deadline.after(20))
 
 
-def there(keeper: Door, name: str) -> bool:
-    get = {1: keeper.GetFolder, 3: keeper.GetNote, 5: keeper.GetLine}[name.count("/")]
+def there(archivist: Door, name: str) -> bool:
+    get = {1: archivist.GetFolder, 3: archivist.GetNote, 5: archivist.GetLine}[name.count("/")]
     code = code_of(lambda: get(name=name))
     assert code in {"OK", "NOT_FOUND"}
     return code == "OK"
 
 
 def test_aip_43_what_is_past_its_purge_time_goes_with_all_below_it_and_its_id_is_free(
-    archive: Archive, keeper: Door, purge: Purge, fresh_id: str
+    archive: Archive, archivist: Door, purge: Purge, fresh_id: str
 ) -> None:
     for end in ("old", "new", "live"):
-        keeper.CreateFolder(folder_id=f"{fresh_id}-{end}", folder=pb.Folder(code=f"{fresh_id}-{end}"))
-        keeper.CreateNote(parent=f"folders/{fresh_id}-{end}", note_id="n", note=pb.Note())
-        keeper.CreateLine(parent=f"folders/{fresh_id}-{end}/notes/n", line_id="l", line=pb.Line())
+        archivist.CreateFolder(folder_id=f"{fresh_id}-{end}", folder=pb.Folder(code=f"{fresh_id}-{end}"))
+        archivist.CreateNote(parent=f"folders/{fresh_id}-{end}", note_id="n", note=pb.Note())
+        archivist.CreateLine(parent=f"folders/{fresh_id}-{end}/notes/n", line_id="l", line=pb.Line())
     for end in ("old", "new"):
-        keeper.DeleteFolder(name=f"folders/{fresh_id}-{end}", force=True)
+        archivist.DeleteFolder(name=f"folders/{fresh_id}-{end}", force=True)
     age(archive, "folders", "purge_time", f"{fresh_id}-old", 0.001)
     assert purge.run(seconds_max=20) == 1
     below = ("", "/notes/n", "/notes/n/lines/l")
-    assert [there(keeper, f"folders/{fresh_id}-old{rest}") for rest in below] == [False] * 3
-    assert [there(keeper, f"folders/{fresh_id}-{end}{rest}") for end in ("new", "live") for rest in below] == [True] * 6
+    assert [there(archivist, f"folders/{fresh_id}-old{rest}") for rest in below] == [False] * 3
+    assert [there(archivist, f"folders/{fresh_id}-{end}{rest}") for end in ("new", "live") for rest in below] == [True] * 6
     assert purge.run(seconds_max=20) == 0
-    assert keeper.CreateFolder(folder_id=f"{fresh_id}-old", folder=pb.Folder(code=f"{fresh_id}-old")).code == f"{fresh_id}-old"
+    assert archivist.CreateFolder(folder_id=f"{fresh_id}-old", folder=pb.Folder(code=f"{fresh_id}-old")).code == f"{fresh_id}-old"
 
 
-def test_aip_43_without_a_purge_time_the_time_of_deletion_decides(archive: Archive, keeper: Door, purge: Purge, fresh_id: str) -> None:
-    folder = keeper.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
+def test_aip_43_without_a_purge_time_the_time_of_deletion_decides(archive: Archive, archivist: Door, purge: Purge, fresh_id: str) -> None:
+    folder = archivist.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
     for days in (29, 31):
-        keeper.CreateNote(parent=folder, note_id=f"n{days}", note=pb.Note())
-        keeper.DeleteNote(name=f"{folder}/notes/n{days}")
+        archivist.CreateNote(parent=folder, note_id=f"n{days}", note=pb.Note())
+        archivist.DeleteNote(name=f"{folder}/notes/n{days}")
     age(archive, "notes", "delete_time", fresh_id, 31)
-    keeper.UndeleteNote(name=f"{folder}/notes/n29")
-    keeper.DeleteNote(name=f"{folder}/notes/n29")
+    archivist.UndeleteNote(name=f"{folder}/notes/n29")
+    archivist.DeleteNote(name=f"{folder}/notes/n29")
     assert purge.run(seconds_max=20) == 1
-    assert [there(keeper, f"{folder}/notes/n{days}") for days in (29, 31)] == [True, False]
+    assert [there(archivist, f"{folder}/notes/n{days}") for days in (29, 31)] == [True, False]
 
 
 def test_many_are_purged_in_several_transactions_also_when_all_are_due_at_one_moment(
-    archive: Archive, keeper: Door, purge: Purge, fresh_id: str
+    archive: Archive, archivist: Door, purge: Purge, fresh_id: str
 ) -> None:
-    folder = keeper.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
-    keeper.CreateFolder(folder_id=f"{fresh_id}-b", folder=pb.Folder())
+    folder = archivist.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
+    archivist.CreateFolder(folder_id=f"{fresh_id}-b", folder=pb.Folder())
     request = pb.BatchCreateNotesRequest(parent=folder)
     count = 2 * PURGED_AT_ONCE + 1
     for n in range(count):
         request.requests.add(note_id=f"n{n}").note.rank = n
-    keeper.BatchCreateNotes(request)
-    keeper.DeleteFolder(name=folder, force=True)
+    archivist.BatchCreateNotes(request)
+    archivist.DeleteFolder(name=folder, force=True)
     age(archive, "notes", "delete_time", fresh_id, 31)
     transactions = 0
     write = StoreEngine.write
@@ -111,7 +111,7 @@ def test_many_are_purged_in_several_transactions_also_when_all_are_due_at_one_mo
         patch.setattr(StoreEngine, "write", counted)
         assert purge.run(seconds_max=20) == count
     assert transactions >= 3
-    assert not keeper.ListNotes(parent=folder, show_deleted=True).notes
+    assert not archivist.ListNotes(parent=folder, show_deleted=True).notes
 
 
 NOTES = 1_500
@@ -119,14 +119,14 @@ ALIVE = 40
 
 
 @pytest.fixture
-def crowd(archive: Archive, keeper: Door, fresh_id: str) -> str:
+def crowd(archive: Archive, archivist: Door, fresh_id: str) -> str:
     """A folder of many notes, all but a few of them deleted."""
-    folder = keeper.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
+    folder = archivist.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
     for start in range(0, NOTES, 500):
         request = pb.BatchCreateNotesRequest(parent=folder)
         for n in range(start, start + 500):
             request.requests.add(note_id=f"n{n:05}").note.rank = n
-        keeper.BatchCreateNotes(request)
+        archivist.BatchCreateNotes(request)
     engine = engine_of(archive)
     time = engine.dialect.binder(Storage.TIME)(clock.now_micros())
     mark = engine.dialect.placeholder
@@ -137,11 +137,11 @@ def crowd(archive: Archive, keeper: Door, fresh_id: str) -> str:
     return str(folder)
 
 
-def test_a_page_does_not_read_the_many_that_are_deleted(archive: Archive, keeper: Door, crowd: str) -> None:
+def test_a_page_does_not_read_the_many_that_are_deleted(archive: Archive, archivist: Door, crowd: str) -> None:
     with recorded() as statements:
-        page = keeper.ListNotes(parent=crowd, page_size=10)
+        page = archivist.ListNotes(parent=crowd, page_size=10)
         assert len(page.notes) == 10
-        assert len(keeper.ListNotes(parent=crowd, page_size=10, page_token=page.next_page_token).notes) == 10
+        assert len(archivist.ListNotes(parent=crowd, page_size=10, page_token=page.next_page_token).notes) == 10
     for sql, params in (ran for ran in statements if "ORDER BY" in ran[0]):
         found = cost(archive.database, sql, params)
         assert not found.scans, found.plan
@@ -150,8 +150,8 @@ def test_a_page_does_not_read_the_many_that_are_deleted(archive: Archive, keeper
         assert found.reads <= bound, (found.reads, sql, found.plan)
 
 
-def test_what_is_due_is_found_by_an_index(archive: Archive, keeper: Door, purge: Purge, crowd: str) -> None:
-    assert keeper.ListNotes(parent=crowd, page_size=1).notes
+def test_what_is_due_is_found_by_an_index(archive: Archive, archivist: Door, purge: Purge, crowd: str) -> None:
+    assert archivist.ListNotes(parent=crowd, page_size=1).notes
     for kind in purge._kinds:
         values = {"until": engine_of(archive).dialect.binder(Storage.TIME)(1_000_000), "limit": PURGED_AT_ONCE}
         found = cost(archive.database, kind.due.sql, kind.due.bound(values))

@@ -7,8 +7,8 @@ Shapes follow AIP-193: a canonical code, `google.rpc.ErrorInfo` with a reason an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 from google.protobuf.duration_pb2 import Duration
@@ -72,6 +72,7 @@ class Reason(StrEnum):
     MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     ANSWERS_UNREAD = "ANSWERS_UNREAD"
     RESOURCE_NOT_DELETED = "RESOURCE_NOT_DELETED"
+    ANSWER_TOO_LARGE = "ANSWER_TOO_LARGE"
     INVALID_AGGREGATE = "INVALID_AGGREGATE"
     AGGREGATE_OUT_OF_RANGE = "AGGREGATE_OUT_OF_RANGE"
 
@@ -112,6 +113,10 @@ REASONS: Mapping[Reason, tuple[Code, str]] = {
         "The connection has not read its last answers; this one was dropped, the work was done.",
     ),
     Reason.RESOURCE_NOT_DELETED: (Code.ALREADY_EXISTS, "'{name}' is not deleted."),
+    Reason.ANSWER_TOO_LARGE: (
+        Code.RESOURCE_EXHAUSTED,
+        "The answer would be larger than {bytesMax} bytes; ask for fewer resources at once. Nothing was changed.",
+    ),
     Reason.MESSAGE_TOO_LARGE: (Code.RESOURCE_EXHAUSTED, "The request message is larger than the {bytesMax} bytes that the method takes."),
     Reason.INVALID_AGGREGATE: (Code.INVALID_ARGUMENT, "The groups cannot be made: {problem}"),
     Reason.AGGREGATE_OUT_OF_RANGE: (Code.OUT_OF_RANGE, "The value of '{aggregate}' is beyond what its type holds; ask for less at once."),
@@ -154,6 +159,16 @@ class Fault(Exception):
         self.retry_delay_seconds = retry_delay_seconds
         self.text = text.format_map(self.metadata)
         super().__init__(self.text)
+
+    def move(self, place: Callable[[str], str]) -> None:
+        """Name the fields of a part of a request, which was judged by itself, as fields of the whole."""
+        self.violations = tuple(replace(violation, field=place(violation.field)) for violation in self.violations)
+        if "field" in self.metadata:
+            self.metadata["field"] = shorten(place(self.metadata["field"]))
+        if "fields" in self.metadata:
+            self.metadata["fields"] = shorten(_fields(self.violations))
+        self.text = REASONS[Reason(self.reason)][1].format_map(self.metadata)
+        self.args = (self.text,)
 
     def to_status(self) -> status_pb2.Status:
         """As a `google.rpc.Status`: ErrorInfo, then BadRequest, PreconditionFailure and RetryInfo where they apply, each at most once."""
@@ -201,12 +216,18 @@ class Refusal(Fault):
         self.text = text.format_map(self.metadata)
         Exception.__init__(self, self.text)
 
+    def move(self, place: Callable[[str], str]) -> None:
+        """As of any fault; its metadata is the team's own and stays."""
+        self.violations = tuple(replace(violation, field=place(violation.field)) for violation in self.violations)
+
 
 def invalid_fields(violations: Sequence[Violation]) -> Fault:
     """INVALID_ARGUMENT for one or more fields of the request."""
-    return Fault(
-        Reason.INVALID_FIELDS, violations=violations, fields=", ".join(dict.fromkeys(v.field or "the request itself" for v in violations))
-    )
+    return Fault(Reason.INVALID_FIELDS, violations=violations, fields=_fields(violations))
+
+
+def _fields(violations: Sequence[Violation]) -> str:
+    return ", ".join(dict.fromkeys(violation.field or "the request itself" for violation in violations))
 
 
 def shorten(text: str) -> str:

@@ -12,10 +12,14 @@ PAGE_ROWS_MAX = 1_000
 """Larger page sizes are lowered to this (AIP-158), of rows as of groups: a page of 1,000 costs about 3 ms."""
 
 PAGE_BYTES_MAX = 3 * 1024 * 1024
-"""A page ends early rather than grow beyond this: gRPC clients take messages of 4 MiB unless told otherwise."""
+"""A page ends early rather than grow beyond this, and a batch or commit whose answer would is refused: gRPC clients take messages of
+4 MiB unless told otherwise."""
 
 BATCH_ITEMS_MAX = 1_000
 """Items in one batch call; more is INVALID_ARGUMENT."""
+
+COMMIT_WRITES_MAX = 500
+"""Writes in one commit: each is a few statements of its own, and other transactions wait for the rows meanwhile."""
 
 FILTER_BYTES_MAX = 8_192
 """Length of a filter in UTF-8."""
@@ -28,6 +32,9 @@ FILTER_TERMS_MAX = 128
 
 FILTER_WILDCARDS_MAX = 32
 """Stars in one value of a filter: MariaDB matches LIKE by recursion, and 2,000 overrun its stack."""
+
+FILTER_NAMES_MAX = 32
+"""Names in one path of a filter: messages, references and keys."""
 
 FILTER_HOPS_MAX = 3
 """References that one path of a filter, an order_by or a group_by follows, one behind the other."""

@@ -1,6 +1,6 @@
 """The AIP boilerplate of a resource, as .proto text in the form `buf format` gives: requests, responses and methods.
 
-Field sets are those the standard methods understand (docs/contract-language.md), but for `skip`, which few want; comments follow AIP-131 to 135 and 233.
+Field sets are those the standard methods understand (docs/contract-language.md), but for `skip`, which few want; comments follow AIP-131 to 135 and 231 to 235.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ IMPORT_OF = {
 }
 """Which import a piece of text needs."""
 
-METHODS = ("Get", "List", "Create", "BatchCreate", "Update", "Delete")
+METHODS = ("Get", "BatchGet", "List", "Create", "BatchCreate", "Update", "BatchUpdate", "Delete", "BatchDelete")
 """Of every resource, unless asked for others."""
 
 KEPT_METHODS = (*METHODS, "Undelete")
@@ -40,7 +40,7 @@ SINGLETON_METHODS = ("Get", "Update")
 FURTHER = ("Aggregate",)
 """Only where they are asked for by name."""
 
-OF_MANY = frozenset({"List", "BatchCreate", "Aggregate"})
+OF_MANY = frozenset({"List", "BatchGet", "BatchCreate", "BatchUpdate", "BatchDelete", "Aggregate"})
 """Methods named after the plural."""
 
 
@@ -182,14 +182,24 @@ def messages_of(noun: Noun) -> dict[str, str]:
     name, plural = noun.name, noun.plural_name
     texts = {
         f"Get{name}Request": [_name(noun, "retrieve")],
+        f"BatchGet{plural}Request": _batch_names(noun, "retrieve"),
+        f"BatchGet{plural}Response": _batch_response(noun, ", in the order of the names"),
         f"List{plural}Request": _list_request(noun),
         f"List{plural}Response": _list_response(noun),
         f"Create{name}Request": _create_request(noun),
-        f"BatchCreate{plural}Request": _batch_create_request(noun),
-        f"BatchCreate{plural}Response": [Line(f"repeated {noun.message}", noun.plural_field, f"The {prose(noun.plural)} created.", ())],
+        f"BatchCreate{plural}Request": _batch_request(noun, "Create", "create"),
+        f"BatchCreate{plural}Response": _batch_response(noun, " created"),
         f"Update{name}Request": _update_request(noun),
+        f"BatchUpdate{plural}Request": _batch_request(noun, "Update", "update"),
+        f"BatchUpdate{plural}Response": _batch_response(noun, " updated"),
         f"Delete{name}Request": _delete_request(noun),
         f"Undelete{name}Request": _undelete_request(noun),
+        f"BatchDelete{plural}Request": [
+            *_batch_names(noun, "delete"),
+            _optional("bool", "allow_missing", f"If set, {prose(noun.plural)} that do not exist are no error."),
+            *_write_lines(),
+        ],
+        f"BatchDelete{plural}Response": _batch_response(noun, " deleted"),
         f"Aggregate{plural}Request": _aggregate_request(noun),
         f"Aggregate{plural}Response": _aggregate_response(noun),
     }
@@ -273,23 +283,41 @@ def _create_request(noun: Noun) -> list[Line]:
     ]
 
 
-def _batch_create_request(noun: Noun) -> list[Line]:
+def _batch_request(noun: Noun, method: str, verb: str) -> list[Line]:
     words = prose(noun.plural)
     return [
         *_parent(
             noun,
-            f"The parent resource shared by all {words} being created.\n"
-            f"If set, the parent in each `Create{noun.name}Request` must be empty or the same.",
+            f"The parent resource shared by all {words} being {verb}d.\n"
+            f"If set, the parent in each `Create{noun.name}Request` must be empty or the same."
+            if method == "Create"
+            else "If set, all of them must lie below it.",
             "OPTIONAL",
         ),
         Line(
-            f"repeated Create{noun.name}Request",
+            f"repeated {method}{noun.name}Request",
             "requests",
-            f"The {words} to create, at most 1,000: all of them or none.",
+            f"The {words} to {verb}, at most 1,000: all of them or none.",
             (f"{BEHAVIOR}REQUIRED",),
         ),
         *_write_lines(),
     ]
+
+
+def _batch_names(noun: Noun, verb: str) -> list[Line]:
+    words = prose(noun.plural)
+    names = Line(
+        "repeated string",
+        "names",
+        f"The names of the {words} to {verb}, at most 1,000: all of them or none.\nFormat: {noun.pattern}",
+        (f"{BEHAVIOR}REQUIRED", f'{REFERENCE}.type = "{noun.type}"'),
+    )
+    comment = f"The parent of the {words}.\nIf set, all of them must lie below it."
+    return [*_parent(noun, comment, "OPTIONAL"), names]
+
+
+def _batch_response(noun: Noun, which: str) -> list[Line]:
+    return [Line(f"repeated {noun.message}", noun.plural_field, f"The {prose(noun.plural)}{which}.", ())]
 
 
 def _update_request(noun: Noun) -> list[Line]:
@@ -383,13 +411,17 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
         body = "".join(f"    {option}\n" for option in options)
         return f"{comments(comment, '  ')}  rpc {method}({method}Request) returns ({answer}) {{\n{body}  }}\n"
 
+    deleted = f"BatchDelete{plural}Response" if noun.kept else "google.protobuf.Empty"
     wanted = (
         (f"Get{name}", f"Gets {with_article(one)}.", noun.message, "get", "name"),
+        (f"BatchGet{plural}", f"Gets {many}: all of them or none.", f"BatchGet{plural}Response", "get", ""),
         (f"List{plural}", f"Lists {many}.", f"List{plural}Response", "list", parent.rstrip(",")),
         (f"Create{name}", f"Creates {with_article(one)}.", noun.message, "create", create),
         (f"BatchCreate{plural}", f"Creates {many}: all of them or none.", f"BatchCreate{plural}Response", "create", ""),
         (f"Update{name}", f"Updates {with_article(one)}.", noun.message, "update", f"{field},update_mask"),
+        (f"BatchUpdate{plural}", f"Updates {many}: all of them or none.", f"BatchUpdate{plural}Response", "update", ""),
         (f"Delete{name}", f"Deletes {with_article(one)}.", noun.message if noun.kept else "google.protobuf.Empty", "delete", "name"),
+        (f"BatchDelete{plural}", f"Deletes {many}: all of them or none.", deleted, "delete", ""),
         (f"Undelete{name}", f"Undeletes {with_article(one)}.", noun.message, "undelete", "name"),
         (f"Aggregate{plural}", f"Groups {many}, and computes of each group.", f"Aggregate{plural}Response", "list", ""),
     )
@@ -408,10 +440,13 @@ def _http_paths(noun: Noun) -> dict[str, str]:
 
     return {
         f"Get{noun.name}": f'{{get: "{base}{{name={name}}}"}}',
+        f"BatchGet{noun.plural_name}": f'{{get: "{collection}:batchGet"}}',
         f"List{noun.plural_name}": f'{{get: "{collection}"}}',
         f"Create{noun.name}": with_body("post", collection, field),
         f"BatchCreate{noun.plural_name}": with_body("post", f"{collection}:batchCreate", "*"),
         f"Update{noun.name}": with_body("patch", f"{base}{{{field}.name={name}}}", field),
+        f"BatchUpdate{noun.plural_name}": with_body("post", f"{collection}:batchUpdate", "*"),
+        f"BatchDelete{noun.plural_name}": with_body("post", f"{collection}:batchDelete", "*"),
         f"Delete{noun.name}": f'{{delete: "{base}{{name={name}}}"}}',
         f"Undelete{noun.name}": with_body("post", f"{base}{{name={name}}}:undelete", "*"),
         f"Aggregate{noun.plural_name}": f'{{get: "{collection}:aggregate"}}',

@@ -127,7 +127,7 @@ def _repeatable(method: Method) -> bool:
     """Whether doing it twice is doing it once, whatever the request says."""
     if method.kind is MethodKind.CUSTOM:
         return method.idempotency in {Idempotency.NO_SIDE_EFFECTS, Idempotency.IDEMPOTENT} and not _streams(method)
-    return method.kind in {MethodKind.GET, MethodKind.LIST, MethodKind.AGGREGATE}
+    return method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.AGGREGATE}
 
 
 def _has_request_id(method: Method) -> bool:

@@ -163,10 +163,15 @@ def _wanted(noun: Noun, wish: Wish) -> tuple[str, ...]:
 def _messages_of_method(method: str, noun: Noun) -> tuple[str, ...]:
     plural = noun.plural_name
     match method:
-        case "List":
-            return f"List{plural}Request", f"List{plural}Response"
+        case "List" | "BatchGet":
+            return f"{method}{plural}Request", f"{method}{plural}Response"
         case "BatchCreate":
             return f"BatchCreate{plural}Request", f"BatchCreate{plural}Response", f"Create{noun.name}Request"
+        case "BatchUpdate":
+            return f"BatchUpdate{plural}Request", f"BatchUpdate{plural}Response", f"Update{noun.name}Request"
+        case "BatchDelete":
+            request = f"BatchDelete{plural}Request"
+            return (request, f"BatchDelete{plural}Response") if noun.kept else (request,)
         case "Aggregate":
             return f"Aggregate{plural}Request", f"Aggregate{plural}Response"
         case _:

@@ -19,12 +19,12 @@ from protoplane.contract.model import Contract, MessageClass
 OURS = ("protoplane/", "buf/")
 """Import paths that a client must not need."""
 
-LENT = frozenset({"protoplane/v1/aggregate.proto"})
+LENT = frozenset({"protoplane/commit/v1/commit.proto", "protoplane/v1/aggregate.proto"})
 """Files of ours whose messages contracts may use."""
 
 
 class CannotStrip(ValueError):
-    """The contract uses a type of ours, not only options: a client would need it."""
+    """The contract uses a type of ours that does not go to clients, not only options."""
 
 
 def stripped(contract: Contract) -> FileDescriptorSet:

@@ -17,11 +17,11 @@ from protoplane.contract.pool import Places
 from protoplane.contract.report import Report
 
 _PERMISSION: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*(\.[a-zA-Z][a-zA-Z0-9_-]*)+")
-_STANDARD_VERB: Final = re.compile(r"(Get|List|Create|BatchCreate|Update|Delete|Undelete|Aggregate)[A-Z]")
+_STANDARD_VERB: Final = re.compile(r"(Get|List|Create|Update|Delete|Undelete|Aggregate|Batch(Get|Create|Update|Delete))[A-Z]")
 _RULE_MEND: Final = (
     'say who may call it: option (protoplane.v1.rule).permission = "books.get"; or .authenticated = true; or .public = true;'
 )
-_KINDS: Final = tuple(kind for kind in MethodKind if kind is not MethodKind.CUSTOM)
+_KINDS: Final = tuple(kind for kind in MethodKind if kind not in {MethodKind.CUSTOM, MethodKind.COMMIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ class MethodReader:
         judged = [(shapes.oddities(one.kind, one.resource, method, self._places), one) for one in candidates if one.resource]
         # Two resources may share a noun (two services in one contract): the one whose shape fits best is meant.
         judged.sort(key=lambda pair: (sum(oddity.fatal for oddity in pair[0]), len(pair[0])))
+        if shapes.is_commit(method):
+            judged = [(tuple(shapes.commit_oddities(method, self._places)), _Standing(MethodKind.COMMIT, None))]
         streams = method.client_streaming or method.server_streaming
         if implemented:
             fitting = judged and not streams and not any(oddity.fatal for oddity in judged[0][0])

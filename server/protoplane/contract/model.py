@@ -264,11 +264,16 @@ class MethodKind(StrEnum):
     GET = "get"
     LIST = "list"
     CREATE = "create"
+    BATCH_GET = "batch_get"
     BATCH_CREATE = "batch_create"
+    BATCH_UPDATE = "batch_update"
+    BATCH_DELETE = "batch_delete"
     UPDATE = "update"
     DELETE = "delete"
     UNDELETE = "undelete"
     AGGREGATE = "aggregate"
+    COMMIT = "commit"
+    """`protoplane.commit.v1`: writes of other methods of its service, in one transaction."""
     CUSTOM = "custom"
 
 

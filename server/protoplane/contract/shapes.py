@@ -1,4 +1,4 @@
-"""What the requests and responses of standard methods look like (AIP-131 to 135, 233), and what is off about a given one."""
+"""What the requests and responses of standard methods look like (AIP-131 to 135, 231 to 235), and what is off about a given one."""
 
 from __future__ import annotations
 
@@ -76,6 +76,9 @@ _EMPTY: Final = "google.protobuf.Empty"
 GROUP: Final = "protoplane.v1.AggregateGroup"
 """What an Aggregate method answers with, once for each group."""
 
+LISTING: Final = frozenset({MethodKind.LIST, MethodKind.BATCH_GET, MethodKind.BATCH_CREATE, MethodKind.BATCH_UPDATE, MethodKind.AGGREGATE})
+"""Kinds whose response holds rows, or groups of them."""
+
 
 def noun(kind: MethodKind, resource: Resource) -> str:
     """Name of the standard method of a kind for a resource: `GetBook`, `ListBooks`, `BatchCreateBooks`."""
@@ -84,12 +87,31 @@ def noun(kind: MethodKind, resource: Resource) -> str:
         MethodKind.GET: f"Get{one}",
         MethodKind.LIST: f"List{many}",
         MethodKind.CREATE: f"Create{one}",
+        MethodKind.BATCH_GET: f"BatchGet{many}",
         MethodKind.BATCH_CREATE: f"BatchCreate{many}",
+        MethodKind.BATCH_UPDATE: f"BatchUpdate{many}",
+        MethodKind.BATCH_DELETE: f"BatchDelete{many}",
         MethodKind.UPDATE: f"Update{one}",
         MethodKind.DELETE: f"Delete{one}",
         MethodKind.UNDELETE: f"Undelete{one}",
         MethodKind.AGGREGATE: f"Aggregate{many}",
     }.get(kind, "")
+
+
+COMMIT_REQUEST: Final = "protoplane.commit.v1.CommitRequest"
+COMMIT_RESPONSE: Final = "protoplane.commit.v1.CommitResponse"
+
+
+def is_commit(method: MethodDescriptor) -> bool:
+    """Whether a method is known by its request to be the Commit of its service."""
+    return method.input_type.full_name == COMMIT_REQUEST
+
+
+def commit_oddities(method: MethodDescriptor, places: Places) -> Iterator[Oddity]:
+    """In what a Commit is none."""
+    if method.output_type.full_name != COMMIT_RESPONSE:
+        problem = f"{method.name} takes a {COMMIT_REQUEST} and returns {method.output_type.full_name}"
+        yield Oddity(places.method(method), problem, f"return {COMMIT_RESPONSE}, or implement the method in Python")
 
 
 def oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> tuple[Oddity, ...]:
@@ -104,7 +126,7 @@ def oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, pla
     return (*request, *_response_oddities(kind, resource, method, places))
 
 
-def _request_slots(  # noqa: PLR0911 - one return a kind reads as the table it is.
+def _request_slots(  # noqa: C901, PLR0911, PLR0912 - one return a kind reads as the table it is.
     kind: MethodKind, resource: Resource, method: MethodDescriptor
 ) -> Mapping[str, _Slot]:
     word = snake(resource.singular)
@@ -124,10 +146,16 @@ def _request_slots(  # noqa: PLR0911 - one return a kind reads as the table it i
                 IdSource.SERVER: {},
             }[resource.id.source]
             return {**parent, **last_id, **body, **_WRITE}
+        case MethodKind.BATCH_GET:
+            return {**_optional(parent), "names": _needed(_STRINGS)}
         case MethodKind.BATCH_CREATE:
-            create = f"Create{upper_camel(resource.singular)}Request"
-            scope = method.input_type.full_name.removesuffix(method.input_type.name)
-            return {**parent, "requests": _repeated(scope + create, create), **_WRITE}
+            return {**parent, "requests": _requests("Create", resource, method), **_WRITE}
+        case MethodKind.BATCH_UPDATE:
+            return {**_optional(parent), "requests": _requests("Update", resource, method), **_WRITE}
+        case MethodKind.BATCH_DELETE:
+            if "requests" in method.input_type.fields_by_name:
+                return {**_optional(parent), "requests": _requests("Delete", resource, method), **_WRITE}
+            return {**_optional(parent), "names": _needed(_STRINGS), "allow_missing": _BOOL, **_WRITE}
         case MethodKind.UPDATE:
             mask = _message("google.protobuf.FieldMask", "google.protobuf.FieldMask")
             missing = {} if resource.pattern.singleton else {"allow_missing": _BOOL}
@@ -147,13 +175,23 @@ def _request_slots(  # noqa: PLR0911 - one return a kind reads as the table it i
                 "having": _STRING,
                 "order_by": _STRING,
             }
-        case MethodKind.CUSTOM:
+        case MethodKind.COMMIT | MethodKind.CUSTOM:
             return {}
+
+
+def _optional(slots: Mapping[str, _Slot]) -> dict[str, _Slot]:
+    return {name: _Slot(slot.words, slot.fits) for name, slot in slots.items()}
+
+
+def _requests(verb: str, resource: Resource, method: MethodDescriptor) -> _Slot:
+    """The items of a batch: requests of the same package for one resource each."""
+    item = f"{verb}{upper_camel(resource.singular)}Request"
+    return _repeated(method.input_type.full_name.removesuffix(method.input_type.name) + item, item)
 
 
 def _response_oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> Iterator[Oddity]:
     response = method.output_type
-    if kind in {MethodKind.LIST, MethodKind.BATCH_CREATE, MethodKind.AGGREGATE}:
+    if kind in LISTING or (kind is MethodKind.BATCH_DELETE and resource.soft):
         yield from _rows_oddities(kind, resource, method, places)
         return
     if kind is MethodKind.UNDELETE and not resource.soft:
@@ -161,11 +199,11 @@ def _response_oddities(kind: MethodKind, resource: Resource, method: MethodDescr
         yield Oddity(
             places.method(method), problem, "declare `google.protobuf.Timestamp delete_time` as OUTPUT_ONLY, or take the method away"
         )
-    wanted = _EMPTY if kind is MethodKind.DELETE and not resource.soft else resource.message.full_name
+    wanted = _EMPTY if kind in {MethodKind.DELETE, MethodKind.BATCH_DELETE} and not resource.soft else resource.message.full_name
     if response.full_name != wanted:
         problem = f"{method.name} returns {response.full_name}; the standard method returns {wanted}"
         mend = f"return {wanted}, or implement the method in Python"
-        if kind is MethodKind.DELETE:  # What it returns says what a delete is (AIP-135, AIP-164).
+        if kind in {MethodKind.DELETE, MethodKind.BATCH_DELETE}:  # What it returns says what a delete is (AIP-135, AIP-164).
             problem += ", because the resource has a `delete_time`" if resource.soft else ""
             mend += (
                 "; take `delete_time` away to delete for good" if resource.soft else "; with a `delete_time` it would return the resource"

@@ -19,7 +19,7 @@ from protoplane.contract.values import INTEGER_RANGES
 from protoplane.contract.walk import Inline, Step, compile_walk
 from protoplane.query.mask import Mask
 
-PARSED = frozenset({"name", "parent"})
+PARSED = frozenset({"name", "names", "parent"})
 """Fields of standard requests that the handler parses itself, with a clearer refusal (INVALID_NAME)."""
 
 
@@ -104,7 +104,7 @@ class RequestChecks:
         self._checks = _Checks(
             checks, method.request_class, method.request_fields, skipped=PARSED if standard else frozenset(), shallow=shallow
         )
-        self._items = _item_checks(method, checks) if method.kind is MethodKind.BATCH_CREATE else None
+        self._items = _item_checks(method, checks) if _has_items(method) else None
 
     def prepare(self, request: Any) -> None:
         """Clear what callers may not set, then check; Fault INVALID_FIELDS with every violation found."""
@@ -132,7 +132,7 @@ class _Checks:
 
 
 def _item_checks(method: Method, checks: Checks) -> _Checks:
-    """Of the Create requests inside a BatchCreate."""
+    """Of the requests inside a batch."""
     field = next(field for field in method.request_fields if field.name == "requests")
     request: Any = method.request_class()
     return _Checks(checks, type(request.requests.add()), field.fields, skipped=PARSED, shallow=_bodies(field.fields, method))
@@ -140,7 +140,12 @@ def _item_checks(method: Method, checks: Checks) -> _Checks:
 
 def stored_fields(method: Method) -> frozenset[str]:
     """The fields of a standard request whose contents are checked apart: item by item, or when they are stored."""
-    return frozenset({"requests"}) if method.kind is MethodKind.BATCH_CREATE else _bodies(method.request_fields, method)
+    return frozenset({"requests"}) if _has_items(method) else _bodies(method.request_fields, method)
+
+
+def _has_items(method: Method) -> bool:
+    batch = method.kind in {MethodKind.BATCH_CREATE, MethodKind.BATCH_UPDATE, MethodKind.BATCH_DELETE}
+    return batch and method.request_field("requests") is not None
 
 
 def _bodies(fields: tuple[Field, ...], method: Method) -> frozenset[str]:

@@ -15,12 +15,16 @@ from google.protobuf.message import Message
 from protoplane.changes.log import log_of
 from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
+from protoplane.identity.principal import Principal
 from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.asked import compile_asked, compile_trim
+from protoplane.method.batch import compile_batch_create, compile_batch_delete, compile_batch_get, compile_batch_update
 from protoplane.method.call import Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
+from protoplane.method.commit import Commits
 from protoplane.method.custom import CustomMethod
 from protoplane.method.lifecycle import SoftLifecycle, join_lifecycles
+from protoplane.method.many import ManyRows
 from protoplane.method.narrow import Reading, compile_readings
 from protoplane.method.purge import Purge
 from protoplane.method.read import compile_get, compile_list, first_page
@@ -30,7 +34,6 @@ from protoplane.method.served import Handler, Served, compile_rule
 from protoplane.method.singleton import SingletonRows
 from protoplane.method.write import (
     body_of,
-    compile_batch_create,
     compile_create,
     compile_delete,
     compile_undelete,
@@ -45,6 +48,7 @@ from protoplane.query.paging import PageTokens
 from protoplane.query.read_mask import Inside, resource_fields
 from protoplane.store.codec import compile_codec
 from protoplane.store.engine import Engine
+from protoplane.store.keyed import KeyedRows
 from protoplane.store.models import compile_models
 from protoplane.store.schema import TableShape
 from protoplane.store.statements import TableStatements
@@ -83,9 +87,13 @@ def compile_methods(
         standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
+    many = {kind: ManyRows(one, KeyedRows(one.table, one.sql, engine.database)) for kind, one in rows.items()}
     inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
-    bind = _Binder(checks, engine, tokens, rows, kept, stored, compile_readings(rows, engine, inside), inside, functions)
-    served = {path: bind.served(method, custom.get(path)) for path, method in contract.methods.items()}
+    bind = _Binder(checks, engine, tokens, rows, kept, many, stored, compile_readings(rows, engine, inside), inside, functions)
+    alone = {
+        path: bind.served(method, custom.get(path)) for path, method in contract.methods.items() if method.kind is not MethodKind.COMMIT
+    }
+    served = {path: alone.get(path) or bind.commits(method, custom.get(path), alone.values()) for path, method in contract.methods.items()}
     return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
 
 
@@ -113,6 +121,7 @@ class _Binder:
     tokens: PageTokens
     rows: Mapping[str, Rows]
     kept: Mapping[str, SoftLifecycle]
+    many: Mapping[str, ManyRows]
     stored: Mapping[type[Message], Stored]
     readings: Mapping[str, Reading]
     inside: Inside
@@ -120,10 +129,25 @@ class _Binder:
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
         """One method with everything bound."""
-        standard = self._standard(method, around=custom is not None)
+        return self._served(method, custom, self._standard(method, around=custom is not None), compile_rule(method, _target(method)))
+
+    def commits(self, method: Method, custom: CustomMethod | None, others: Iterable[Served]) -> Served:
+        """A Commit, with the other methods of its service."""
+        commits = Commits([other for other in others if other.method.service == method.service], self.many)
+        own = compile_rule(method, _target(method))
+
+        def authorise(principal: Principal, request: Message) -> None:
+            own(principal, request)
+            commits.authorise(principal, request)
+
+        return self._served(method, custom, commits.compile(around=custom is not None), authorise)
+
+    def _served(
+        self, method: Method, custom: CustomMethod | None, standard: Handler | None, authorise: Callable[[Principal, Message], None]
+    ) -> Served:
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
-        reads = method.kind in {MethodKind.GET, MethodKind.LIST, MethodKind.AGGREGATE} or (
+        reads = method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.AGGREGATE} or (
             method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
         )
         has_request_id = has_special(method, "request_id", Kind.STRING)
@@ -131,7 +155,7 @@ class _Binder:
         return Served(
             method=method,
             handler=handler,
-            authorise=compile_rule(method, _target(method)),
+            authorise=authorise,
             prepare=RequestChecks(method, self.checks, own_code=custom is not None).prepare,
             engine=self.engine,
             writes=not reads,
@@ -149,9 +173,9 @@ class _Binder:
         statements = self._own_statements(method) if own and method.resource is not None else ()
         return statements if replay is None else (replay.claim, *statements, replay.keep)
 
-    def _own_statements(self, method: Method) -> tuple[str, ...]:  # noqa: PLR0911 - one return a kind.
+    def _own_statements(self, method: Method) -> tuple[str, ...]:  # noqa: C901, PLR0911 - one return a kind.
         assert method.resource is not None
-        rows = self.rows[method.resource.type]
+        rows, keyed = self.rows[method.resource.type], self.many[method.resource.type].keyed
         match method.kind:
             case MethodKind.GET:
                 return (rows.sql.select,)
@@ -167,15 +191,21 @@ class _Binder:
                 return (rows.sql.select_for_update, rows.sql.delete_version, *rows.log.statements) if rows.log.kept else (rows.sql.delete,)
             case MethodKind.UNDELETE:
                 return (rows.sql.select_any_for_update, rows.sql.update_all, *rows.log.statements)
+            case MethodKind.BATCH_GET:
+                return (keyed.select,)
+            case MethodKind.BATCH_UPDATE:
+                return (keyed.select_for_update, keyed.update_all, *rows.log.statements)
+            case MethodKind.BATCH_DELETE:
+                return (keyed.lock, keyed.select, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
             case MethodKind.AGGREGATE:
                 return (count_of_all(rows, self.engine),)
             case _:
                 return ()
 
-    def _standard(self, method: Method, *, around: bool) -> Handler | None:  # noqa: PLR0911 - one return a kind.
-        if method.resource is None or method.kind is MethodKind.CUSTOM:
+    def _standard(self, method: Method, *, around: bool) -> Handler | None:  # noqa: C901, PLR0911, PLR0912 - one return a kind.
+        if method.resource is None or method.kind in {MethodKind.CUSTOM, MethodKind.COMMIT}:
             return None
-        rows = self.rows[method.resource.type]
+        rows, many = self.rows[method.resource.type], self.many[method.resource.type]
         match method.kind:
             case MethodKind.GET:
                 return compile_get(rows, compile_asked(method, self.readings[method.resource.type], around=around))
@@ -184,8 +214,14 @@ class _Binder:
                 return compile_list(method, rows, self.tokens, self.engine, asked, self.functions)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
+            case MethodKind.BATCH_GET:
+                return compile_batch_get(method, many)
             case MethodKind.BATCH_CREATE:
                 return compile_batch_create(method, rows)
+            case MethodKind.BATCH_UPDATE:
+                return compile_batch_update(method, many, around=around)
+            case MethodKind.BATCH_DELETE:
+                return compile_batch_delete(method, many)
             case MethodKind.UPDATE:
                 return compile_update(method, rows, around=around)
             case MethodKind.DELETE:

@@ -31,6 +31,7 @@ class HardLifecycle:
         self._below = [Below(other, len(rows.table.keys), engine) for other in below]
         self._own = [one for one in self._below if _is_own(one.rows, rows)]
         """What goes with the row itself: its singletons."""
+        self.alone = not self._own
 
     def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool) -> Message | None:
         """See `Rows.remove`."""
@@ -64,6 +65,8 @@ class HardLifecycle:
 
 class SoftLifecycle:
     """Of a resource that is kept for a while when it is deleted."""
+
+    alone = False
 
     def __init__(self, rows: Rows, below: Sequence[Rows], engine: Engine) -> None:
         """`below` as in HardLifecycle."""

@@ -15,7 +15,7 @@ from typing import Protocol
 from google.protobuf.message import Message
 
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
-from protoplane.changes.log import ChangeKind, Entry, Unlogged
+from protoplane.changes.log import ChangeKind, Entry, Sealed, Unlogged
 from protoplane.contract.model import IdSource, Resource, Role
 from protoplane.contract.names import ANY, Id, NamePattern, new_id, new_number
 from protoplane.method.checks import ResourceChecks
@@ -54,6 +54,10 @@ class Change:
 class Lifecycle(Protocol):
     """What deleting a resource means to what stands below it, and whether it is kept; see `method.lifecycle`."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether, unless by force, deleting one row is all there is to do."""
+
     def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool) -> Message | None:
         """See `Rows.remove`."""
 
@@ -73,6 +77,7 @@ class Rows:
         self.ancestors: Mapping[int, Rows] = {}
         """Of what stands above it and is stored here, by the number of ids in its name; set when all rows are there."""
         self._new = self.resource.message_class
+        self._deleted_at = table.columns.index(table.deleted) if table.deleted is not None else None
         self.version_at = len(table.keys)
         """Place of the row version in a row."""
         self._created = self.resource.with_role(Role.CREATE_TIME)
@@ -203,7 +208,7 @@ class Rows:
         except Duplicate as duplicate:
             if self.resource.id.integer and duplicate.index is None and all(item.made for item in items):
                 return self.insert(session, [replace(item, ids=(*item.ids[:-1], self.make_id())) for item in items], now_micros)
-            raise self._taken(session, items, duplicate) from None
+            raise self.taken(session, items, duplicate) from None
         except ParentMissing:
             parents = dict.fromkeys(item.ids[: self._levels] for item in items)
             raise self.parent_not_found(
@@ -227,6 +232,27 @@ class Rows:
         row = session.row(self.sql.select_for_update, ids)
         if row is None:
             raise self.not_found(ids)
+        changed, before = self.merged(row, ids, change, now_micros)
+        if changed is row:
+            return self.message(row)
+        positions = tuple(i for i, (old, new) in enumerate(zip(row, changed, strict=True)) if old != new)
+        update = self.sql.update(positions)
+        try:
+            count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, row[self.version_at]))
+        except Duplicate as duplicate:
+            raise self.taken(session, [Item(ids, change.given, change.path)], duplicate) from None
+        if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
+            raise Fault(Reason.CONCURRENT_WRITE)
+        after = self.as_stored(changed)
+        self.log.record(session, ChangeKind.UPDATED, [(self.pattern.format(ids), before, self.log.seal(after))])
+        self.checks.clear_input_only(after)
+        return after
+
+    def merged(self, row: Row, ids: Ids, change: Change, now_micros: int) -> tuple[Row, Sealed]:
+        """What a change makes of a row, the very same row when that is nothing, and what the log keeps of it as it was.
+
+        Raises Fault ETAG_MISMATCH, INVALID_FIELDS.
+        """
         version: int = row[self.version_at]
         self.check_etag(change.given, version, ids)
         stored = self.as_stored(row)
@@ -235,24 +261,15 @@ class Rows:
         violations = self.checks.on_update(stored, change.mask, change.path)
         if violations:
             raise invalid_fields(violations)
-        unchanged = self.codec.row(stored, ids, version)
-        if unchanged == tuple(row):
-            return self.message(row)
+        if self.codec.row(stored, ids, version) == tuple(row):
+            return row, before
         if self._updated is not None:
             set_time(stored, self._updated.name, now_micros)
-        changed = self.codec.row(stored, ids, version + 1)
-        positions = tuple(i for i, (old, new) in enumerate(zip(row, changed, strict=True)) if old != new)
-        update = self.sql.update(positions)
-        try:
-            count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, version))
-        except Duplicate as duplicate:
-            raise self._taken(session, [Item(ids, stored, change.path)], duplicate) from None
-        if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
-            raise Fault(Reason.CONCURRENT_WRITE)
-        after = self.as_stored(changed)
-        self.log.record(session, ChangeKind.UPDATED, [(self.pattern.format(ids), before, self.log.seal(after))])
-        self.checks.clear_input_only(after)
-        return after
+        return self.codec.row(stored, ids, version + 1), before
+
+    def is_deleted(self, row: Row) -> bool:
+        """Whether a row is of a resource that is deleted and kept."""
+        return self._deleted_at is not None and row[self._deleted_at] is not None
 
     def require_parents(self, session: Session, several: Sequence[Ids]) -> None:
         """Fault RESOURCE_NOT_FOUND naming a parent that is not there, or deleted and kept; the others stay as they are for this transaction."""
@@ -320,7 +337,7 @@ class Rows:
         if self._uid is not None:
             setattr(item.message, self._uid.name, str(uuid.uuid4()))
 
-    def _taken(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
+    def taken(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
         """The refusal for a name, or for values that must be unique, which another resource has."""
         indexes = zip(
             self.resource.indexes, self.table.shape.indexes, strict=False

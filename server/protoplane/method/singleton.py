@@ -53,7 +53,7 @@ class SingletonRows(Rows):
                 return self._write_first(session, ids, change, now_micros)
             except Duplicate as duplicate:
                 if not super().exists(session, ids):
-                    raise self._taken(session, [Item(ids, change.given, change.path)], duplicate) from None
+                    raise self.taken(session, [Item(ids, change.given, change.path)], duplicate) from None
                 # Somebody else was quicker: then it is an update.
         return super().change(session, ids, change, now_micros)
 

@@ -1,4 +1,4 @@
-"""The standard methods that change rows, compiled: Create, BatchCreate, Update, Delete (AIP-133, 134, 135, 233)."""
+"""The standard methods that change one row, compiled: Create, Update, Delete (AIP-133, 134, 135)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from protoplane.base import limits
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.contract.model import Kind, Label, Method, Resource
 from protoplane.method.call import Call
@@ -20,7 +19,7 @@ from protoplane.query.mask import Writer, compile_mask
 
 def compile_create(method: Method, rows: Rows) -> Handler:
     """Bind a Create method to its rows."""
-    read = _item_reader(method.request_fields, rows)
+    read = item_reader(method.request_fields, rows)
     rehearsal = flag(method, "validate_only")
 
     def create(call: Call, request: Message) -> Message:
@@ -31,37 +30,6 @@ def compile_create(method: Method, rows: Rows) -> Handler:
         return stored
 
     return create
-
-
-def compile_batch_create(method: Method, rows: Rows) -> Handler:
-    """Bind a BatchCreate method: one transaction, answers in the order of the requests."""
-    child = next(field for field in method.request_fields if field.name == "requests")
-    read = _item_reader(child.fields, rows)
-    parent_of = text(method, "parent")
-    rehearsal = flag(method, "validate_only")
-    refuse_own = _item_guard(child.fields)
-    response_class = method.response_class
-    listed = next(f.name for f in method.response.fields if f.message_type is rows.resource.message)
-
-    def batch_create(call: Call, request: Any) -> Message:
-        if not request.requests:
-            raise invalid_fields([Violation("requests", "must not be empty", "REQUIRED")])
-        if len(request.requests) > limits.BATCH_ITEMS_MAX:
-            raise invalid_fields([Violation("requests", f"must hold at most {limits.BATCH_ITEMS_MAX} items", "TOO_MANY")])
-        parent = parent_of(request)
-        refuse_own(request)
-        read_items = [read(one, f"requests[{i}].", parent) for i, one in enumerate(request.requests)]
-        _refuse_twins([item for item, _ in read_items], rows)
-        stored = rows.insert(call.session, [item for item, _ in read_items], call.now_micros)
-        if rehearsal(request):
-            for message, (_, made) in zip(stored, read_items, strict=True):
-                if made:
-                    message.ClearField(rows.resource.name_field.name)
-        response = response_class()
-        getattr(response, listed).extend(stored)
-        return response
-
-    return batch_create
 
 
 def compile_update(method: Method, rows: Rows, *, around: bool) -> Handler:
@@ -124,7 +92,7 @@ def compile_undelete(method: Method, rows: Rows, lifecycle: SoftLifecycle) -> Ha
     return undelete
 
 
-def _item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str, str], tuple[Item, bool]]:
+def item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str, str], tuple[Item, bool]]:
     """From a Create request to what it creates, and whether its id was made here."""
     resource = rows.resource
     names = {field.name for field in fields}
@@ -142,29 +110,6 @@ def _item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str,
         return Item(ids, getattr(request, body), prefix + body, made=not given), not given
 
     return read
-
-
-def _item_guard(fields: tuple[Any, ...]) -> Callable[[Any], None]:
-    """Items of a batch have one fate: a `validate_only` or `request_id` of their own would be a promise not kept."""
-    own = [field.name for field in fields if field.name in {"validate_only", "request_id"}]
-
-    def refuse_own(request: Any) -> None:
-        for i, item in enumerate(request.requests) if own else ():
-            for name in own:
-                if getattr(item, name) and getattr(item, name) != getattr(request, name, None):
-                    raise invalid_fields([Violation(f"requests[{i}].{name}", f"is for the whole batch: set {name} there", "NOT_FOR_ITEMS")])
-
-    return refuse_own
-
-
-def _refuse_twins(items: list[Item], rows: Rows) -> None:
-    """Two items of one batch with one name: a fault of the request, not a collision with stored rows."""
-    seen: dict[Ids, str] = {}
-    for item in items:
-        if item.ids in seen:
-            problem = f"has the name {rows.pattern.format(item.ids)}, and so has {seen[item.ids]}"
-            raise invalid_fields([Violation(item.path, problem, "DUPLICATE_IN_BATCH")])
-        seen[item.ids] = item.path
 
 
 def body_of(method: Method, resource: Resource) -> str:

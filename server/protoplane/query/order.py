@@ -146,9 +146,15 @@ class Order:
         return row if run == len(self.keys) == 1 else join("AND", [row, either])
 
     def _row_value_length(self, unset: tuple[bool, ...]) -> int:
-        """How many leading keys a row value can compare: one direction, none NULL, and no NULL to come after them."""
+        """How many leading keys a row value can compare: one direction, none NULL, and no NULL to come after them.
+
+        None behind a reference on MySQL and MariaDB: they take any row value over a LEFT JOIN for proof that its row is there, and
+        lose those whose reference names nothing, though an earlier key has decided.
+        """
         length = 0
         for key, is_null in zip(self.keys, unset, strict=True):
+            if self._columns.merges_ranges and key.columns.prefix:
+                break
             if is_null or key.descending != self.keys[0].descending or (key.nullable and key.descending):
                 break
             length += 1

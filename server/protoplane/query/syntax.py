@@ -17,7 +17,7 @@ hostile text costs no more than its length. Quoted strings take `\"`, `\'`, `\\`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from protoplane.base import limits
@@ -197,7 +197,6 @@ class _Parser:
         begin = self.position
         member: Member | Call = self.member()
         assert isinstance(member, Member)
-        bare = Bare(member, self.searched(begin))
         if self.peek() == "(" and self.position == member.offsets[-1] + len(member.path[-1]):
             member = Call(member, self.arguments())
         start = self.position
@@ -205,7 +204,7 @@ class _Parser:
         if match is None:
             if start < len(self.text) and self.text[start] not in "()-\"'" and _WORD.match(self.text, start) is None:
                 raise Misread(start, "a comparator is expected here: = != < <= > >= or :")
-            return bare if isinstance(member, Member) else member
+            return Bare(member, self.searched(begin, start)) if isinstance(member, Member) else member
         self.skip(match.end())
         if self.peek() != "(":
             return Restriction(member, match.group(), start, self.value())
@@ -214,12 +213,12 @@ class _Parser:
         self.in_values = False
         return Restriction(member, match.group(), start, argument)
 
-    def searched(self, begin: int) -> Literal:
-        """What was just read as a member, as the word or phrase that it may be."""
-        match = _STRING.match(self.text, begin)
-        if match is not None and match.end() >= len(self.text[: self.position].rstrip()):
-            return self.unescape(match)
-        word = self.text[begin : self.position].rstrip()
+    def searched(self, begin: int, end: int) -> Literal:
+        """What was read as a member, from `begin` to before `end`, as the word or phrase that it is."""
+        word = self.text[begin:end].rstrip()
+        match = _STRING.fullmatch(word)
+        if match is not None:
+            return replace(self.unescape(match), offset=begin)
         return Literal(begin, word, tuple(word.split("*")), quoted=False)
 
     def member(self) -> Member:
@@ -235,6 +234,8 @@ class _Parser:
                     raise Misread(start, f"a field name is expected here, not {part}")
             else:
                 raise Misread(start, self.unexpected("a field name", "'(', NOT or -"))
+            if len(path) == limits.FILTER_NAMES_MAX:
+                raise Misread(start, f"a path has at most {limits.FILTER_NAMES_MAX} names")
             path.append(part)
             offsets.append(start)
             self.position = match.end()

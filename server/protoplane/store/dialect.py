@@ -20,6 +20,7 @@ from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefi
 from protoplane.store.documents import Documents, MySQLDocuments, SqliteDocuments
 from protoplane.store.grouping import SERVER, Grouping
 from protoplane.store.grouping import SQLITE as SQLITE_GROUPING
+from protoplane.store.keylist import ROWS, KeyList, ServerKeyList, SqliteKeyList
 from protoplane.store.plans import MARIADB, MYSQL, SQLITE, Plans
 from protoplane.store.schema import Storage
 from protoplane.store.trouble import MYSQL_ERRORS, SQLITE_ERRORS, Trouble
@@ -68,6 +69,8 @@ class Dialect(Documents):
     """How it explains a statement."""
     grouping: Grouping
     """How it buckets times, sums and joins texts."""
+    key_list: KeyList
+    """How it is told of many keys at once."""
     uint64_max: int
     """Largest value of Storage.UINT64."""
     merges_ranges: bool = True
@@ -170,6 +173,7 @@ class Sqlite(SqliteDocuments, Dialect):
         self.version = version
         self.durable = durable
         self.definitions = SqliteDefinitions()
+        self.key_list = SqliteKeyList()
 
     def session(self) -> Sequence[str]:
         """WAL outlives the connection, the rest does not."""
@@ -275,6 +279,12 @@ class MySQLFamily(MySQLDocuments, Dialect):
     grouping = SERVER
     uint64_max = 2**64 - 1
     product: str
+    row_lock: str = "FOR UPDATE"
+    """Locks the rows of `keylist.ROWS`."""
+    row_share: str = "LOCK IN SHARE MODE"
+    """Locks them against writers alone."""
+    row_constructor: str = ""
+    """What stands before each row of VALUES."""
     read_only: str = "transaction_read_only"
     """The session variable that says whether transactions may write."""
     version_min: tuple[int, ...]
@@ -284,6 +294,7 @@ class MySQLFamily(MySQLDocuments, Dialect):
     def __init__(self, version: tuple[int, ...]) -> None:
         self.version = version
         self.definitions = self.server_definitions(self.collation)
+        self.key_list = ServerKeyList(self.exact, lock=self.row_lock, share=self.row_share, row=self.row_constructor)
 
     @abstractmethod
     def own_settings(self) -> Mapping[str, str]:
@@ -434,6 +445,9 @@ class MySQL(MySQLFamily):
     product = "MySQL"
     server_definitions = MySQLDefinitions
     collation = "utf8mb4_0900_bin"
+    row_lock = f"FOR UPDATE OF {ROWS}"  # It refuses to lock the list.
+    row_share = f"FOR SHARE OF {ROWS}"
+    row_constructor = "ROW"
     version_min = (8, 0, 31)
 
     def own_settings(self) -> Mapping[str, str]:

@@ -37,7 +37,7 @@ url = "{url}"
 address = "127.0.0.1:0"
 
 [grants]
-"keeper" = ["*"]
+"archivist" = ["*"]
 "nobody" = []
 """
 
@@ -51,7 +51,7 @@ class Archive:
     bugs: list[BaseException]
     """What the server raised that it should not have."""
 
-    def door(self, subject: str = "keeper") -> Door:
+    def door(self, subject: str = "archivist") -> Door:
         """Calls as that subject."""
         signer, auth = self.app.signer, self.app.settings.auth
         assert signer is not None

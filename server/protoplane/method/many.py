@@ -1,0 +1,183 @@
+"""The rows of one resource, many at once: what batches and commits share, over `rows`, which says what one row means.
+
+Rows are locked in the order of their keys before anything is written, so that no two batches wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from protoplane.base import limits
+from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
+from protoplane.changes.log import ChangeKind, Entry, Sealed
+from protoplane.method.rows import Change, Ids, Item, Rows, same_etag
+from protoplane.store.codec import Row
+from protoplane.store.keyed import KeyedRows, RowChange
+from protoplane.store.session import Session
+from protoplane.store.trouble import Duplicate, HasChildren
+
+FIRST_ROWS = 100
+"""Of rows that may be large: as many are read first, so that a batch of huge ones is refused before it is in memory whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A resource to be deleted."""
+
+    ids: Ids
+    etag: str
+    lenient: bool
+    """Whether it is no error if it is not there."""
+    force: bool = False
+    """Whether it goes with all that stands below it."""
+
+
+class ManyRows:
+    """Reads and writes of many rows of one resource, each inside the transaction of the session given. All or nothing."""
+
+    def __init__(self, rows: Rows, keyed: KeyedRows) -> None:
+        self.rows, self.keyed = rows, keyed
+        row_bytes = rows.table.row_bytes_max
+        self._measured = row_bytes is None or row_bytes * limits.BATCH_ITEMS_MAX > limits.PAGE_BYTES_MAX
+
+    def find(self, session: Session, wanted: Sequence[Ids]) -> list[Message]:
+        """The resources, in the order wanted. Raises Fault RESOURCE_NOT_FOUND for the first that is not there, ANSWER_TOO_LARGE."""
+        found = self._pieces(session, self.keyed.read, wanted)
+        self._require(wanted, found)
+        return [self.rows.message(found[ids]) for ids in wanted]
+
+    def lock(self, session: Session, wanted: Sequence[Ids]) -> dict[Ids, Row]:
+        """The rows that are there, locked, to be given to `change`. Raises Fault ANSWER_TOO_LARGE."""
+        return self._pieces(session, self.keyed.read_for_update, wanted)
+
+    def change(self, session: Session, found: Mapping[Ids, Row], changes: Sequence[tuple[Ids, Change]], now_micros: int) -> list[Message]:
+        """Write changes of different resources whose rows were locked; gives these as stored, in the order of the changes.
+
+        Raises what `Rows.change` does: RESOURCE_NOT_FOUND and ETAG_MISMATCH for the first, INVALID_FIELDS for all of them together.
+        """
+        self._require([ids for ids, _ in changes], found)
+        for ids, _ in changes:
+            if self.rows.is_deleted(found[ids]):
+                raise self.rows.not_found(ids)
+        merged: list[tuple[Row, Sealed]] = []
+        violations: list[Violation] = []
+        for ids, change in changes:
+            try:
+                merged.append(self.rows.merged(found[ids], ids, change, now_micros))
+            except Fault as fault:
+                if fault.reason != Reason.INVALID_FIELDS:
+                    raise
+                violations += fault.violations
+        if violations:
+            raise invalid_fields(violations)
+        changed = [
+            RowChange(tuple(found[ids]), after) for (ids, _), (after, _) in zip(changes, merged, strict=True) if after is not found[ids]
+        ]
+        try:
+            self._write(session, changed)
+        except Duplicate as duplicate:
+            items = [Item(ids, change.given, change.path) for ids, change in changes]
+            raise self.rows.taken(session, items, duplicate) from None
+        stored = [self.rows.as_stored(after) for after, _ in merged]
+        entries: list[Entry] = [
+            (self.rows.pattern.format(ids), before, self.rows.log.seal(message))
+            for message, (ids, _), (after, before) in zip(stored, changes, merged, strict=True)
+            if after is not found[ids]
+        ]
+        if entries:
+            self.rows.log.record(session, ChangeKind.UPDATED, entries)
+        for message in stored:
+            self.rows.checks.clear_input_only(message)
+        return stored
+
+    def _write(self, session: Session, changed: Sequence[RowChange]) -> None:
+        if not changed:
+            return
+        with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
+            if self.keyed.update(session, changed, self.rows.codec.bind) != len(changed):
+                raise Fault(Reason.CONCURRENT_WRITE)  # Not while rows are locked, or the database is this transaction's alone.
+
+    def remove(self, session: Session, removals: Sequence[Removal], now_micros: int) -> list[Message]:
+        """Delete different resources; gives those that are kept, in the order of the removals.
+
+        Raises what `Rows.remove` does, for the first that it is true of.
+        """
+        lifecycle = self.rows.lifecycle
+        if lifecycle is not None and not (lifecycle.alone and not any(removal.force for removal in removals)):
+            return self._remove_each(session, removals, now_micros)
+        versions = self.keyed.versions(session, [removal.ids for removal in removals])
+        for removal in removals:
+            version = versions.get(removal.ids)
+            if version is None and not removal.lenient:
+                raise self.rows.not_found(removal.ids)
+            if version is not None and removal.etag and not same_etag(removal.etag, version):
+                raise Fault(Reason.ETAG_MISMATCH, name=self.rows.pattern.format(removal.ids))
+        there = [removal.ids for removal in removals if removal.ids in versions]
+        try:
+            with session.savepoint():
+                self._log_removal(session, there)
+                self.keyed.remove(session, there)
+        except HasChildren:
+            self._name_parent(session, there)
+        return []
+
+    def _remove_each(self, session: Session, removals: Sequence[Removal], now_micros: int) -> list[Message]:
+        """One by one, as what is below each, or what becomes of it, asks for."""
+        rows, kept = self.rows, list[Message]()
+        self.keyed.versions(session, [removal.ids for removal in removals])
+        with session.savepoint():
+            for removal in removals:
+                try:
+                    removed = rows.remove(session, removal.ids, removal.etag, now_micros, force=removal.force)
+                except Fault as fault:
+                    if not (removal.lenient and fault.reason == Reason.RESOURCE_NOT_FOUND):
+                        raise
+                    removed = rows.one(session, removal.ids) if rows.resource.soft else None
+                kept += [] if removed is None else [removed]
+        return kept
+
+    def _log_removal(self, session: Session, there: Sequence[Ids]) -> None:
+        """Read what is about to go, a part at a time, and write it down."""
+        if not self.rows.log.kept:
+            return
+        size = FIRST_ROWS if self._measured else limits.BATCH_ITEMS_MAX
+        for start in range(0, len(there), size):
+            part = there[start : start + size]
+            found = self.keyed.read(session, part)
+            self.rows.log_rows(session, ChangeKind.DELETED, [(found[ids], None) for ids in part])
+
+    def _name_parent(self, session: Session, there: Sequence[Ids]) -> None:
+        """Raise RESOURCE_HAS_CHILDREN for the first that has any: the engine does not say which of many rows it was."""
+        with session.savepoint():
+            for ids in there:
+                self.rows.remove_row(session, ids, "")
+        raise Fault(Reason.CONCURRENT_WRITE)  # The children were deleted in between.
+
+    def _require(self, wanted: Sequence[Ids], found: Collection[Ids]) -> None:
+        for ids in wanted:
+            if ids not in found:
+                raise self.rows.not_found(ids)
+
+    def _pieces(self, session: Session, read: Callable[[Session, Sequence[Ids]], dict[Ids, Row]], wanted: Sequence[Ids]) -> dict[Ids, Row]:
+        keys = sorted(set(wanted))
+        if not self._measured or len(keys) <= FIRST_ROWS:
+            return read(session, keys)
+        found = read(session, keys[:FIRST_ROWS])
+        if sum(len(cell) for row in found.values() for cell in row if isinstance(cell, str | bytes)) > limits.PAGE_BYTES_MAX:
+            raise too_large()
+        return found | read(session, keys[FIRST_ROWS:])
+
+
+def too_large() -> Fault:
+    """The refusal of an answer that clients could not take."""
+    return Fault(Reason.ANSWER_TOO_LARGE, bytesMax=str(limits.PAGE_BYTES_MAX))
+
+
+def bounded(response: Message, items: int) -> Message:
+    """An answer of so many resources, if clients can take it; one alone always has room. Raises Fault ANSWER_TOO_LARGE."""
+    if items > 1 and response.ByteSize() > limits.PAGE_BYTES_MAX:
+        raise too_large()
+    return response

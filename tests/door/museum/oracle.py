@@ -1,0 +1,368 @@
+"""What a filter means, said of protobuf messages as plainly as Python can: slow, and sharing nothing with the compiler but the parser.
+
+`None` is neither true nor false: something on the way to what is compared is unset.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from protoplane.query.syntax import And, Bare, Call, Literal, Member, Not, Or, Restriction, Tree
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REFERENCES = frozenset({"artist", "lender", "copy_of", "home", "teacher", "country", "name"})
+"""Fields that hold names of what is stored here."""
+SEARCHED = ("title", "subtitle", "tags")
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+class Unset:
+    """Where a path ends before it should."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Every resource by its name, and the time."""
+
+    by_name: Mapping[str, Any]
+    now_micros: int
+
+    def holds(self, tree: Tree | None, row: Any) -> bool | None:  # noqa: PLR0911 - one case a line.
+        """True, False, or None for neither."""
+        match tree:
+            case None:
+                return True
+            case Not(inner):
+                return negate(self.holds(inner, row))
+            case And(trees):
+                return both(*(self.holds(inner, row) for inner in trees))
+            case Or(trees):
+                return either(*(self.holds(inner, row) for inner in trees))
+            case Bare(_, literal):
+                return any(contains(text, literal) for text in searched(row))
+            case Call():
+                return self.call(tree, row)
+            case Restriction(left, "!=", _, argument) if not isinstance(argument, Literal | Call):
+                return negate(self.spread(left, "=", argument, row))
+            case Restriction(left, comparator, _, argument):
+                return self.spread(left, comparator, argument, row)
+        raise AssertionError(tree)
+
+    def spread(self, left: Member | Call, comparator: str, argument: Tree, row: Any) -> bool | None:
+        """Compare with each of the values in parentheses."""
+        match argument:
+            case Literal():
+                return self.compare(left, comparator, argument, row)
+            case Call():
+                return self.compare(left, comparator, self.moment(argument), row)
+            case Not(inner):
+                return negate(self.spread(left, comparator, inner, row))
+            case And(trees):
+                return both(*(self.spread(left, comparator, inner, row) for inner in trees))
+            case Or(trees):
+                return either(*(self.spread(left, comparator, inner, row) for inner in trees))
+        raise AssertionError(argument)
+
+    def moment(self, call: Call) -> Literal:
+        """The time that a call on the right stands for."""
+        micros = self.now_micros
+        if call.name == "ago":
+            (span,) = call.arguments
+            assert isinstance(span, Literal)
+            micros -= int(Fraction(span.text[:-1]) * UNIT_SECONDS[span.text[-1]] * 1_000_000)
+        micros = min(max(micros, -62_135_596_800_000_000), 253_402_300_799_999_999)
+        text = (EPOCH + timedelta(microseconds=micros)).isoformat()
+        return Literal(0, text, (text,), quoted=True)
+
+    def compare(self, left: Member | Call, comparator: str, literal: Literal, row: Any) -> bool | None:
+        """Compare a field, or what a function makes of one."""
+        if isinstance(left, Member):
+            return self.restrict(list(left.path), comparator, literal, row)
+        (given,) = left.arguments
+        value = self.value_of(path_of(given), row)
+        if isinstance(value, Unset):
+            return None
+        number = len(value[:1]) if left.name == "initial" else len(value)
+        return (
+            compare_text(value[:1], comparator, literal)
+            if left.name == "initial"
+            else order(Fraction(number), comparator, number_in(literal))
+        )
+
+    def call(self, call: Call, row: Any) -> bool | None:
+        """A function that is a condition."""
+        value = self.value_of(path_of(call.arguments[0]), row)
+        if isinstance(value, Unset):
+            return None
+        given = call.arguments[1]
+        assert isinstance(given, Literal)
+        pattern = ".*".join(re.escape(piece) for piece in given.pieces)
+        return re.fullmatch(f"{pattern}.*" if call.name == "startsWith" else f".*{pattern}", value, re.DOTALL) is not None
+
+    def value_of(self, names: Sequence[str], row: Any) -> Any:
+        """What stands at a path of singular fields; Unset where nothing does."""
+        owner, field, rest = self.walk(list(names), row)
+        assert not rest
+        if owner is None or (field.has_presence and not owner.HasField(field.name)):
+            return Unset()
+        return plain(getattr(owner, field.name))
+
+    def walk(self, names: list[str], row: Any) -> tuple[Any, FieldDescriptor, list[str]]:
+        """The message that holds the field (None: it is missing), the field, and the names that lead into it."""
+        owner, descriptor = row, row.DESCRIPTOR
+        while True:
+            name, *names = names
+            field = descriptor.fields_by_name.get(name)
+            if field is None:
+                assert name == "hall"
+                owner = None if owner is None else self.by_name.get(owner.name.split("/exhibits/")[0])
+                descriptor = sibling(descriptor, "Hall")
+                continue
+            if not names or field.is_repeated or is_json(field):
+                return owner, field, names
+            if field.message_type is None:
+                target = {"artist": "Artist", "teacher": "Artist", "copy_of": "Exhibit"}.get(name, "Country")
+                owner = None if owner is None else self.by_name.get(getattr(owner, name))
+                descriptor = sibling(descriptor, target)
+            else:
+                owner = getattr(owner, name) if owner is not None and owner.HasField(name) else None
+                descriptor = field.message_type
+
+    def restrict(self, names: list[str], comparator: str, literal: Literal, row: Any) -> bool | None:
+        """Compare a field."""
+        owner, field, rest = self.walk(names, row)
+        star = comparator == ":" and literal.pieces == ("", "")
+        if star and not rest:
+            return owner is not None and is_set(owner, field)
+        if is_json(field) and not field.is_repeated:
+            return document(owner, field, rest, comparator, literal)
+        if owner is None:
+            return None
+        if not field.is_repeated:
+            if field.has_presence and not owner.HasField(field.name):
+                return None
+            return compare(field, getattr(owner, field.name), comparator, literal, contain=True)
+        return inside(field, getattr(owner, field.name), rest, comparator, literal)
+
+
+def sibling(descriptor: Any, name: str) -> Any:
+    return descriptor.file.message_types_by_name[name]
+
+
+def path_of(given: Any) -> tuple[str, ...]:
+    return given.path if isinstance(given, Member) else tuple(given.text.split("."))
+
+
+def searched(row: Any) -> Iterator[str]:
+    for name in SEARCHED:
+        value = getattr(row, name)
+        yield from [value] if isinstance(value, str) else value
+
+
+def contains(text: str, literal: Literal) -> bool:
+    return re.search(".*".join(re.escape(piece) for piece in literal.pieces), text, re.DOTALL) is not None
+
+
+def negate(truth: bool | None) -> bool | None:
+    return None if truth is None else not truth
+
+
+def both(*truths: bool | None) -> bool | None:
+    return False if False in truths else None if None in truths else True
+
+
+def either(*truths: bool | None) -> bool | None:
+    return True if True in truths else None if None in truths else False
+
+
+def message_of(field: FieldDescriptor) -> Descriptor:
+    assert field.message_type is not None
+    return field.message_type
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def is_json(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.full_name in {"google.protobuf.Struct", "google.protobuf.Value"}
+
+
+def is_set(owner: Any, field: FieldDescriptor) -> bool:
+    if field.has_presence and field.name not in REFERENCES:
+        return bool(owner.HasField(field.name))
+    return bool(getattr(owner, field.name))
+
+
+def inside(field: FieldDescriptor, container: Any, names: list[str], comparator: str, literal: Literal) -> bool | None:
+    star = comparator == ":" and literal.pieces == ("", "")
+    found = list(leaves(field, container, names, literal, star=star))
+    if comparator == ":":
+        return any(star or hit is True or (hit is None and compare(leaf, value, "=", literal)) for leaf, value, hit in found)
+    return compare(found[0][0], found[0][1], comparator, literal) if found else None
+
+
+def leaves(
+    field: FieldDescriptor, container: Any, names: list[str], literal: Literal, *, star: bool
+) -> Iterator[tuple[Any, Any, bool | None]]:
+    """The values that a path into a repeated field or map leads to; a third part that is not None is the outcome itself."""
+    if is_map(field):
+        key, value = message_of(field).fields_by_name["key"], message_of(field).fields_by_name["value"]
+        if not names:
+            for name in container:
+                yield key, name, True if star else None
+            return
+        wanted, *names = names
+        name = wanted if key.type == key.TYPE_STRING else wanted == "true" if key.type == key.TYPE_BOOL else int(wanted)
+        if name in container:
+            yield from below(value, container[name], names, literal, star=star)
+        return
+    for element in container:
+        yield from below(field, element, names, literal, star=star)
+
+
+def below(field: FieldDescriptor, value: Any, names: list[str], literal: Literal, *, star: bool) -> Iterator[tuple[Any, Any, bool | None]]:
+    if not names:
+        yield field, value, literal.text in value.fields if is_json(field) and not star else None
+        return
+    if is_json(field):
+        found = at(plain_json(value), names)
+        if not isinstance(found, Unset):
+            yield None, found, None
+        return
+    name, *rest = names
+    inner = message_of(field).fields_by_name[name]
+    if inner.is_repeated:
+        yield from leaves(inner, getattr(value, name), rest, literal, star=star)
+    elif (star and not rest and not is_set(value, inner)) or (inner.has_presence and not value.HasField(name)):
+        return
+    else:
+        yield from below(inner, getattr(value, name), rest, literal, star=star)
+
+
+def document(owner: Any, field: FieldDescriptor, names: list[str], comparator: str, literal: Literal) -> bool | None:
+    star = comparator == ":" and literal.pieces == ("", "")
+    unset = owner is None or not owner.HasField(field.name)
+    if not names and message_of(field).name == "Struct":
+        return not unset and literal.text in getattr(owner, field.name)
+    found = Unset() if unset else at(plain_json(getattr(owner, field.name)), names)
+    if star:
+        return not isinstance(found, Unset)
+    return None if isinstance(found, Unset) else compare(None, found, comparator, literal)
+
+
+def plain_json(value: Any) -> Any:
+    match value.DESCRIPTOR.name:
+        case "Struct":
+            return {key: plain_json(inner) for key, inner in value.fields.items()}
+        case "ListValue":
+            return [plain_json(inner) for inner in value.values]
+    kind = value.WhichOneof("kind")
+    inner = getattr(value, kind)
+    return None if kind == "null_value" else plain_json(inner) if kind in {"struct_value", "list_value"} else inner
+
+
+def at(value: Any, names: Sequence[str]) -> Any:
+    for name in names:
+        if not isinstance(value, dict) or name not in value:
+            return Unset()
+        value = value[name]
+    return value
+
+
+def compare_dynamic(value: Any, comparator: str, literal: Literal) -> bool | None:
+    if not literal.quoted and literal.text in {"true", "false"}:
+        return order(Fraction(value), comparator, Fraction(literal.text == "true")) if isinstance(value, bool) else None
+    if not literal.quoted and re.fullmatch(r"-?[0-9.]+(e-?[0-9]+)?", literal.text):
+        if isinstance(value, bool) or not isinstance(value, float):
+            return None
+        return order(Fraction(value), comparator, double_in(literal.text))
+    return compare_text(value, comparator, literal) if isinstance(value, str) else None
+
+
+def plain(value: Any) -> Any:
+    """What is inside a wrapper, a Timestamp or a Duration."""
+    match getattr(value, "DESCRIPTOR", None):
+        case None:
+            return value
+        case descriptor if descriptor.name in {"Timestamp", "Duration"}:
+            return value.seconds * 1_000_000 + value.nanos // 1_000
+    return value.value
+
+
+def compare(field: FieldDescriptor | None, value: Any, comparator: str, literal: Literal, *, contain: bool = False) -> bool | None:  # noqa: PLR0911 - one case a line.
+    if field is None:
+        return compare_dynamic(value, comparator, literal)
+    value = plain(value)
+    if isinstance(value, str):
+        if field.name in REFERENCES:
+            same = re.fullmatch("[^/]*".join(re.escape(piece) for piece in literal.pieces), value) is not None
+            return not same if comparator == "!=" else same
+        return contains(value, literal) if comparator == ":" and contain else compare_text(value, comparator, literal)
+    if isinstance(value, bytes):
+        same = value == base64.b64decode(literal.text.rstrip("=") + "=" * (-len(literal.text.rstrip("=")) % 4))
+        return not same if comparator == "!=" else same
+    if field.message_type is not None and field.message_type.name == "Timestamp":
+        return order(Fraction(value), comparator, time_in(literal.text))
+    if field.message_type is not None and field.message_type.name == "Duration":
+        return order(Fraction(value), comparator, Fraction(literal.text.removesuffix("s")) * 1_000_000)
+    if field.enum_type is not None:
+        return order(Fraction(value), comparator, Fraction(field.enum_type.values_by_name[literal.text].number))
+    if isinstance(value, bool):
+        return order(Fraction(value), comparator, Fraction(literal.text == "true"))
+    if isinstance(value, float):
+        single = field.type == field.TYPE_FLOAT
+        return order(
+            Fraction(value),
+            comparator,
+            double_in(literal.text, single=single) if not re.fullmatch("-?[0-9]+", literal.text) else number_in(literal),
+        )
+    return order(Fraction(value), comparator, number_in(literal))
+
+
+def compare_text(value: str, comparator: str, literal: Literal) -> bool:
+    pattern = ".*".join(re.escape(piece) for piece in literal.pieces)
+    match comparator:
+        case "=" | ":":
+            return re.fullmatch(pattern, value, re.DOTALL) is not None
+        case "!=":
+            return re.fullmatch(pattern, value, re.DOTALL) is None
+    text = literal.text
+    return {"<": value < text, "<=": value <= text, ">": value > text, ">=": value >= text}[comparator]
+
+
+def order(left: Fraction, comparator: str, right: Fraction) -> bool:
+    outcomes = {"=": left == right, ":": left == right, "!=": left != right, "<": left < right, "<=": left <= right, ">": left > right}
+    return {**outcomes, ">=": left >= right}[comparator]
+
+
+def number_in(literal: Literal) -> Fraction:
+    return Fraction(Decimal(literal.text))
+
+
+def double_in(text: str, *, single: bool = False) -> Fraction:
+    """The double (or float) that a text means; itself where there is none so large."""
+    try:
+        return Fraction(struct.unpack("<f", struct.pack("<f", float(text)))[0] if single else float(text))
+    except OverflowError:
+        return Fraction(Decimal(text))
+
+
+def time_in(text: str) -> Fraction:
+    match = re.fullmatch(r"(.{19})(?:\.([0-9]+))?(.*)", text)
+    assert match is not None
+    whole, fraction, zone = match.groups()
+    moment = datetime.fromisoformat(f"{whole}+00:00") - EPOCH
+    offset = timedelta(0) if zone in "Zz" else datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").utcoffset()
+    assert offset is not None
+    return (moment - offset) // timedelta(microseconds=1) + Fraction(f"0.{fraction or 0}") * 1_000_000

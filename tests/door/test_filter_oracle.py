@@ -1,0 +1,67 @@
+"""A filter finds, on every engine, exactly what a slow interpreter of AIP-160 finds in the messages themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from protoplane.base import clock
+from protoplane.query.syntax import parse
+from tests.door.client import Door, Refused
+from tests.door.museum import served
+from tests.door.museum.oracle import World
+from tests.door.museum.rows import load
+from tests.door.museum.texts import comparisons, filters
+from tests.engines import Database
+
+CASES = 1_000
+PARENT = "halls/h0"
+JOINS_PROBLEM = "more than 8 resources"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A loaded museum, and what is in it."""
+
+    door: Door
+    by_name: dict[str, Any]
+
+    def check(self, text: str) -> None:
+        """The service and the oracle agree."""
+        world = World(self.by_name, clock.now_micros())
+        tree = parse(text)
+        rows = [name for name in self.by_name if name.startswith(f"{PARENT}/exhibits/")]
+        wanted = {name for name in rows if world.holds(tree, self.by_name[name]) is True}
+        try:
+            found = {exhibit.name for exhibit in self.door.ListExhibits(parent=PARENT, filter=text, page_size=1_000).exhibits}
+        except Refused as refused:
+            if JOINS_PROBLEM in refused.message:
+                return
+            raise AssertionError(text) from refused
+        assert found == wanted, (text, sorted(found ^ wanted))
+
+
+@pytest.fixture(scope="module")
+def asked(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    with served(tmp_path_factory.mktemp("museum"), module_database.url) as museum:
+        door = museum.door()
+        yield Asked(door, load(door))
+        door.close()
+        museum.check()
+
+
+def test_aip_28_29_30_31_32_a_filter_finds_what_the_interpreter_finds(asked: Asked) -> None:
+    check_cases(asked, CASES)
+
+
+def check_cases(asked: Asked, cases: int) -> None:
+    @settings(max_examples=cases)
+    @given(filters(comparisons()))
+    def check(text: str) -> None:
+        asked.check(text)
+
+    check()
