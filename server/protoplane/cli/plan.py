@@ -79,7 +79,7 @@ def _table(served: Served) -> TableShape | None:
     method: Method = served.method
     if method.resource is None or method.kind is MethodKind.CUSTOM:
         return None
-    return served.resources[method.resource.message_class].rows.table.shape
+    return served.resources[method.resource.message_class].rows.all[0].table.shape
 
 
 def _rule(rule: Rule) -> str:

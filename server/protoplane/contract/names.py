@@ -92,9 +92,12 @@ def integer(value: str) -> int | None:
     return number if 0 < number <= INTEGER_MAX else None
 
 
-def compile_patterns(contract: Contract) -> dict[str, NamePattern]:
-    """The name pattern of every resource stored here, by type."""
-    return {resource.type: NamePattern(resource.pattern, resource.id) for resource in contract.resources.values()}
+def compile_patterns(contract: Contract) -> dict[str, tuple[NamePattern, ...]]:
+    """The name patterns of every resource stored here, by type."""
+    return {
+        resource.type: tuple(NamePattern(variant.pattern, variant.id) for variant in contract.variants(resource))
+        for resource in contract.resources.values()
+    }
 
 
 def _matcher(pattern: Pattern, *, of: int | None = None, wild: int = 0) -> Callable[[str], tuple[Id, ...] | None]:

@@ -235,7 +235,7 @@ def _place(field: Field) -> Callable[[Message], Message]:
 
 
 def compile_readings(rows: Mapping[str, Rows], engine: Engine, inside: Inside) -> dict[str, Reading]:
-    """How masks read every resource, by type."""
+    """How masks read every resource, by key."""
     readings: dict[str, Reading] = {}
     readings.update({kind: Reading(one, engine, readings, inside) for kind, one in rows.items()})
     return readings
