@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -64,11 +64,19 @@ class Notebook:
         return Door(f"127.0.0.1:{self.app.port}", (modules()[0],), self.token(subject))
 
 
+RESOURCES = ("Folder", "User", "Note", "Remark", "Layout", "Memo", "Citation")
+
+
+def scaffolded(text: str, names: Sequence[str] = RESOURCES) -> str:
+    """A contract with the methods of its resources."""
+    for name in names:
+        text = scaffold(text, Wish(name, methods=(*KEPT_METHODS, *FURTHER) if name in {"Note", "Memo"} else METHODS))
+    return text
+
+
 def project(folder: Path, url: str) -> Path:
     """The project, with its data kept at `url`."""
-    text = (HERE / "notebook.proto").read_text()
-    for name in ("Folder", "User", "Note", "Remark", "Layout", "Memo", "Citation"):
-        text = scaffold(text, Wish(name, methods=(*KEPT_METHODS, *FURTHER) if name in {"Note", "Memo"} else METHODS))
+    text = scaffolded((HERE / "notebook.proto").read_text())
     file = folder / "protos/notebook/v1/notebook.proto"
     file.parent.mkdir(parents=True)
     file.write_text(text)
