@@ -52,6 +52,7 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
         insecure: bool = False,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        wait_for_ready: bool = False,
         metadata: Iterable[tuple[str, str]] = (),
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
@@ -59,6 +60,7 @@ class Client:
 
         The connection is encrypted, with `credentials` where the public certificate authorities are not meant; `insecure` sends all
         as plain text, the token too. `token` is sent with each call; a function is asked for it each time, by any thread.
+        `wait_for_ready`: calls wait, as long as they have, for a server that is not there yet.
         """
         self._own: grpc.Channel | None = None
         if isinstance(target, str):
@@ -71,6 +73,7 @@ class Client:
         self._calls: dict[str, Callable[..., Any]] = {}
         self._token = token
         self._timeout_seconds = timeout_seconds
+        self._wait_for_ready = wait_for_ready
         self._metadata = tuple(metadata)
 
     def with_options(
@@ -144,7 +147,7 @@ class Client:
         token = self._token() if callable(self._token) else self._token
         metadata = self._metadata if token is None else (("authorization", f"Bearer {token}"), *self._metadata)
         try:
-            answer: Response = call(asked, timeout=self._timeout_seconds, metadata=metadata)
+            answer: Response = call(asked, timeout=self._timeout_seconds, metadata=metadata, wait_for_ready=self._wait_for_ready)
         except grpc.RpcError as failure:
             raise error_of(failure, method.path) from failure
         return answer

@@ -1,4 +1,4 @@
-"""`protoplane generate`: a client package that needs nothing of ours, made by the standard generator."""
+"""`protoplane generate`: a client package that needs nothing of ours: the standard generator's work, and classes over it."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def _replace(made: Path, out: Path) -> None:
 )
 @project_option
 def command(*, lang: str, out: Path, name: str | None, version: str, generator: str, project: Path) -> None:
-    """Write a client package: messages, stubs and types of this contract, to be installed with pip.
+    """Write a client package: a class for each service, messages and stubs of this contract, to be installed with pip.
 
     It needs nothing of Protoplane. Generated code refuses runtimes older than its generator; the floor is printed and pinned.
     """
