@@ -92,11 +92,16 @@ def integer(value: str) -> int | None:
     return number if 0 < number <= INTEGER_MAX else None
 
 
-def compile_patterns(contract: Contract) -> dict[str, tuple[NamePattern, ...]]:
-    """The name patterns of every resource stored here, by type."""
+def compile_patterns(contract: Contract) -> dict[str, NamePattern]:
+    """The name pattern of every resource stored here, by key."""
+    return {key: NamePattern(resource.pattern, resource.id) for key, resource in contract.resources.items()}
+
+
+def compile_types(contract: Contract) -> dict[str, tuple[NamePattern, ...]]:
+    """All name patterns of every type stored here: a reference may hold a name of any."""
+    patterns = compile_patterns(contract)
     return {
-        resource.type: tuple(NamePattern(variant.pattern, variant.id) for variant in contract.variants(resource))
-        for resource in contract.resources.values()
+        resource.type: tuple(patterns[variant.key] for variant in contract.variants(resource)) for resource in contract.resources.values()
     }
 
 
