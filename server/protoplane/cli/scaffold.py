@@ -67,7 +67,7 @@ def noun_of(file: ProtoText, wish: Wish, message: Declaration | None) -> Noun:
     said = _said(message)
     plural = lower_camel(wish.plural) or said.get("plural", "")
     variable = snake(wish.message)
-    parents = [f"{_pattern_of(file, parent)}/" if parent else "" for parent in (wish.parent, *wish.more_parents)]
+    parents = [above for parent in (wish.parent, *wish.more_parents) for above in (_above(file, parent) if parent else [""])]
     patterns = _said_patterns(message) or tuple(f"{parent}{plural or pluralised(wish.message)}/{{{variable}}}" for parent in parents)
     for pattern in patterns:
         if not re.fullmatch(r"(?:[^/{}]+/\{[a-z0-9_]+\}/?)+(?:(?<=/)[^/{}]+)?", pattern):
@@ -111,11 +111,12 @@ def _said_patterns(message: Declaration | None) -> tuple[str, ...]:
     return tuple(pattern for one in given for pattern in re.findall(r'"([^"]*)"', one))
 
 
-def _pattern_of(file: ProtoText, parent: str) -> str:
-    pattern = _said(file.message(parent)).get("pattern", "")
-    if not pattern:
+def _above(file: ProtoText, parent: str) -> list[str]:
+    """What the patterns of a resource below a parent begin with."""
+    patterns = _said_patterns(file.message(parent))
+    if not patterns:
         raise CannotScaffold(f"the parent {parent} is no resource of this file; scaffold it first")
-    return pattern
+    return [f"{pattern}/" for pattern in patterns]
 
 
 def _domain(file: ProtoText) -> str:
