@@ -121,10 +121,11 @@ def _string_test(field: Field, patterns: Mapping[str, Sequence[NamePattern]], *,
 
 
 def _name_test(patterns: Sequence[NamePattern]) -> Test:
+    first, *others = (one.parse for one in patterns)
     texts = " or ".join(one.pattern.text for one in patterns)
 
     def test(value: str) -> Problem | None:
-        if not value or any(one.parse(value) is not None for one in patterns):
+        if not value or first(value) is not None or any(parse(value) is not None for parse in others):
             return None
         return f"'{shorten(value)}' is not a name like {texts}", "INVALID_NAME"
 
