@@ -66,7 +66,7 @@ CASES: dict[str, tuple[str, str]] = {
     "a column of one pattern": ("column-clash", contract(*BOTH, body="string user = 2; //!")),
     "a table with a long name": (
         "table-name",
-        contract(*BOTH, storage=stored(f'table = "{"t" * 55}"') + " //!"),
+        contract(*BOTH, storage=stored(f'table = "{"t" * 56}"') + " //!"),
     ),
     "a list without the parent that one pattern has": (
         "method-shape",
