@@ -14,7 +14,7 @@ from peewee import Table as SqlTable
 from protoplane.contract.columns import ROW_VERSION
 from protoplane.query.slot import Slot, bind
 from protoplane.store.engine import Engine
-from protoplane.store.schema import Storage, TableShape
+from protoplane.store.schema import ColumnShape, Storage, TableShape
 from protoplane.store.tables import Table
 
 
@@ -89,6 +89,12 @@ def select_one(table: str, key: Sequence[str], database: Database) -> str:
     return render(target.select(SQL("1")).where(_matches(target, key)), database).sql
 
 
+def select_columns(table: Table, columns: Sequence[ColumnShape], database: Database) -> str:
+    """SELECT of some columns of one row, read as our own values, by primary key."""
+    found = table.source.select(*(table.read(column) for column in columns)).where(_key(table.source, table.shape))
+    return in_order(render(found, database), table.shape.primary_key)
+
+
 def _key(table: SqlTable, shape: TableShape) -> Expression:
     return _matches(table, shape.primary_key)
 
@@ -108,9 +114,7 @@ class TableStatements:
     def __init__(self, table: Table, database: Database) -> None:
         self.table, self.database = table, database
         shape = table.shape
-        everything = [table.read(column) for column in table.columns]
-        by_key = table.source.select(*everything).where(_key(table.source, shape))
-        self.select = render(by_key, database).sql
+        self.select = select_columns(table, table.columns, database)
         """One row, all columns, by key."""
         self.select_for_update = table.dialect.for_update(self.select)
         """The same, and the row is locked for this transaction where the engine locks rows."""
