@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from protoplane.base import limits
 from tests.door import reading
 from tests.door.client import Door, Refused
-from tests.door.reading import Museum
+from tests.door.reading import Gallery
 from tests.engines import Engine
 
 Refuse = Callable[..., Refused]
@@ -31,10 +31,10 @@ def asking(text: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def museum(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
+def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     """Pictures of ARTISTS in turn, who work in two rooms; of the large ones, x0 to x29, each has LARGE bytes that a mask can leave out."""
-    with reading.opened(engine, tmp_path_factory.mktemp("museum")) as museum:
-        door, pb = museum.door(), reading.messages()
+    with reading.opened(engine, tmp_path_factory.mktemp("gallery")) as gallery:
+        door, pb = gallery.door(), reading.messages()
         door.CreateWing(wing_id="north", wing=pb.Wing(display_name="North"))
         for n in range(2):
             door.CreateRoom(parent="wings/north", room_id=f"r{n}", room=pb.Room(display_name=f"Room {n}", guards=n))
@@ -45,7 +45,7 @@ def museum(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for n in range(30):
             large = pb.Picture(title=f"Large {n}", layers=[pb.Picture.Layer(colour="r" * LARGE, thickness=n)])
             door.CreatePicture(picture_id=f"x{n}", picture=large)
-        yield museum
+        yield gallery
         door.close()
 
 
@@ -57,11 +57,11 @@ def picture(pb: Any, n: int) -> Any:
 
 
 @pytest.fixture
-def door(museum: Museum) -> Iterator[Door]:
-    door = museum.door()
+def door(gallery: Gallery) -> Iterator[Door]:
+    door = gallery.door()
     yield door
     door.close()
-    assert not museum.bugs, museum.bugs
+    assert not gallery.bugs, gallery.bugs
 
 
 def names(*numbers: int) -> list[str]:
@@ -102,22 +102,22 @@ def test_aip_45_51_batch_get_has_the_views_of_get(door: Door, view: int) -> None
     assert list(door.BatchGetPictures(names=names(4, 5), view=view).pictures) == [door.GetPicture(name=n, view=view) for n in names(4, 5)]
 
 
-def test_aip_45_51_a_batch_get_reads_only_the_columns_of_its_mask(door: Door, museum: Museum) -> None:
+def test_aip_45_51_a_batch_get_reads_only_the_columns_of_its_mask(door: Door, gallery: Gallery) -> None:
     for count in (1, 100):
-        museum.statements.clear()
+        gallery.statements.clear()
         door.BatchGetPictures(names=names(*range(count)), read_mask=mask("frame.wood"))
-        (sql,) = museum.asked("pictures")
+        (sql,) = gallery.asked("pictures")
         read = set(re.findall(r'[`"]t1[`"]\.[`"](\w+)[`"]', sql.partition(" FROM ")[0]))
         assert read == {"picture", "row_version", "frame", "frame_wood"}
 
 
 @pytest.mark.parametrize("count", [1, 7, 100, 250])
-def test_aip_45_59_a_batch_get_takes_one_statement_for_each_expansion(door: Door, museum: Museum, count: int) -> None:
-    museum.statements.clear()
+def test_aip_45_59_a_batch_get_takes_one_statement_for_each_expansion(door: Door, gallery: Gallery, count: int) -> None:
+    gallery.statements.clear()
     paths = ("year", "expanded_artist.display_name", "expanded_artist.expanded_studio.guards", "expanded_owners.name")
     found = door.BatchGetPictures(names=names(*range(1, count + 1)[:249]), read_mask=mask(*paths)).pictures
-    assert (len(museum.asked("artists")), len(museum.asked("rooms"))) == (2, 1)
-    assert len(museum.asked("pictures")) <= 2
+    assert (len(gallery.asked("artists")), len(gallery.asked("rooms"))) == (2, 1)
+    assert len(gallery.asked("pictures")) <= 2
     for n, one in enumerate(found, start=1):
         assert one.expanded_artist.display_name == (f"Artist {n % ARTISTS}" if n % 10 else "")
         assert one.expanded_artist.expanded_studio.guards == (n % ARTISTS % 2 if n % 10 else 0)
@@ -150,16 +150,16 @@ def test_aip_45_51_a_mask_of_a_batch_get_that_shows_nothing_is_refused(door: Doo
     assert refused(door.BatchGetPictures, names=[], read_mask=mask("title")).violations.keys() == {"names"}
 
 
-def test_aip_45_59_a_batch_get_needs_the_right_to_read_what_it_expands(museum: Museum, refused: Refuse) -> None:
+def test_aip_45_59_a_batch_get_needs_the_right_to_read_what_it_expands(gallery: Gallery, refused: Refuse) -> None:
     """A visitor may read pictures and artists, and no rooms."""
-    visitor = museum.door("visitor")
+    visitor = gallery.door("visitor")
     found = visitor.BatchGetPictures(names=names(1), read_mask=mask("expanded_artist.name"))
     assert found.pictures[0].expanded_artist.name == "artists/a1"
-    museum.statements.clear()
+    gallery.statements.clear()
     for fields in ({"read_mask": mask("expanded_room")}, asking("pictures.expanded_artist.expanded_studio")):
         refusal = refused(visitor.BatchGetPictures, names=names(1), **fields)
         assert (refusal.code, dict(refusal.metadata)) == ("PERMISSION_DENIED", {"permission": "rooms.get", "resource": "rooms"})
-    assert museum.asked("pictures") == [], "nothing was read"
+    assert gallery.asked("pictures") == [], "nothing was read"
     visitor.close()
 
 

@@ -15,7 +15,7 @@ from protoplane.store.pieces import FIRST_ROWS
 from protoplane.store.session import Session
 from tests.door import reading
 from tests.door.client import Door, Refused
-from tests.door.reading import Museum
+from tests.door.reading import Gallery
 from tests.engines import Engine
 
 Refuse = Callable[..., Refused]
@@ -34,9 +34,9 @@ PIECE_ROWS = limits.PAGE_BYTES_MAX // MEBIBYTE
 
 
 @pytest.fixture(scope="module")
-def museum(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
-    with reading.opened(engine, tmp_path_factory.mktemp("museum")) as museum:
-        door, pb = museum.door(), reading.messages()
+def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with reading.opened(engine, tmp_path_factory.mktemp("gallery")) as gallery:
+        door, pb = gallery.door(), reading.messages()
 
         def create(ids: Sequence[str], **fields: Any) -> None:
             pictures = [pb.Picture(title=one, **fields) for one in ids]
@@ -52,9 +52,9 @@ def museum(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         create(["all"], year=2300, owners=[f"artists/b{n:03}" for n in range(WORDY)])
         create(["many"], year=2301, owners=[f"artists/b{n:03}" for n in range(FIRST_ROWS)])
         grown = "printf('%.*c', {}, 'x')" if engine.name == "sqlite" else "REPEAT('x', {})"
-        museum.database.execute(f"UPDATE pictures SET layers = REPLACE(layers, 'grow', {grown.format(MEBIBYTE)}) WHERE year = 2000")
-        museum.database.execute(f"UPDATE artists SET biography = {grown.format(WORDY_BYTES)}")
-        yield museum
+        gallery.database.execute(f"UPDATE pictures SET layers = REPLACE(layers, 'grow', {grown.format(MEBIBYTE)}) WHERE year = 2000")
+        gallery.database.execute(f"UPDATE artists SET biography = {grown.format(WORDY_BYTES)}")
+        yield gallery
         door.close()
 
 
@@ -68,7 +68,7 @@ class Fetched:
 
 
 @pytest.fixture
-def fetched(museum: Museum, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Fetched]:
+def fetched(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Fetched]:
     """Counts what comes from the database."""
     run, counts = Session.rows, dict[str, Fetched]()
 
@@ -85,11 +85,11 @@ def fetched(museum: Museum, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 
 @pytest.fixture
-def door(museum: Museum) -> Iterator[Door]:
-    door = museum.door()
+def door(gallery: Gallery) -> Iterator[Door]:
+    door = gallery.door()
     yield door
     door.close()
-    assert not museum.bugs, museum.bugs
+    assert not gallery.bugs, gallery.bugs
 
 
 def huge(count: int) -> list[str]:

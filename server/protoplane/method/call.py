@@ -93,7 +93,7 @@ class Call:
         ids = (*rows.locate_parent(parent, "parent"), rows.take_id(id, "id") if id else rows.make_id())
         own = type(message)()
         own.CopyFrom(message)
-        return cast("M", rows.insert(self.session, [Item(ids, own, "")], self.now_micros)[0])
+        return cast("M", rows.insert(self.session, [Item(ids, own, "", made=not id)], self.now_micros)[0])
 
     def update(self, message: M, *paths: str) -> M:
         """Write the fields at `paths` (none: all populated ones) of the resource that `message.name` names.
@@ -107,9 +107,9 @@ class Call:
         return cast("M", rows.change(self.session, ids, Change(message, mask, writer=Writer.CODE), self.now_micros))
 
     def delete(self, resource: type[Message], name: str) -> None:
-        """Delete the resource of that name. Raises as the Delete method does."""
+        """Delete the resource of that name; softly, if it is one that is kept. Raises as the Delete method does."""
         rows = self._rows(resource, MethodKind.DELETE, name)
-        rows.remove(self.session, rows.locate(name, "name"), "")
+        rows.remove(self.session, rows.locate(name, "name"), "", self.now_micros)
 
     def model(self, resource: type[Message]) -> type[peewee.Model]:
         """The Peewee model of a resource's table, for queries on this call's connection, inside its transaction."""

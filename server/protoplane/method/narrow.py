@@ -25,6 +25,7 @@ from protoplane.query.read_mask import Inside, Part, ReadMasks, needs_trim, trim
 from protoplane.store.codec import Row, compile_fill
 from protoplane.store.keyed import KeyedColumns, KeyedRows
 from protoplane.store.schema import ColumnShape
+from protoplane.store.session import Session
 from protoplane.store.tables import Form, Leaf, row_bytes_max
 
 NARROWS_KEPT_MAX = 128
@@ -60,6 +61,8 @@ class Narrow:
         """The resource; Fault RESOURCE_NOT_FOUND."""
         rows = self.reading.rows
         row = self.shown.row(call.session, ids)
+        if row is None:
+            row = self.reading.default(call.session, ids, self.columns)
         if row is None:
             raise rows.not_found(ids)
         message = rows.resource.message_class()
@@ -164,6 +167,14 @@ class Reading:
         self._masks = ReadMasks(resource.fields, inside, f"the resource '{resource.singular}'")
         self._kept: dict[tuple[str, tuple[str, ...]], Narrow | None] = {}
         self._keeping = threading.Lock()
+
+    def default(self, session: Session, ids: Ids, columns: Sequence[ColumnShape]) -> Row | None:
+        """What a singleton holds before it is written, in these columns; None for everything else that has no row."""
+        row = self.rows.default(session, ids)
+        if row is None:
+            return None
+        values = {column.name: value for column, value in zip(self.rows.table.columns, row, strict=True)}
+        return tuple(values[column.name] for column in columns)
 
     def of(self, paths: Sequence[str], source: str) -> Narrow | None:
         """What these paths read; None for everything that is stored. Raises Fault INVALID_FIELD_MASK."""

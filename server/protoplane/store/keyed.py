@@ -14,6 +14,7 @@ from functools import cached_property
 
 from peewee import SQL, Database, Node, Select
 
+from protoplane.contract.names import Id
 from protoplane.store.codec import Row
 from protoplane.store.keylist import LIST
 from protoplane.store.pieces import Pieces
@@ -22,7 +23,7 @@ from protoplane.store.session import Session
 from protoplane.store.statements import TableStatements, in_order, render, select_columns
 from protoplane.store.tables import Table
 
-Key = tuple[str, ...]
+Key = tuple[Id, ...]
 
 SHAPES_KEPT_MAX = 256
 """Sets of columns whose statements are kept per table; callers choose them, so they are bounded. The oldest goes first."""
