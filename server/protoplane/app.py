@@ -134,7 +134,10 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
         make_fit(settings, engine, compiled.tables, observe, reset=reset)
         running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=watching.observe)
         count(running, watching)
-        tasks = {"request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX)}
+        tasks = {
+            "request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX),
+            "purge": lambda: compiled.purge.run(seconds_max=HOUSEKEEPING_SECONDS_MAX),
+        }
         if keep_days := settings.changes.keep_days:
             tasks["changes"] = lambda: trim(engine, keep_days=keep_days, seconds_max=HOUSEKEEPING_SECONDS_MAX)
         scrape = open_scrape(settings, running, watching)

@@ -31,6 +31,30 @@ lint:
 """
 
 
+KEPT = (
+    HEADER
+    + """
+import "google/api/field_behavior.proto";
+import "google/api/resource.proto";
+import "google/protobuf/timestamp.proto";
+
+message Shelf {
+  string title = 1;
+  google.protobuf.Timestamp delete_time = 2 [(google.api.field_behavior) = OUTPUT_ONLY];
+}
+message Board {
+  option (google.api.resource) = {type: "library.example.com/Board" pattern: "shelves/{shelf}/boards/{board}"};
+  string name = 1;
+}
+message ShelfPlan {
+  option (google.api.resource) = {type: "library.example.com/ShelfPlan" pattern: "shelves/{shelf}/plan"};
+  string name = 1;
+}
+"""
+)
+"""A resource that is kept when it is deleted, with a child and a singleton."""
+
+
 def findings(tmp_path: Path, text: str) -> list[str]:
     file = tmp_path / "library/v1/library.proto"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +81,7 @@ def kept_lines(before: str, after: str) -> bool:
         (HEADER + "message Shelf { string title = 1; reserved 2 to 4; oneof x { string y = 9; } }", [Wish("Shelf")]),
         (HEADER + "service Other {}\nmessage Shelf {\n  string name = 1;\n}\n", [Wish("Shelf")]),
         ((HEADER + "message Shelf {\n  string title = 1;\n}\n").replace("\n", "\r\n"), [Wish("Shelf")]),
+        (KEPT, [Wish("Shelf", http=True), Wish("ShelfPlan", http=True)]),
     ],
 )
 def test_what_is_scaffolded_has_no_findings_and_a_second_run_adds_nothing(tmp_path: Path, text: str, wishes: list[Wish]) -> None:
@@ -68,6 +93,16 @@ def test_what_is_scaffolded_has_no_findings_and_a_second_run_adds_nothing(tmp_pa
         assert scaffold(after, wish) == after
     if "\r\n" in text:
         assert after.count("\r\n") == after.count("\n")
+
+
+def test_what_a_resource_can_have_decides_what_is_scaffolded() -> None:
+    file = read_proto(scaffold(scaffold(KEPT, Wish("Shelf")), Wish("ShelfPlan")))
+    names = [rpc.name for rpc in next(file.all("service")).inner]
+    assert [name for name in names if "Plan" in name] == ["GetShelfPlan", "UpdateShelfPlan"]
+    assert {"DeleteShelf", "BatchDeleteShelves", "UndeleteShelf"} <= set(names)
+    assert "bool show_deleted" in file.text
+    assert "bool force" in file.text
+    assert "returns (google.protobuf.Empty)" not in file.text
 
 
 @given(methods=st.sets(st.sampled_from(METHODS), min_size=1), http=st.booleans(), cut=st.booleans())

@@ -21,6 +21,8 @@ BOOK_ID = '    id: {source: SOURCE_CLIENT pattern: "[a-z][a-z0-9]{0,19}"}\n'
 GET = "  rpc GetBook(GetBookRequest) returns (Book) {\n    option (protoplane.v1.rule).public = true;\n"
 CREATE = "  rpc CreateBook(CreateBookRequest) returns (Book) {\n"
 IDLE = "    option idempotency_level = NO_SIDE_EFFECTS;\n"
+DELETED = "  google.protobuf.Timestamp delete_time = 8 [(google.api.field_behavior) = OUTPUT_ONLY];\n"
+PUBLIC = "    option (protoplane.v1.rule).public = true;\n  }\n"
 LAST_FIELD = "  google.protobuf.FieldMask update_mask = 2;\n"
 
 
@@ -156,7 +158,7 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
     ),
     "BatchCreate of one": ("method-shape", edited(("  repeated CreateBookRequest requests = 2", "  CreateBookRequest requests = 2 //!\n"))),
     "Update without a mask": ("method-shape", edited(("message UpdateBookRequest {", "message UpdateBookRequest { //!"), (LAST_FIELD, ""))),
-    "Delete with force": ("method-fields", edited(after("  string etag = 2;\n", "  bool force = 3; //!\n"))),
+    "Delete with a reason": ("method-fields", edited(after("  string etag = 2;\n", "  string reason = 3; //!\n"))),
     "Delete that returns the resource": (
         "method-shape",
         edited(
@@ -193,7 +195,23 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
     ),
     "a pattern in snake_case": ("pattern-malformed", HEADER + resource("A", 'big_as/{a}" //! "')),
     "a pattern that starts with a variable": ("pattern-malformed", HEADER + resource("A", '{a}/as" //! "')),
-    "a singleton": ("pattern-malformed", HEADER + resource("A", 'as/{a}/settings" //! "')),
+    "a singleton of nothing": ("pattern-malformed", HEADER + resource("A", 'settings" //! "')),
+    "a singleton with something below it": ("pattern-malformed", HEADER + resource("A", 'as/{a}/settings/bs/{b}" //! "')),
+    "a singleton that is deleted by itself": (
+        "soft-delete",
+        HEADER + resource("A", "as/{a}") + resource("B", "as/{a}/b", more=DELETED.replace(";\n", "; //!\n")),
+    ),
+    "a singleton with an id": (
+        "id-option",
+        HEADER
+        + resource("A", "as/{a}")
+        + resource("B", "as/{a}/b", more="option (protoplane.v1.storage).id = {source: SOURCE_CLIENT}; //!"),
+    ),
+    "a singleton that is created": (
+        "method-shape",
+        edited(("  rpc CreateBook(", "  rpc CreateShelfPlan(CreateBookRequest) returns (ShelfPlan) { //!\n" + PUBLIC + "  rpc CreateBook("))
+        + resource("ShelfPlan", "publishers/{publisher}/shelfPlan"),
+    ),
     "a pattern with a multi-segment variable": ("pattern-malformed", HEADER + resource("A", 'as/{a=**}" //! "')),
     "a variable twice": ("pattern-malformed", HEADER + resource("A", 'as/{a}/bs/{a}" //! "')),
     "too many levels": ("pattern-malformed", HEADER + resource("A", "/".join(f"c{i}/{{v{i}}}" for i in range(13)) + '" //! "')),
@@ -234,6 +252,44 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
     "an update_time of string": (
         "role-type",
         HEADER + resource("A", "as/{a}", more="string update_time = 2 [(google.api.field_behavior) = OUTPUT_ONLY]; //!"),
+    ),
+    "a delete_time that callers write": (
+        "role-type",
+        HEADER + resource("A", "as/{a}", more="google.protobuf.Timestamp delete_time = 2; //!"),
+    ),
+    "ids that are integers by a pattern": (
+        "id-option",
+        HEADER + resource("A", "as/{a}", more='option (protoplane.v1.storage).id = {integer: true pattern: "[1-9]"}; //!'),
+    ),
+    "ids unique across parents that there are not": (
+        "id-option",
+        HEADER + resource("A", "as/{a}", more="option (protoplane.v1.storage).id = {unique_across_parents: true}; //!"),
+    ),
+    "a purge_time without a delete_time": (
+        "soft-delete",
+        HEADER + resource("A", "as/{a}", more="google.protobuf.Timestamp purge_time = 2 [(google.api.field_behavior) = OUTPUT_ONLY]; //!"),
+    ),
+    "a purge_after without a delete_time": (
+        "soft-delete",
+        edited(after("  option (protoplane.v1.storage) = {\n", "    purge_after: {seconds: 60} //!\n")),
+    ),
+    "a purge_after that is negative": (
+        "soft-delete",
+        HEADER + resource("A", "as/{a}", more=DELETED + "option (protoplane.v1.storage).purge_after = {seconds: -1}; //!"),
+    ),
+    "Delete that returns nothing of what is kept": (
+        "method-shape",
+        edited(
+            after(SHELF, DELETED),
+            (
+                "  rpc DeleteBook(DeleteBookRequest) returns (google.protobuf.Empty) {",
+                "  rpc DeleteBook(DeleteBookRequest) returns (google.protobuf.Empty) { //!",
+            ),
+        ),
+    ),
+    "Undelete of what is not kept": (
+        "method-shape",
+        edited(after("service Library {\n", "  rpc UndeleteBook(GetBookRequest) returns (Book) { //!\n" + PUBLIC)),
     ),
     "storage of what is not stored": ("storage-unused", HEADER + 'message A {\n  option (protoplane.v1.storage).table = "as"; //!\n}\n'),
     # References.

@@ -17,6 +17,7 @@ from protoplane.base import config
 from protoplane.base.settings import Environment
 from protoplane.cli.generate import command as generate
 from protoplane.store.session import Session
+from tests.door import archive as archived
 from tests.door import depot as depots
 from tests.door.changes import check_log
 from tests.door.client import Door, importable
@@ -200,3 +201,28 @@ def place(keeper: Door) -> str:
     """The name of a depot that no other test knows."""
     made = keeper.CreateDepot(depot_id=f"d{next(_numbers)}", depot=depots.pb.Depot(town="Ghent"))
     return str(made.name)
+
+
+@pytest.fixture(scope="session")
+def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[archived.Archive]:
+    """The archive, on each engine."""
+    with archived.served(engine, tmp_path_factory.mktemp("archive")) as running:
+        yield running
+
+
+@pytest.fixture
+def archivist(archive: archived.Archive) -> Iterator[Door]:
+    """Calls of somebody who may do everything in the archive; a bug inside the server fails the test with its own trace."""
+    door = archive.door()
+    yield door
+    door.close()
+    if archive.bugs:
+        bug = archive.bugs[0]
+        archive.bugs.clear()
+        raise bug
+
+
+@pytest.fixture
+def fresh_id() -> str:
+    """An id that no other test has."""
+    return f"x{next(_numbers)}"

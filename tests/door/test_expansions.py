@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from protoplane.base import limits
 from tests.door import reading
 from tests.door.client import Door, Refused
-from tests.door.reading import Museum
+from tests.door.reading import Gallery
 from tests.engines import Engine
 from tests.engines.server import Server
 
@@ -25,10 +25,10 @@ def mask(*paths: str) -> FieldMask:
 
 
 @pytest.fixture(scope="module")
-def museum(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
+def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     """Pictures of ARTISTS in turn, artists in three rooms, each taught by the one before; every tenth picture names what is not there."""
-    with reading.opened(engine, tmp_path_factory.mktemp("museum")) as museum:
-        door, pb = museum.door(), reading.messages()
+    with reading.opened(engine, tmp_path_factory.mktemp("gallery")) as gallery:
+        door, pb = gallery.door(), reading.messages()
         door.CreateWing(wing_id="north", wing=pb.Wing(display_name="North"))
         for n in range(3):
             door.CreateRoom(parent="wings/north", room_id=f"r{n}", room=pb.Room(display_name=f"Room {n}", guards=n))
@@ -38,7 +38,7 @@ def museum(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             door.CreateArtist(artist_id=f"a{n}", artist=artist)
         requests = [pb.CreatePictureRequest(picture_id=f"p{n:03}", picture=picture(pb, n)) for n in range(PICTURES)]
         door.BatchCreatePictures(requests=requests)
-        yield museum
+        yield gallery
         door.close()
 
 
@@ -51,11 +51,11 @@ def picture(pb: Any, n: int) -> Any:
 
 
 @pytest.fixture
-def door(museum: Museum) -> Iterator[Door]:
-    door = museum.door()
+def door(gallery: Gallery) -> Iterator[Door]:
+    door = gallery.door()
     yield door
     door.close()
-    assert not museum.bugs, museum.bugs
+    assert not gallery.bugs, gallery.bugs
 
 
 def test_aip_59_an_expansion_is_filled_only_where_the_mask_names_it(door: Door) -> None:
@@ -75,12 +75,12 @@ def test_aip_59_an_expansion_is_filled_only_where_the_mask_names_it(door: Door) 
     assert both == door.GetPicture(name=name)
 
 
-def test_aip_59_a_mask_narrows_below_an_expansion(door: Door, museum: Museum) -> None:
-    museum.statements.clear()
+def test_aip_59_a_mask_narrows_below_an_expansion(door: Door, gallery: Gallery) -> None:
+    gallery.statements.clear()
     found = door.GetPicture(name="pictures/p001", read_mask=mask("expanded_artist.display_name", "title"))
     pb = reading.messages()
     assert found == pb.Picture(title="Picture 1", expanded_artist=pb.Artist(display_name="Artist 1"))
-    (sql,) = museum.asked("artists")
+    (sql,) = gallery.asked("artists")
     assert "biography" not in sql
 
 
@@ -121,11 +121,11 @@ EXPANDED = ("title", "expanded_artist.display_name", "expanded_artist.expanded_s
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 1_000])
-def test_aip_59_a_page_takes_one_statement_for_each_expansion_whatever_its_size(door: Door, museum: Museum, size: int) -> None:
-    museum.statements.clear()
+def test_aip_59_a_page_takes_one_statement_for_each_expansion_whatever_its_size(door: Door, gallery: Gallery, size: int) -> None:
+    gallery.statements.clear()
     page = door.ListPictures(page_size=size, filter=FROM_THE_START, order_by="year", read_mask=mask(*EXPANDED))
-    assert len(museum.asked("artists")) == 2, "the artist, and the owners"
-    assert len(museum.asked("rooms")) == 2, "the room, and the studio"
+    assert len(gallery.asked("artists")) == 2, "the artist, and the owners"
+    assert len(gallery.asked("rooms")) == 2, "the room, and the studio"
     assert len(page.pictures) == min(size, PICTURES - 1)
     for one in page.pictures:
         n = int(one.title.removeprefix("Picture "))
@@ -136,7 +136,7 @@ def test_aip_59_a_page_takes_one_statement_for_each_expansion_whatever_its_size(
 
 
 @pytest.mark.engines("mariadb", "mysql")
-def test_aip_59_the_engine_itself_counts_no_more_statements_for_a_larger_page(door: Door, museum: Museum, engine: Engine) -> None:
+def test_aip_59_the_engine_itself_counts_no_more_statements_for_a_larger_page(door: Door, gallery: Gallery, engine: Engine) -> None:
     assert isinstance(engine, Server)
     engine.execute("SET GLOBAL log_output = 'TABLE'")
     counts = []
@@ -153,16 +153,16 @@ def test_aip_59_the_engine_itself_counts_no_more_statements_for_a_larger_page(do
     assert counts == [6, 6], "the page, its total, and the four of the expansions"
 
 
-def test_aip_59_the_reader_needs_the_right_to_read_what_is_expanded(museum: Museum, refused: Refuse) -> None:
+def test_aip_59_the_reader_needs_the_right_to_read_what_is_expanded(gallery: Gallery, refused: Refuse) -> None:
     """A visitor may read pictures and artists, and no rooms."""
-    visitor = museum.door("visitor")
+    visitor = gallery.door("visitor")
     assert visitor.GetPicture(name="pictures/p001", read_mask=mask("expanded_artist.name")).expanded_artist.name == "artists/a1"
     for path in ("expanded_room", "expanded_room.guards", "expanded_artist.expanded_studio", "expanded_owners.expanded_studio.name"):
         for call, fields in ((visitor.GetPicture, {"name": "pictures/p001"}), (visitor.ListPictures, {})):
-            museum.statements.clear()
+            gallery.statements.clear()
             refusal = refused(call, read_mask=mask("title", path), **fields)
             assert (refusal.code, dict(refusal.metadata)) == ("PERMISSION_DENIED", {"permission": "rooms.get", "resource": "rooms"})
-            assert museum.asked("pictures") == [], "nothing was read"
+            assert gallery.asked("pictures") == [], "nothing was read"
     assert refused(visitor.GetPicture, name="pictures/p001", metadata=(("x-goog-fieldmask", "expanded_room"),)).code == "PERMISSION_DENIED"
     visitor.close()
 

@@ -14,7 +14,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from protoplane.method.narrow import NARROWS_KEPT_MAX, Reading
 from tests.door import reading
 from tests.door.client import Door, Refused
-from tests.door.reading import Museum
+from tests.door.reading import Gallery
 from tests.engines import Engine
 
 Refuse = Callable[..., Refused]
@@ -28,9 +28,9 @@ def asking(mask: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def museum(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
-    with reading.opened(engine, tmp_path_factory.mktemp("museum")) as museum:
-        door, pb = museum.door(), reading.messages()
+def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with reading.opened(engine, tmp_path_factory.mktemp("gallery")) as gallery:
+        door, pb = gallery.door(), reading.messages()
         door.CreateWing(wing_id="north", wing=pb.Wing(display_name="North"))
         door.CreateRoom(parent="wings/north", room_id="blue", room=pb.Room(display_name="Blue", guards=2))
         door.CreateArtist(
@@ -39,7 +39,7 @@ def museum(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         )
         for n in range(5):
             door.CreatePicture(picture_id=f"p{n}", picture=picture(pb, n))
-        yield museum
+        yield gallery
         door.close()
 
 
@@ -58,11 +58,11 @@ def picture(pb: Any, n: int) -> Any:
 
 
 @pytest.fixture
-def door(museum: Museum) -> Iterator[Door]:
-    door = museum.door()
+def door(gallery: Gallery) -> Iterator[Door]:
+    door = gallery.door()
     yield door
     door.close()
-    assert not museum.bugs, museum.bugs
+    assert not gallery.bugs, gallery.bugs
 
 
 P0 = "pictures/p0"
@@ -166,13 +166,13 @@ def test_aip_51_of_mask_view_and_side_channel_one_is_given(door: Door, refused: 
         assert refused(door.GetPicture, name=P0, **fields).reason == "INVALID_FIELD_MASK"
 
 
-def test_aip_51_the_mask_of_a_list_is_of_its_answer(door: Door, museum: Museum, refused: Refuse) -> None:
+def test_aip_51_the_mask_of_a_list_is_of_its_answer(door: Door, gallery: Gallery, refused: Refuse) -> None:
     page = door.ListPictures(page_size=2, **asking("next_page_token,total_size"))
     assert (len(page.pictures), page.total_size) == (0, door.ListPictures().total_size)
-    museum.statements.clear()
+    gallery.statements.clear()
     rest = door.ListPictures(page_size=2, page_token=page.next_page_token, **asking("pictures.year,next_page_token"))
     assert [text(one) for one in rest.pictures] == ["year: 1898", "year: 1897"]
-    assert (rest.total_size, len(museum.asked("pictures"))) == (0, 1), "what is not asked for is not counted"
+    assert (rest.total_size, len(gallery.asked("pictures"))) == (0, 1), "what is not asked for is not counted"
     assert "did you mean 'pictures.title'" in refused(door.ListPictures, **asking("title")).violations[SIDE_CHANNEL]
 
 
@@ -215,12 +215,12 @@ COLUMNS: dict[tuple[str, ...], set[str]] = {
 
 
 @pytest.mark.parametrize("paths", COLUMNS)
-def test_aip_51_only_the_columns_of_the_mask_are_read(door: Door, museum: Museum, paths: tuple[str, ...]) -> None:
+def test_aip_51_only_the_columns_of_the_mask_are_read(door: Door, gallery: Gallery, paths: tuple[str, ...]) -> None:
     mask = FieldMask(paths=paths)
     for call, fields in ((door.GetPicture, {"name": P0}), (door.ListPictures, {"page_size": 1})):
-        museum.statements.clear()
+        gallery.statements.clear()
         call(read_mask=mask, **fields)
-        assert columns(museum.asked("pictures")[0]) == {"picture", "row_version"} | COLUMNS[paths]
+        assert columns(gallery.asked("pictures")[0]) == {"picture", "row_version"} | COLUMNS[paths]
 
 
 def columns(sql: str) -> set[str]:
@@ -229,10 +229,10 @@ def columns(sql: str) -> set[str]:
     return set(re.findall(r'[`"]t1[`"]\.[`"](\w+)[`"]', selected))
 
 
-def test_aip_51_the_order_is_read_besides(door: Door, museum: Museum) -> None:
-    museum.statements.clear()
+def test_aip_51_the_order_is_read_besides(door: Door, gallery: Gallery) -> None:
+    gallery.statements.clear()
     door.ListPictures(page_size=1, order_by="year", read_mask=FieldMask(paths=["title"]))
-    assert columns(museum.asked("pictures")[0]) == {"picture", "row_version", "title", "year"}
+    assert columns(gallery.asked("pictures")[0]) == {"picture", "row_version", "title", "year"}
 
 
 def test_aip_51_writes_answer_what_the_side_channel_says_and_do_all(door: Door, refused: Refuse) -> None:
@@ -281,14 +281,14 @@ def test_answers_of_code_alone_are_narrowed_too(door: Door, refused: Refuse) -> 
     assert refused(door.DescribePicture, name=P0, **asking("words")).reason == "INVALID_FIELD_MASK"
 
 
-def test_permission_is_asked_for_before_the_mask_is_read(museum: Museum, refused: Refuse) -> None:
-    nobody = museum.door("nobody")
+def test_permission_is_asked_for_before_the_mask_is_read(gallery: Gallery, refused: Refuse) -> None:
+    nobody = gallery.door("nobody")
     assert refused(nobody.GetPicture, name=P0, read_mask=FieldMask(paths=["nothing"])).code == "PERMISSION_DENIED"
     assert refused(nobody.CreatePicture, **asking("nothing")).code == "PERMISSION_DENIED"
     nobody.close()
 
 
-def test_however_many_masks_come_so_many_are_kept(door: Door, museum: Museum) -> None:
+def test_however_many_masks_come_so_many_are_kept(door: Door, gallery: Gallery) -> None:
     names: Sequence[str] = [field.name for field in reading.messages().Picture.DESCRIPTOR.fields if field.name != "alarm_code"]
     for first in range(len(names)):
         for second in range(len(names)):

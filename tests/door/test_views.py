@@ -8,7 +8,7 @@ import pytest
 
 from tests.door import reading
 from tests.door.client import Door, Refused
-from tests.door.reading import Museum
+from tests.door.reading import Gallery
 from tests.engines import Engine
 
 Refuse = Callable[..., Refused]
@@ -16,25 +16,25 @@ UNSPECIFIED, BASIC, FULL = 0, 1, 2
 
 
 @pytest.fixture(scope="module")
-def museum(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
-    with reading.opened(engine, tmp_path_factory.mktemp("museum")) as museum:
-        door, pb = museum.door(), reading.messages()
+def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with reading.opened(engine, tmp_path_factory.mktemp("gallery")) as gallery:
+        door, pb = gallery.door(), reading.messages()
         picture = pb.Picture(title="Dusk", notes="long", year=1900)
         picture.frame.wood, picture.frame.width = "oak", 3
         door.CreatePicture(picture_id="dusk", picture=picture)
-        yield museum
+        yield gallery
         door.close()
 
 
 @pytest.fixture
-def door(museum: Museum) -> Iterator[Door]:
-    door = museum.door()
+def door(gallery: Gallery) -> Iterator[Door]:
+    door = gallery.door()
     yield door
     door.close()
-    assert not museum.bugs, museum.bugs
+    assert not gallery.bugs, gallery.bugs
 
 
-def test_aip_51_a_list_gives_the_basic_view_unless_told_and_a_get_the_full_one(door: Door, museum: Museum) -> None:
+def test_aip_51_a_list_gives_the_basic_view_unless_told_and_a_get_the_full_one(door: Door, gallery: Gallery) -> None:
     pb, name = reading.messages(), "pictures/dusk"
     full = door.GetPicture(name=name)
     assert (full.notes, full.frame.width) == ("long", 3)
@@ -43,9 +43,9 @@ def test_aip_51_a_list_gives_the_basic_view_unless_told_and_a_get_the_full_one(d
     assert door.GetPicture(name=name, view=BASIC) == basic
     assert list(door.ListPictures().pictures) == list(door.ListPictures(view=BASIC).pictures) == [basic]
     assert list(door.ListPictures(view=FULL).pictures) == [full]
-    museum.statements.clear()
+    gallery.statements.clear()
     door.ListPictures()
-    assert "notes" not in museum.asked("pictures")[0]
+    assert "notes" not in gallery.asked("pictures")[0]
 
 
 def test_aip_51_a_view_there_is_not_is_refused(door: Door, refused: Refuse) -> None:

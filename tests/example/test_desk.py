@@ -212,6 +212,25 @@ def test_a_flight_with_reports_and_an_airport_with_weather_stay(desk: Desk, alic
     assert refused(alice.DeleteFlight, name=flight).code == "PERMISSION_DENIED"
 
 
+def test_reports_of_all_flights_are_listed_together_and_end_with_their_flight_by_force(desk: Desk, lead: Door, alice: Door) -> None:
+    developer = desk.door()
+    name = "flights/2013-01-01-ua-99-jfk"
+    flight = developer.GetFlight(name=PUNCTUAL)
+    developer.CreateFlight(flight_id=name.removeprefix("flights/"), flight=flight)
+    reports = [
+        alice.CreateIncidentReport(parent=parent, incident_report=pb.IncidentReport(title="No crew")).name for parent in (name, LATE)
+    ]
+    listed = [
+        report.name for report in lead.ListIncidentReports(parent="flights/-", order_by="create_time desc", page_size=2).incident_reports
+    ]
+    assert listed == reports[::-1]
+    with pytest.raises(Refused, match="has children"):
+        developer.DeleteFlight(name=name)
+    developer.DeleteFlight(name=name, force=True)
+    assert reports[0] not in {report.name for report in lead.ListIncidentReports(parent="flights/-", page_size=1_000).incident_reports}
+    developer.close()
+
+
 def test_aip_59_flights_come_with_the_airline_and_the_airports_when_they_are_asked_for(desk: Desk) -> None:
     """Anybody may read both; `flights` of the sixteen name airports that are not known here."""
     stranger = desk.door("")

@@ -64,7 +64,7 @@ def library(module_database: Database) -> Iterator[Library]:
     insert(engine, publishers, [publishers.resource.message_class(name=f"publishers/p{n}") for n in range(3)])
     insert(engine, books, [message_of(row) for row in ROWS])
     number_of: dict[tuple[object, object], int] = {tuple(str(row["name"]).split("/")[1::2]): n for n, row in enumerate(ROWS)}  # type: ignore[misc] # Two ids.
-    listing = Listing(books, engine, parents=0)
+    listing = Listing(books, engine, parents=())
     yield Library(engine, books, FilterCompiler(book(), books), OrderCompiler(book(), books), listing, number_of)
     engine.close()
 

@@ -71,6 +71,7 @@ class Reason(StrEnum):
     MESSAGE_MISSING = "MESSAGE_MISSING"
     MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     ANSWERS_UNREAD = "ANSWERS_UNREAD"
+    RESOURCE_NOT_DELETED = "RESOURCE_NOT_DELETED"
     ANSWER_TOO_LARGE = "ANSWER_TOO_LARGE"
     INVALID_AGGREGATE = "INVALID_AGGREGATE"
     AGGREGATE_OUT_OF_RANGE = "AGGREGATE_OUT_OF_RANGE"
@@ -111,6 +112,7 @@ REASONS: Mapping[Reason, tuple[Code, str]] = {
         Code.RESOURCE_EXHAUSTED,
         "The connection has not read its last answers; this one was dropped, the work was done.",
     ),
+    Reason.RESOURCE_NOT_DELETED: (Code.ALREADY_EXISTS, "'{name}' is not deleted."),
     Reason.ANSWER_TOO_LARGE: (
         Code.RESOURCE_EXHAUSTED,
         "The answer would be larger than {bytesMax} bytes; ask for fewer resources at once. Nothing was changed.",

@@ -99,6 +99,9 @@ VALUE_BYTES_MAX = 4 * 1024 * 1024
 QUESTION_BYTES_MAX = 256 * 1024
 """Largest request of a Get, List, Aggregate or Delete: room for the longest page token, filter and masks, and no more."""
 
+PURGE_DAYS_DEFAULT = 30
+"""How long a soft-deleted resource is kept where its contract does not say (AIP-164 recommends 30 days)."""
+
 REQUEST_ID_HOURS = 24
 """How long the first answer to a request_id is kept."""
 

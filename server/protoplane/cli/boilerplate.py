@@ -1,6 +1,6 @@
 """The AIP boilerplate of a resource, as .proto text in the form `buf format` gives: requests, responses and methods.
 
-Field sets are exactly those the standard methods understand (docs/contract-language.md), comments follow AIP-131 to 135 and 231 to 235.
+Field sets are those the standard methods understand (docs/contract-language.md), but for `skip`, which few want; comments follow AIP-131 to 135 and 231 to 235.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ IMPORT_OF = {
 METHODS = ("Get", "BatchGet", "List", "Create", "BatchCreate", "Update", "BatchUpdate", "Delete", "BatchDelete")
 """Of every resource, unless asked for others."""
 
+KEPT_METHODS = (*METHODS, "Undelete")
+"""Those of a resource that is kept for a while when it is deleted."""
+SINGLETON_METHODS = ("Get", "Update")
+
 FURTHER = ("Aggregate",)
 """Only where they are asked for by name."""
 
@@ -58,16 +62,30 @@ class Noun:
     """Of the package, such as `v1`: the first part of HTTP paths."""
     id_source: str = "EITHER"
     """EITHER, CLIENT or SERVER: who makes the last id."""
+    kept: bool = False
+    """Whether it has a `delete_time`, and so is deleted softly."""
+    has_children: bool = False
+    """Whether the file has resources below it."""
+
+    @property
+    def singleton(self) -> bool:
+        """Whether its pattern ends with a word of its own: `users/{user}/settings`."""
+        return not self.pattern.endswith("}")
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The standard methods that it can have."""
+        return SINGLETON_METHODS if self.singleton else KEPT_METHODS if self.kept else METHODS
 
     @property
     def collection(self) -> str:
         """The last collection of the pattern: `books`."""
-        return self.pattern.split("/")[-2]
+        return self.pattern.split("/")[-1 if self.singleton else -2]
 
     @property
     def parent(self) -> str:
         """The pattern of the parent; empty for a top-level resource."""
-        return self.pattern.rpartition("/")[0].rpartition("/")[0]
+        return "/".join(self.pattern.split("/")[: -1 if self.singleton else -2])
 
     @property
     def name(self) -> str:
@@ -175,11 +193,13 @@ def messages_of(noun: Noun) -> dict[str, str]:
         f"BatchUpdate{plural}Request": _batch_request(noun, "Update", "update"),
         f"BatchUpdate{plural}Response": _batch_response(noun, " updated"),
         f"Delete{name}Request": _delete_request(noun),
+        f"Undelete{name}Request": _undelete_request(noun),
         f"BatchDelete{plural}Request": [
             *_batch_names(noun, "delete"),
             _optional("bool", "allow_missing", f"If set, {prose(noun.plural)} that do not exist are no error."),
             *_write_lines(),
         ],
+        f"BatchDelete{plural}Response": _batch_response(noun, " deleted"),
         f"Aggregate{plural}Request": _aggregate_request(noun),
         f"Aggregate{plural}Response": _aggregate_response(noun),
     }
@@ -234,6 +254,7 @@ def _list_request(noun: Noun) -> list[Line]:
         ),
         _optional("string", "filter", f"Which {words} to return (AIP-160)."),
         _optional("string", "order_by", "Fields to sort by, such as `create_time desc, name`."),
+        *([_optional("bool", "show_deleted", f"If set, deleted {words} that are still kept are returned too.")] if noun.kept else []),
     ]
 
 
@@ -309,7 +330,7 @@ def _update_request(noun: Noun) -> list[Line]:
             "update_mask",
             "The fields to update; if unset, all fields that are set; `*` for all.",
         ),
-        _optional("bool", "allow_missing", f"If set, a {words} that does not exist is created."),
+        *([] if noun.singleton else [_optional("bool", "allow_missing", f"If set, a {words} that does not exist is created.")]),
         *_write_lines(),
     ]
 
@@ -320,6 +341,16 @@ def _delete_request(noun: Noun) -> list[Line]:
         _name(noun, "delete"),
         _optional("string", "etag", f"If set, the {words} is deleted only while this is its etag."),
         _optional("bool", "allow_missing", f"If set, a {words} that does not exist is no error."),
+        *([_optional("bool", "force", f"If set, everything below the {words} is deleted too.")] if noun.has_children else []),
+        *_write_lines(),
+    ]
+
+
+def _undelete_request(noun: Noun) -> list[Line]:
+    words = prose(noun.singular)
+    return [
+        _name(noun, "undelete"),
+        _optional("string", "etag", f"If set, the {words} is undeleted only while this is its etag."),
         *_write_lines(),
     ]
 
@@ -380,6 +411,7 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
         body = "".join(f"    {option}\n" for option in options)
         return f"{comments(comment, '  ')}  rpc {method}({method}Request) returns ({answer}) {{\n{body}  }}\n"
 
+    deleted = f"BatchDelete{plural}Response" if noun.kept else "google.protobuf.Empty"
     wanted = (
         (f"Get{name}", f"Gets {with_article(one)}.", noun.message, "get", "name"),
         (f"BatchGet{plural}", f"Gets {many}: all of them or none.", f"BatchGet{plural}Response", "get", ""),
@@ -388,8 +420,9 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
         (f"BatchCreate{plural}", f"Creates {many}: all of them or none.", f"BatchCreate{plural}Response", "create", ""),
         (f"Update{name}", f"Updates {with_article(one)}.", noun.message, "update", f"{field},update_mask"),
         (f"BatchUpdate{plural}", f"Updates {many}: all of them or none.", f"BatchUpdate{plural}Response", "update", ""),
-        (f"Delete{name}", f"Deletes {with_article(one)}.", "google.protobuf.Empty", "delete", "name"),
-        (f"BatchDelete{plural}", f"Deletes {many}: all of them or none.", "google.protobuf.Empty", "delete", ""),
+        (f"Delete{name}", f"Deletes {with_article(one)}.", noun.message if noun.kept else "google.protobuf.Empty", "delete", "name"),
+        (f"BatchDelete{plural}", f"Deletes {many}: all of them or none.", deleted, "delete", ""),
+        (f"Undelete{name}", f"Undeletes {with_article(one)}.", noun.message, "undelete", "name"),
         (f"Aggregate{plural}", f"Groups {many}, and computes of each group.", f"Aggregate{plural}Response", "list", ""),
     )
     return {method: rpc(method, *rest) for method, *rest in wanted}
@@ -415,5 +448,6 @@ def _http_paths(noun: Noun) -> dict[str, str]:
         f"BatchUpdate{noun.plural_name}": with_body("post", f"{collection}:batchUpdate", "*"),
         f"BatchDelete{noun.plural_name}": with_body("post", f"{collection}:batchDelete", "*"),
         f"Delete{noun.name}": f'{{delete: "{base}{{name={name}}}"}}',
+        f"Undelete{noun.name}": with_body("post", f"{base}{{name={name}}}:undelete", "*"),
         f"Aggregate{noun.plural_name}": f'{{get: "{collection}:aggregate"}}',
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from protoplane.cli import boilerplate
-from protoplane.cli.boilerplate import FURTHER, METHODS, OF_MANY, Noun
+from protoplane.cli.boilerplate import FURTHER, KEPT_METHODS, METHODS, OF_MANY, Noun
 from protoplane.cli.project import failure, project_option, proto_roots
 from protoplane.cli.source import Declaration, Insertion, ProtoText, UnreadableProto, insert, line_end, read_proto
 from protoplane.cli.words import pluralised
@@ -66,16 +66,18 @@ def noun_of(file: ProtoText, wish: Wish, message: Declaration | None) -> Noun:
     variable = snake(wish.message)
     parent = f"{_pattern_of(file, wish.parent)}/" if wish.parent else ""
     pattern = said.get("pattern", f"{parent}{plural or pluralised(wish.message)}/{{{variable}}}")
-    if not re.fullmatch(r"(?:[^/{}]+/\{[a-z0-9_]+\}/?)+", pattern):
+    if not re.fullmatch(r"(?:[^/{}]+/\{[a-z0-9_]+\}/?)+(?:(?<=/)[^/{}]+)?", pattern):
         raise CannotScaffold(f"the pattern '{pattern}' of {wish.message} is not of the form `books/{{book}}`")
     return Noun(
         message=wish.message,
         singular=said.get("singular") or lower_camel(said.get("type", wish.message).rpartition("/")[2]),
-        plural=plural or pattern.split("/")[-2],
+        plural=plural or pattern.split("/")[-2 if pattern.endswith("}") else -1],
         type=said.get("type", f"{_domain(file)}/{wish.message}"),
         pattern=pattern,
         version=next((part for part in reversed(file.package.split(".")) if re.fullmatch(r"v\d\w*", part)), "v1"),
         id_source=said.get("source", "SOURCE_EITHER").removeprefix("SOURCE_").replace("UNSPECIFIED", "EITHER"),
+        kept=message is not None and any("Timestamp delete_time =" in inner.code for inner in message.inner),
+        has_children=any(other.startswith(f"{pattern}/") and other.endswith("}") for other in _patterns(file)),
     )
 
 
@@ -88,6 +90,11 @@ def _said(message: Declaration | None) -> dict[str, str]:
         if option.keyword == "option" and "protoplane.v1.storage )" in option.code:
             said |= dict(re.findall(r"\b(source) [:=] (\w+)", option.code))
     return said
+
+
+def _patterns(file: ProtoText) -> Iterator[str]:
+    """The patterns of the file's resources."""
+    return (said["pattern"] for said in map(_said, file.all("message")) if "pattern" in said)
 
 
 def _pattern_of(file: ProtoText, parent: str) -> str:
@@ -143,9 +150,14 @@ def _free_number(message: Declaration, fields: Sequence[Declaration]) -> int:
 
 def _missing_messages(file: ProtoText, noun: Noun, wish: Wish, elsewhere: frozenset[str]) -> dict[str, str]:
     there = {message.name for message in file.all("message")} | elsewhere
-    wanted = [name for method in wish.methods for name in _messages_of_method(method, noun)]
+    wanted = [name for method in _wanted(noun, wish) for name in _messages_of_method(method, noun)]
     texts = boilerplate.messages_of(noun)
     return {name: text for name, text in texts.items() if name in wanted and name not in there}
+
+
+def _wanted(noun: Noun, wish: Wish) -> tuple[str, ...]:
+    """The methods to write: of those that were asked for, what the resource can have; by default all of that."""
+    return noun.methods if wish.methods == METHODS else tuple(method for method in wish.methods if method in (*noun.methods, *FURTHER))
 
 
 def _messages_of_method(method: str, noun: Noun) -> tuple[str, ...]:
@@ -158,7 +170,8 @@ def _messages_of_method(method: str, noun: Noun) -> tuple[str, ...]:
         case "BatchUpdate":
             return f"BatchUpdate{plural}Request", f"BatchUpdate{plural}Response", f"Update{noun.name}Request"
         case "BatchDelete":
-            return (f"BatchDelete{plural}Request",)
+            request = f"BatchDelete{plural}Request"
+            return (request, f"BatchDelete{plural}Response") if noun.kept else (request,)
         case "Aggregate":
             return f"Aggregate{plural}Request", f"Aggregate{plural}Response"
         case _:
@@ -169,7 +182,7 @@ def _methods(file: ProtoText, noun: Noun, wish: Wish) -> list[Insertion]:
     """The missing methods, behind the last one of the service; a whole service before the first message if there is none."""
     services = list(file.all("service"))
     there = {rpc.name for service in services for rpc in service.inner if rpc.keyword == "rpc"}
-    wanted = {f"{method}{noun.plural_name if method in OF_MANY else noun.name}" for method in wish.methods}
+    wanted = {f"{method}{noun.plural_name if method in OF_MANY else noun.name}" for method in _wanted(noun, wish)}
     texts = {name: text for name, text in boilerplate.methods_of(noun, http=wish.http).items() if name in wanted - there}
     if not texts:
         return []
@@ -244,7 +257,9 @@ def names_elsewhere(paths: Sequence[Path], file: Path) -> frozenset[str]:
 @click.option("--parent", default="", metavar="MESSAGE", help="Resource above a new RESOURCE: books below publishers.")
 @click.option("--plural", default="", help="Plural of a new RESOURCE, where English custom does not give it.")
 @click.option("--service", default="", help="Service the methods go into (default: the file's first, else one named after the package).")
-@click.option("--method", "methods", multiple=True, type=click.Choice((*METHODS, *FURTHER)), help="Only these methods (may be repeated).")
+@click.option(
+    "--method", "methods", multiple=True, type=click.Choice((*KEPT_METHODS, *FURTHER)), help="Only these methods (may be repeated)."
+)
 @click.option("--http", is_flag=True, help="Add google.api.http bindings, for gateways that transcode JSON.")
 @click.option("--stdout", is_flag=True, help="Print the file instead of writing it.")
 @project_option
@@ -266,7 +281,7 @@ def command(  # noqa: PLR0913 - one parameter an option of the command.
     """
     if not MESSAGE_NAME.fullmatch(resource):
         raise click.UsageError(f"RESOURCE is a message name such as Shelf, not '{resource}'")
-    wish = Wish(resource, parent, plural, service, tuple(name for name in (*METHODS, *FURTHER) if name in methods) or METHODS, http)
+    wish = Wish(resource, parent, plural, service, tuple(name for name in (*KEPT_METHODS, *FURTHER) if name in methods) or METHODS, http)
     try:
         paths = sorted(path for root in proto_roots(project) for path in root.rglob("*.proto"))
         chosen = file or find_file(paths, resource)

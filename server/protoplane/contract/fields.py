@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -51,9 +52,13 @@ _ROLE_KINDS: Final[Mapping[Role, Kind]] = {
     Role.CREATE_TIME: Kind.TIMESTAMP,
     Role.UPDATE_TIME: Kind.TIMESTAMP,
     Role.UID: Kind.STRING,
+    Role.DELETE_TIME: Kind.TIMESTAMP,
+    Role.PURGE_TIME: Kind.TIMESTAMP,
 }
 
-_FILLED_ROLES: Final = frozenset({Role.CREATE_TIME, Role.UPDATE_TIME, Role.UID})
+_ROLES: Final[Mapping[str, Role]] = {role.value: role for role in _ROLE_KINDS} | {"expire_time": Role.PURGE_TIME}
+
+_FILLED_ROLES: Final = frozenset({Role.CREATE_TIME, Role.UPDATE_TIME, Role.UID, Role.DELETE_TIME, Role.PURGE_TIME})
 """Roles that a field has only when it is OUTPUT_ONLY: the server fills it, the caller does not."""
 
 
@@ -70,7 +75,7 @@ class FieldReader:
 
     def of_resource(self, message: Descriptor) -> tuple[Field, ...]:
         """Fields of a resource; those at its top may have roles."""
-        return self._fields(message, prefix="", ancestors=frozenset({message.full_name}), sensitive=False, top=True)
+        return _one_purge(self._fields(message, prefix="", ancestors=frozenset({message.full_name}), sensitive=False, top=True))
 
     def _fields(self, message: Descriptor, *, prefix: str, ancestors: frozenset[str], sensitive: bool, top: bool) -> tuple[Field, ...]:
         return tuple(self._field(field, prefix=prefix, ancestors=ancestors, sensitive=sensitive, top=top) for field in message.fields)
@@ -142,8 +147,15 @@ def _is_wrapper(field: FieldDescriptor) -> bool:
 
 
 def _role(field: FieldDescriptor, kind: Kind, label: Label, behaviors: frozenset[Behavior]) -> Role:
-    role = next((role for role in _ROLE_KINDS if role.value == field.name), Role.NONE)
+    role = _ROLES.get(field.name, Role.NONE)
     plain = kind is _ROLE_KINDS.get(role) and label is Label.SINGULAR and not field.containing_oneof and not _is_wrapper(field)
     if not plain or (role in _FILLED_ROLES and Behavior.OUTPUT_ONLY not in behaviors):
         return Role.NONE
     return role
+
+
+def _one_purge(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """A time of purging means that only beside a `delete_time`; `purge_time` goes before its older name, `expire_time`."""
+    purges = sorted((field.name for field in fields if field.role is Role.PURGE_TIME), reverse=True)
+    kept = purges[:1] if any(field.role is Role.DELETE_TIME for field in fields) else []
+    return tuple(replace(field, role=Role.NONE) if field.role is Role.PURGE_TIME and field.name not in kept else field for field in fields)

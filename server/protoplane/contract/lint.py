@@ -56,7 +56,7 @@ class Linter:
         self._report = report
         self._declared = dict(self._declarations(files))
         patterns = (parse_pattern(text)[0] for texts in self._declared.values() for text in texts)
-        self._collections = frozenset(pattern.collections for pattern in patterns if pattern is not None)
+        self._collections = frozenset(pattern.collections for pattern in patterns if pattern is not None and not pattern.singleton)
 
     def lint_messages(self, messages: Sequence[Descriptor], classes: Mapping[str, MessageClass]) -> None:
         """Every field of the contract's own messages, and the validation rules of each."""
@@ -87,6 +87,9 @@ class Linter:
             self._lint_columns(resource, list(stored_columns(resource, patterns)))
             self._lint_unstored(resource)
             self._lint_roles(resource)
+            self._lint_soft_delete(resource)
+            self._lint_id(resource)
+            self._lint_singleton(resource)
             lint_indexes(resource, patterns, self._report)
 
     def _declarations(self, files: Iterable[FileDescriptor]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -165,14 +168,14 @@ class Linter:
 
     def _lint_twins(self, resources: Sequence[Resource]) -> None:
         types: dict[str, Resource] = {}
-        names: dict[tuple[str, ...], Resource] = {}
+        names: dict[tuple[str, int], Resource] = {}
         tables: dict[str, Resource] = {}
         for resource in resources:
             twin = types.setdefault(resource.type, resource)
             if twin is not resource:
                 problem = f"{resource.message.name} and {twin.message.name} are both {resource.type!r}"
                 self._report.add(self._at_type(resource), "type-duplicate", problem, "give each its own type")
-            twin = names.setdefault(resource.pattern.collections, resource)
+            twin = names.setdefault(("/".join(resource.pattern.collections), len(resource.pattern.variables)), resource)
             if twin is not resource:
                 problem = f"names of {resource.message.name} look like those of {twin.message.name}: {twin.pattern.text}"
                 self._report.add(self._at_pattern(resource), "pattern-duplicate", problem, "give each its own collection")
@@ -191,7 +194,7 @@ class Linter:
     def _lint_parent(self, resource: Resource) -> None:
         above = resource.pattern.collections[:-1]
         if above and above not in self._collections:
-            parent = resource.pattern.text.rsplit("/", 2)[0]
+            parent = resource.pattern.text.rsplit("/", 1 if resource.pattern.singleton else 2)[0]
             self._report.add(
                 self._at_pattern(resource),
                 "parent-unknown",
@@ -232,12 +235,53 @@ class Linter:
             "etag": (Role.ETAG, "a plain string", "string etag"),
             "create_time": (Role.CREATE_TIME, "an OUTPUT_ONLY Timestamp", "google.protobuf.Timestamp create_time"),
             "update_time": (Role.UPDATE_TIME, "an OUTPUT_ONLY Timestamp", "google.protobuf.Timestamp update_time"),
+            "delete_time": (Role.DELETE_TIME, "an OUTPUT_ONLY Timestamp", "google.protobuf.Timestamp delete_time"),
         }
         for field in resource.fields:
             role, words, declaration = wanted.get(field.name, (field.role, "", ""))
             if field.role is not role:
                 problem = f"`{field.name}` of {resource.message.name} is not {words} (AIP-148, AIP-154), and would never be filled"
                 self._report.add(field.place, "role-type", problem, f"declare it as `{declaration}` so, or call it otherwise")
+
+    def _lint_id(self, resource: Resource) -> None:
+        if resource.id.unique and len(resource.pattern.variables) == 1:
+            place = self._places.message_option(resource.message, options.STORAGE, "unique_across_parents")
+            problem = f"the ids of {resource.message.name} are unique across parents, and it has none"
+            self._report.add(place, "id-option", problem, "take unique_across_parents away: the ids are unique anyway")
+        storage = self._annotations.storage(resource.message)
+        if resource.id.integer and storage is not None and storage.id_pattern:
+            place = self._places.message_option(resource.message, options.STORAGE, "pattern")
+            problem = f"the ids of {resource.message.name} are integers, and have a pattern"
+            self._report.add(place, "id-option", problem, "take one of the two away")
+        if resource.pattern.singleton and storage is not None and storage.has_id:
+            place = self._places.message_option(resource.message, options.STORAGE, "id")
+            problem = f"{resource.message.name} is a singleton: it has no id of its own"
+            self._report.add(place, "id-option", problem, "take the options of the id away")
+
+    def _lint_singleton(self, resource: Resource) -> None:
+        """It comes and goes with its parent, and so has no end of its own."""
+        gone = resource.with_role(Role.DELETE_TIME)
+        if resource.pattern.singleton and gone is not None:
+            problem = f"{resource.message.name} is a singleton, which is deleted with its parent, and has a `delete_time`"
+            self._report.add(gone.place, "soft-delete", problem, "take the field away, or give the pattern a {variable} at its end")
+
+    def _lint_soft_delete(self, resource: Resource) -> None:
+        """What would be kept until when, of a resource that is not kept at all."""
+        storage = self._annotations.storage(resource.message)
+        place = self._places.message_option(resource.message, options.STORAGE, "purge_after")
+        mend = "declare `google.protobuf.Timestamp delete_time` as OUTPUT_ONLY, or take it away"
+        if storage is not None and storage.purge_after_micros is not None:
+            if not resource.soft:
+                problem = f"{resource.message.name} has a purge_after and no `delete_time`: it is deleted for good at once"
+                self._report.add(place, "soft-delete", problem, mend)
+            elif storage.purge_after_micros < 0:
+                problem = f"the purge_after of {resource.message.name} is negative"
+                self._report.add(place, "soft-delete", problem, "give a time to keep deleted ones for: purge_after: {seconds: 86400}")
+        if resource.field("purge_time") is not None and not resource.soft:
+            stray = resource.field("purge_time")
+            assert stray is not None
+            problem = f"`purge_time` of {resource.message.name} would never be filled: there is no `delete_time`"
+            self._report.add(stray.place, "soft-delete", problem, mend)
 
 
 def _holder(field: Field | None) -> str:

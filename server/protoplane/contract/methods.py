@@ -17,7 +17,7 @@ from protoplane.contract.pool import Places
 from protoplane.contract.report import Report
 
 _PERMISSION: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*(\.[a-zA-Z][a-zA-Z0-9_-]*)+")
-_STANDARD_VERB: Final = re.compile(r"(Get|List|Create|Update|Delete|Aggregate|Batch(Get|Create|Update|Delete))[A-Z]")
+_STANDARD_VERB: Final = re.compile(r"(Get|List|Create|Update|Delete|Undelete|Aggregate|Batch(Get|Create|Update|Delete))[A-Z]")
 _RULE_MEND: Final = (
     'say who may call it: option (protoplane.v1.rule).permission = "books.get"; or .authenticated = true; or .public = true;'
 )

@@ -71,6 +71,8 @@ class Role(StrEnum):
     CREATE_TIME = "create_time"
     UPDATE_TIME = "update_time"
     UID = "uid"
+    DELETE_TIME = "delete_time"
+    PURGE_TIME = "purge_time"  # Or `expire_time`, its older name, beside a delete_time.
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,21 @@ class Pattern:
     collections: tuple[str, ...]
     """`("publishers", "books")`"""
     variables: tuple[str, ...]
-    """`("publisher", "book")`; one per collection: singletons are not served yet and are findings."""
+    """`("publisher", "book")`; one per collection, but of a singleton none for the last: `users/{user}/settings`."""
+
+    integers: frozenset[int] = frozenset()
+    """Places of the variables that are numbers; known when all resources are read."""
+
+    @property
+    def singleton(self) -> bool:
+        """Whether there is exactly one below each parent (AIP-156)."""
+        return len(self.variables) < len(self.collections)
+
+    @property
+    def template(self) -> str:
+        """Makes a name of its ids by `%`: `publishers/%s/books/%s`."""
+        pairs = [f"{collection}/%s" for collection in self.collections[: len(self.variables)]]
+        return "/".join((*pairs, *self.collections[len(self.variables) :]))
 
 
 class IdSource(Enum):
@@ -167,6 +183,10 @@ class IdRule:
 
     source: IdSource
     pattern: str
+    unique: bool = False
+    """Whether no two resources of the type have the same one, whatever their parents."""
+    integer: bool = False
+    """Whether it is a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +226,8 @@ class Resource:
     table: str
     parent: str
     """Type of the resource that is its parent in the pattern and is stored here too; empty for none."""
+    purge_after_micros: int
+    """Of one that is deleted softly: how long it is kept."""
     place: Place
     views: tuple[View, ...] = ()
     unlogged: bool = False
@@ -226,6 +248,15 @@ class Resource:
         """The field that holds the resource name."""
         return next(f for f in self.fields if f.role is Role.NAME)
 
+    def with_role(self, role: Role) -> Field | None:
+        """The field that Protoplane fills with this; None when there is none."""
+        return next((f for f in self.fields if f.role is role), None)
+
+    @property
+    def soft(self) -> bool:
+        """Whether a deleted one is kept for a while and can be had back (AIP-164)."""
+        return self.with_role(Role.DELETE_TIME) is not None
+
 
 class MethodKind(StrEnum):
     """What a method is, from its AIP name and shape."""
@@ -239,6 +270,7 @@ class MethodKind(StrEnum):
     BATCH_DELETE = "batch_delete"
     UPDATE = "update"
     DELETE = "delete"
+    UNDELETE = "undelete"
     AGGREGATE = "aggregate"
     COMMIT = "commit"
     """`protoplane.commit.v1`: writes of other methods of its service, in one transaction."""

@@ -7,7 +7,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from protoplane.base import clock, limits
 from protoplane.contract.model import Contract, IdRule, Pattern
@@ -15,11 +15,25 @@ from protoplane.contract.model import Contract, IdRule, Pattern
 DEFAULT_ID_PATTERN: Final = "[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 """Ids a caller may give where the contract says nothing (AIP-122, RFC 1034)."""
 
+INTEGER_ID_PATTERN: Final = "[1-9][0-9]{0,18}"
+"""Ids that are numbers: one spelling each."""
+
+INTEGER_MAX: Final = 2**63 - 1
+
+Id: TypeAlias = str | int
+"""One id, as it is stored."""
+
 ID_ALPHABET: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
 """Characters of any id: the unreserved ones of RFC 3986, so that a name never needs escaping in a URL."""
 
 # An id alone of `-` is the wildcard of AIP-159, `.` and `..` are steps of a path: none of them is anything's id.
 _ID = rf"((?!(?:-|\.\.?)(?:/|$))[A-Za-z0-9._~-]{{1,{limits.ID_CHARACTERS_MAX}}})"
+_INTEGER = rf"({INTEGER_ID_PATTERN})"
+_INTEGER_OR_ANY = rf"(-|{INTEGER_ID_PATTERN})"
+_ID_OR_ANY = rf"((?!\.\.?(?:/|$))[A-Za-z0-9._~-]{{1,{limits.ID_CHARACTERS_MAX}}})"
+
+ANY: Final = "-"
+"""In place of the id of a parent: of any parent (AIP-159)."""
 
 
 class NamePattern:
@@ -28,37 +42,54 @@ class NamePattern:
     `parse` takes any id that can be stored, so that a narrowed id rule never hides rows; `is_new_id` is for a caller's id on create.
     """
 
-    __slots__ = ("_format", "_format_parent", "_new_id", "_parent", "_whole", "pattern")
+    __slots__ = ("_anywhere", "_format", "_format_parent", "_integer", "_new_id", "_parent", "_parents", "_whole", "pattern")
 
     def __init__(self, pattern: Pattern, id_rule: IdRule | None = None) -> None:
         self.pattern = pattern
-        self._whole = _matcher(pattern.collections)
-        self._parent = _matcher(pattern.collections[:-1])
-        self._format = _formatter(pattern.collections)
-        self._format_parent = _formatter(pattern.collections[:-1])
+        levels = len(pattern.collections) - 1  # Of the parent.
+        self._whole = _matcher(pattern)
+        self._anywhere = _matcher(pattern, wild=levels)
+        self._parent = _matcher(pattern, of=levels)
+        self._parents = _matcher(pattern, of=levels, wild=levels)
+        self._format = pattern.template.replace("%s", "{}").format
+        self._format_parent = "/".join(f"{collection}/{{}}" for collection in pattern.collections[:-1]).format
+        self._integer = len(pattern.variables) - 1 in pattern.integers
         self._new_id = re.compile(DEFAULT_ID_PATTERN if id_rule is None else id_rule.pattern, re.ASCII)
 
-    def parse(self, name: str) -> tuple[str, ...] | None:
+    def parse(self, name: str) -> tuple[Id, ...] | None:
         """The ids of a name, in order; None when it does not fit."""
-        found = self._whole(name)
-        return None if found is None else found.groups()
+        return self._whole(name)
 
-    def parse_parent(self, parent: str) -> tuple[str, ...] | None:
+    def parse_parent(self, parent: str) -> tuple[Id, ...] | None:
         """The ids of the name of a parent, in order; None when it does not fit. A resource at the top has the parent ""."""
-        found = self._parent(parent)
-        return None if found is None else found.groups()
+        return self._parent(parent)
 
-    def format(self, ids: Sequence[str]) -> str:
+    def parse_anywhere(self, name: str) -> tuple[Id, ...] | None:
+        """The ids of a name below one parent or any; all but the last may be ANY. None when it does not fit."""
+        return self._anywhere(name)
+
+    def parse_parents(self, parent: str) -> tuple[Id, ...] | None:
+        """The ids in the name of a parent, or of many: each may be ANY. None when it does not fit."""
+        return self._parents(parent)
+
+    def format(self, ids: Sequence[Id]) -> str:
         """The name of the resource with these ids, one per variable."""
         return self._format(*ids)
 
-    def format_parent(self, ids: Sequence[str]) -> str:
+    def format_parent(self, ids: Sequence[Id]) -> str:
         """The name of the parent with these ids, one per variable but the last; "" for a resource at the top."""
         return self._format_parent(*ids)
 
     def is_new_id(self, value: str) -> bool:
         """Whether a caller may give this id to a new resource."""
-        return self._new_id.fullmatch(value) is not None and _ANY_ID(value) is not None
+        fits = self._new_id.fullmatch(value) is not None and _ANY_ID(value) is not None
+        return fits and (not self._integer or integer(value) is not None)
+
+
+def integer(value: str) -> int | None:
+    """The number that an id is; None when it is none, or not in its one spelling."""
+    number = int(value) if _INTEGER_ID(value) else 0
+    return number if 0 < number <= INTEGER_MAX else None
 
 
 def compile_patterns(contract: Contract) -> dict[str, NamePattern]:
@@ -66,14 +97,43 @@ def compile_patterns(contract: Contract) -> dict[str, NamePattern]:
     return {resource.type: NamePattern(resource.pattern, resource.id) for resource in contract.resources.values()}
 
 
-def _matcher(collections: Sequence[str]) -> Callable[[str], re.Match[str] | None]:
-    return re.compile("/".join(f"{re.escape(collection)}/{_ID}" for collection in collections)).fullmatch
+def _matcher(pattern: Pattern, *, of: int | None = None, wild: int = 0) -> Callable[[str], tuple[Id, ...] | None]:
+    """From a name to its ids: of the whole pattern, or of its first levels; in the first `wild` of them ANY may stand."""
+    count = len(pattern.variables) if of is None else of
+    pairs = [
+        f"{re.escape(collection)}/{_one_id(integer=place in pattern.integers, wild=place < wild)}"
+        for place, collection in enumerate(pattern.collections[:count])
+    ]
+    own = pattern.collections[count:] if of is None else ()  # Of a singleton: its word, which no id follows.
+    match = re.compile("/".join((*pairs, *own))).fullmatch
+    places = sorted(place for place in pattern.integers if place < count)
+
+    def texts(name: str) -> tuple[Id, ...] | None:
+        found = match(name)
+        return None if found is None else found.groups()
+
+    def numbers(name: str) -> tuple[Id, ...] | None:
+        found = match(name)
+        if found is None:
+            return None
+        ids: list[Id] = list(found.groups())
+        for place in places:
+            if ids[place] != ANY:
+                ids[place] = number = int(ids[place])
+                if number > INTEGER_MAX:
+                    return None
+        return tuple(ids)
+
+    return numbers if places else texts
 
 
-def _formatter(collections: Sequence[str]) -> Callable[..., str]:
-    return "/".join(f"{collection}/{{}}" for collection in collections).format
+def _one_id(*, integer: bool, wild: bool) -> str:
+    if integer:
+        return _INTEGER_OR_ANY if wild else _INTEGER
+    return _ID_OR_ANY if wild else _ID
 
 
+_INTEGER_ID: Final = re.compile(INTEGER_ID_PATTERN, re.ASCII).fullmatch
 _ANY_ID: Final = re.compile(_ID).fullmatch
 
 
@@ -103,5 +163,29 @@ class IdMaker:
         return _ID_LETTER + digits[:_ID_DIGITS].decode("ascii")
 
 
+class NumberMaker:
+    """Makes ids that are numbers: 42 bits of milliseconds and 21 random ones; of one process strictly growing.
+
+    They need no counter that all processes share, and so work on clusters too. Two processes may make the same one in the same
+    millisecond, seldom enough for whoever stores it to make another (`Rows.insert`).
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def new_id(self) -> int:
+        """A number that this process has not made before."""
+        value = (clock.now_micros() // 1_000 << _NUMBER_RANDOM_BITS) | secrets.randbits(_NUMBER_RANDOM_BITS)
+        with self._lock:
+            value = self._last = max(value, self._last + 1)
+        return value
+
+
+_NUMBER_RANDOM_BITS = 21
+
 new_id: Final = IdMaker().new_id
 """The ids of this process."""
+
+new_number: Final = NumberMaker().new_id
+"""The ids of this process that are numbers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ NOTES: Final = {
     132: "A List that cannot be sorted.",
     133: "A Create that takes no id; a parent that is not stored here, so that nothing says whether it exists.",
     134: "An Update that cannot create what is missing.",
-    135: "A Delete that fails when it is made again.",
+    135: "A Delete that fails when it is made again, or cannot take along what stands below.",
     136: "A custom method whose request, response or HTTP path is not called after it.",
     148: "A resource that does not tell when it was made or changed.",
     154: "A resource without an etag, or a Delete that takes none: who writes last wins.",
@@ -25,6 +25,7 @@ NOTES: Final = {
     158: "A List that does not say how many there are.",
     160: "A List that cannot be filtered.",
     163: "A write that cannot be rehearsed.",
+    164: "Deleted resources that are kept, and can neither be listed nor had back.",
     211: "A method that asks for no permission.",
     231: "A batch that is not told below which parent its resources must lie.",
 }
@@ -50,7 +51,8 @@ class Note:
 def notes(contract: Contract) -> tuple[Note, ...]:
     """Everything that a contract leaves out, by file and line."""
     found = [note for resource in contract.resources.values() for note in _of_resource(resource, contract)]
-    found += [note for method in contract.methods.values() for note in _of_method(method)]
+    parents = {resource.parent for resource in contract.resources.values() if not resource.pattern.singleton}
+    found += [note for method in contract.methods.values() for note in _of_method(method, parents)]
     return tuple(sorted(found, key=lambda note: (note.place.file, note.place.line, note.aip, note.text)))
 
 
@@ -63,22 +65,32 @@ def _of_resource(resource: Resource, contract: Contract) -> Iterator[Note]:
     for role in (Role.CREATE_TIME, Role.UPDATE_TIME):
         if role not in roles:
             yield Note(place, 148, f"{name} has no `{role}`")
-    if len(resource.pattern.variables) > 1 and not resource.parent:
+    if len(resource.pattern.collections) > 1 and not resource.parent:
         yield Note(place, 133, f"the parent of {name} is not stored here: whether it exists is not checked")
     if resource.id.pattern != DEFAULT_ID_PATTERN:
         yield Note(place, 122, f"ids of {name} have a form of their own: {resource.id.pattern}")
-    for kind, lack in ((MethodKind.GET, "read by its name"), (MethodKind.LIST, "listed")):
+    for kind, aip, lack in _expected(resource):
         if kind not in kinds:
-            yield Note(place, 121, f"{name} has no standard {kind.value.capitalize()} method: it cannot be {lack}")
+            yield Note(place, aip, f"{name} has no standard {kind.value.capitalize()} method: it cannot be {lack}")
 
 
-def _of_method(method: Method) -> Iterator[Note]:
+def _expected(resource: Resource) -> Iterator[tuple[MethodKind, int, str]]:
+    """The methods without which something of a resource is out of reach: each with the AIP that has it, and what that is."""
+    yield MethodKind.GET, 121, "read by its name"
+    if not resource.pattern.singleton:
+        yield MethodKind.LIST, 121, "listed"
+    if resource.soft:
+        yield MethodKind.UNDELETE, 164, "had back when it is deleted"
+
+
+def _of_method(method: Method, parents: Container[str]) -> Iterator[Note]:
+    """`parents` are the types of resources with something below them."""
     name, place = method.name, method.place
     if method.rule.access is not Access.PERMISSION and method.kind is not MethodKind.COMMIT:  # That one asks for those of its writes.
         who = "anyone" if method.rule.access is Access.PUBLIC else "whoever has credentials"
         yield Note(place, 211, f"{name} asks for no permission: {who} may call it")
     fields = {field.name for field in method.request_fields}
-    for field, aip, text in _wanted(method):
+    for field, aip, text in _wanted(method, parents):
         if field not in fields:
             yield Note(place, aip, f"{name} has no `{field}`: {text}")
     if method.kind is MethodKind.LIST and "total_size" not in {field.name for field in method.response_fields}:
@@ -89,7 +101,7 @@ def _of_method(method: Method) -> Iterator[Note]:
         yield from _of_custom(method)
 
 
-def _wanted(method: Method) -> Iterator[tuple[str, int, str]]:
+def _wanted(method: Method, parents: Container[str]) -> Iterator[tuple[str, int, str]]:
     """The fields that a request may leave out: each with the AIP that has it, and what there is not without it."""
     kind, resource = method.kind, method.resource
     if not method.reads:
@@ -98,13 +110,17 @@ def _wanted(method: Method) -> Iterator[tuple[str, int, str]]:
     if kind is MethodKind.LIST:
         yield "filter", 160, "it gives all there are"
         yield "order_by", 132, "callers cannot sort"
+        if resource is not None and resource.soft:
+            yield "show_deleted", 164, "deleted ones that are kept cannot be listed"
     if kind is MethodKind.CREATE and resource is not None and resource.id.source is not IdSource.CLIENT:
         yield f"{snake(resource.singular)}_id", 133, "callers cannot choose the id"
-    if kind is MethodKind.UPDATE:
+    if kind is MethodKind.UPDATE and not (resource is not None and resource.pattern.singleton):
         yield "allow_missing", 134, "it cannot create what is not there"
     if kind is MethodKind.DELETE:
         yield "allow_missing", 135, "made again, it fails"
         yield "etag", 154, "what somebody has changed meanwhile is deleted too"
+        if resource is not None and resource.type in parents:
+            yield "force", 135, "what stands below must be deleted before, one by one"
     if kind in _BATCHES and resource is not None and len(resource.pattern.variables) > 1:
         yield "parent", 231, "nothing says below which parent its resources must lie"
 

@@ -47,6 +47,13 @@ class StorageOption:
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     id_source: IdSource = IdSource.EITHER
     id_pattern: str = ""
+    has_id: bool = False
+    """Whether it says anything about ids."""
+    id_unique: bool = False
+    id_integer: bool = False
+    """Whether the last id is unique whatever the parent."""
+    purge_after_micros: int | None = None
+    """How long deleted ones are kept; None when it does not say."""
     views: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unlogged: bool = False
 
@@ -128,6 +135,10 @@ class Annotations:
             indexes=tuple((tuple(index.fields), index.unique) for index in found.index),
             id_source=_ID_SOURCES.get(found.id.source, IdSource.EITHER),
             id_pattern=found.id.pattern,
+            has_id=found.HasField("id"),
+            id_integer=found.id.integer,
+            id_unique=found.id.unique_across_parents,
+            purge_after_micros=_micros(found.purge_after) if found.HasField("purge_after") else None,
             views=tuple((view.name, tuple(view.fields)) for view in found.view),
             unlogged=found.unlogged,
         )
@@ -247,6 +258,10 @@ def _resource_option(found: Any) -> ResourceOption:
         plural=found.plural,
         name_field=found.name_field,
     )
+
+
+def _micros(duration: Any) -> int:
+    return int(duration.seconds * 1_000_000 + duration.nanos // 1_000)
 
 
 def _max_length(rules: Any) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -15,7 +15,7 @@ from protoplane.contract.casing import lower_camel, snake
 from protoplane.contract.fields import FieldReader
 from protoplane.contract.ids import id_pattern_problem
 from protoplane.contract.model import IdRule, IndexRule, MessageClass, Pattern, Place, Resource, Role, View
-from protoplane.contract.names import DEFAULT_ID_PATTERN
+from protoplane.contract.names import DEFAULT_ID_PATTERN, INTEGER_ID_PATTERN
 from protoplane.contract.options import Annotations, ResourceOption, StorageOption
 from protoplane.contract.pool import Places
 from protoplane.contract.report import Report
@@ -23,6 +23,7 @@ from protoplane.contract.report import Report
 _COLLECTION: Final = re.compile(r"[a-z][a-zA-Z0-9]*")
 _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Z][A-Za-z0-9]*")
+PURGE_MICROS: Final = limits.PURGE_DAYS_DEFAULT * 24 * 3_600 * 1_000_000
 _LEVELS_MAX: Final = limits.INDEX_BYTES_MAX // (limits.CHARACTER_BYTES_MAX * limits.ID_CHARACTERS_MAX)
 """Ids in one name: the primary key holds them all, in 3,072 bytes."""
 
@@ -69,6 +70,7 @@ class ResourceReader:
             indexes=self._indexes(message, storage),
             table=storage.table or snake(plural),
             parent="",
+            purge_after_micros=PURGE_MICROS if storage.purge_after_micros is None else storage.purge_after_micros,
             place=self._places.message(message),
             views=self._views(message, storage),
             unlogged=storage.unlogged,
@@ -124,7 +126,9 @@ class ResourceReader:
                 f"the id pattern {pattern!r} {problem}",
                 f"use a bounded regular expression such as {DEFAULT_ID_PATTERN!r}",
             )
-        return IdRule(storage.id_source, DEFAULT_ID_PATTERN if problem else pattern)
+        if storage.id_integer and not storage.id_pattern:
+            pattern = INTEGER_ID_PATTERN
+        return IdRule(storage.id_source, DEFAULT_ID_PATTERN if problem else pattern, storage.id_unique, storage.id_integer)
 
     def _indexes(self, message: Descriptor, storage: StorageOption) -> tuple[IndexRule, ...]:
         rules: list[IndexRule] = []
@@ -145,13 +149,12 @@ def parse_pattern(text: str) -> tuple[Pattern | None, str]:
     """A pattern, or None and why it is not one, as the end of "the pattern …"."""
     segments = text.split("/")
     collections, variables = segments[::2], [_VARIABLE.fullmatch(segment) for segment in segments[1::2]]
+    apart = len(segments) % 2 == 1 and len(segments) > 1 and bool(_COLLECTION.fullmatch(segments[-1]))
     names = [variable[1] for variable in variables if variable]
     if text == "*" or "*" in text:
         problem = "has a wildcard; every level must be named"
-    elif len(segments) % 2 and _COLLECTION.fullmatch(segments[-1]):
-        problem = "ends without a {variable}; singletons are not served yet"
-    elif len(segments) % 2 or not all(_COLLECTION.fullmatch(collection) for collection in collections) or None in variables:
-        problem = "is not collection/{variable} pairs with camelCase collections and snake_case variables"
+    elif (len(segments) % 2 and not apart) or not all(_COLLECTION.fullmatch(collection) for collection in collections) or None in variables:
+        problem = "is not collection/{variable} pairs with camelCase collections and snake_case variables (after them, of a singleton, its own word)"
     elif len(set(names)) < len(names):
         problem = "has the same variable twice"
     elif len(names) > _LEVELS_MAX:
@@ -162,9 +165,17 @@ def parse_pattern(text: str) -> tuple[Pattern | None, str]:
 
 
 def with_parents(resources: Mapping[str, Resource]) -> dict[str, Resource]:
-    """The same resources, each with the type of the one whose pattern it stands below."""
-    types = {resource.pattern.collections: resource.type for resource in resources.values()}
+    """The same resources, each with the type of the one whose pattern it stands below, and with what their ids are."""
+    types = {resource.pattern.collections: resource.type for resource in resources.values() if not resource.pattern.singleton}
+    numbered = {resource.pattern.collections for resource in resources.values() if resource.id.integer}
     return {
-        resource_type: replace(resource, parent=types.get(resource.pattern.collections[:-1], ""))
+        resource_type: replace(
+            resource, parent=types.get(resource.pattern.collections[:-1], ""), pattern=_with_integers(resource.pattern, numbered)
+        )
         for resource_type, resource in resources.items()
     }
+
+
+def _with_integers(pattern: Pattern, numbered: Collection[tuple[str, ...]]) -> Pattern:
+    places = range(len(pattern.variables))
+    return replace(pattern, integers=frozenset(place for place in places if pattern.collections[: place + 1] in numbered))

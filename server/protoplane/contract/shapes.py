@@ -93,6 +93,7 @@ def noun(kind: MethodKind, resource: Resource) -> str:
         MethodKind.BATCH_DELETE: f"BatchDelete{many}",
         MethodKind.UPDATE: f"Update{one}",
         MethodKind.DELETE: f"Delete{one}",
+        MethodKind.UNDELETE: f"Undelete{one}",
         MethodKind.AGGREGATE: f"Aggregate{many}",
     }.get(kind, "")
 
@@ -115,11 +116,17 @@ def commit_oddities(method: MethodDescriptor, places: Places) -> Iterator[Oddity
 
 def oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> tuple[Oddity, ...]:
     """Everything in which a method with a standard name is not the standard one."""
+    if resource.pattern.singleton and kind not in {MethodKind.GET, MethodKind.UPDATE}:
+        problem = (
+            f"{resource.message.name} is a singleton (AIP-156): it is there as long as its parent is, and {method.name} has nothing to do"
+        )
+        mend = "take the method away, implement it in Python, or give the pattern a {variable} at its end"
+        return (Oddity(places.method(method), problem, mend),)
     request = _slot_oddities(_request_slots(kind, resource, method), method, method.input_type, places)
     return (*request, *_response_oddities(kind, resource, method, places))
 
 
-def _request_slots(  # noqa: C901, PLR0911 - one return a kind reads as the table it is.
+def _request_slots(  # noqa: C901, PLR0911, PLR0912 - one return a kind reads as the table it is.
     kind: MethodKind, resource: Resource, method: MethodDescriptor
 ) -> Mapping[str, _Slot]:
     word = snake(resource.singular)
@@ -130,7 +137,8 @@ def _request_slots(  # noqa: C901, PLR0911 - one return a kind reads as the tabl
             return {"name": _needed(_STRING), **_SHOWN}
         case MethodKind.LIST:
             pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
-            return {**parent, **pages, "filter": _STRING, "order_by": _STRING, **_SHOWN}
+            deleted = {"show_deleted": _BOOL} if resource.soft else {}
+            return {**parent, **pages, "filter": _STRING, "order_by": _STRING, "skip": _INT32, **deleted, **_SHOWN}
         case MethodKind.CREATE:
             last_id = {
                 IdSource.EITHER: {f"{word}_id": _STRING},
@@ -150,9 +158,12 @@ def _request_slots(  # noqa: C901, PLR0911 - one return a kind reads as the tabl
             return {**_optional(parent), "names": _needed(_STRINGS), "allow_missing": _BOOL, **_WRITE}
         case MethodKind.UPDATE:
             mask = _message("google.protobuf.FieldMask", "google.protobuf.FieldMask")
-            return {**body, "update_mask": mask, "allow_missing": _BOOL, **_WRITE}
+            missing = {} if resource.pattern.singleton else {"allow_missing": _BOOL}
+            return {**body, "update_mask": mask, **missing, **_WRITE}
         case MethodKind.DELETE:
-            return {"name": _needed(_STRING), "etag": _STRING, "allow_missing": _BOOL, **_WRITE}
+            return {"name": _needed(_STRING), "etag": _STRING, "allow_missing": _BOOL, "force": _BOOL, **_WRITE}
+        case MethodKind.UNDELETE:
+            return {"name": _needed(_STRING), "etag": _STRING, **_WRITE}
         case MethodKind.AGGREGATE:
             pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
             return {
@@ -180,13 +191,24 @@ def _requests(verb: str, resource: Resource, method: MethodDescriptor) -> _Slot:
 
 def _response_oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> Iterator[Oddity]:
     response = method.output_type
-    if kind in LISTING:
+    if kind in LISTING or (kind is MethodKind.BATCH_DELETE and resource.soft):
         yield from _rows_oddities(kind, resource, method, places)
         return
-    wanted = _EMPTY if kind in {MethodKind.DELETE, MethodKind.BATCH_DELETE} else resource.message.full_name
+    if kind is MethodKind.UNDELETE and not resource.soft:
+        problem = f"{method.name} is there and {resource.message.name} has no `delete_time`: a deleted one is gone for good"
+        yield Oddity(
+            places.method(method), problem, "declare `google.protobuf.Timestamp delete_time` as OUTPUT_ONLY, or take the method away"
+        )
+    wanted = _EMPTY if kind in {MethodKind.DELETE, MethodKind.BATCH_DELETE} and not resource.soft else resource.message.full_name
     if response.full_name != wanted:
         problem = f"{method.name} returns {response.full_name}; the standard method returns {wanted}"
-        yield Oddity(places.method(method), problem, f"return {wanted}, or implement the method in Python")
+        mend = f"return {wanted}, or implement the method in Python"
+        if kind in {MethodKind.DELETE, MethodKind.BATCH_DELETE}:  # What it returns says what a delete is (AIP-135, AIP-164).
+            problem += ", because the resource has a `delete_time`" if resource.soft else ""
+            mend += (
+                "; take `delete_time` away to delete for good" if resource.soft else "; with a `delete_time` it would return the resource"
+            )
+        yield Oddity(places.method(method), problem, mend)
 
 
 def _rows_oddities(kind: MethodKind, resource: Resource, method: MethodDescriptor, places: Places) -> Iterator[Oddity]:

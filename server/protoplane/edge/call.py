@@ -32,7 +32,7 @@ class Served(Protocol):
         """Decode, authorise, check, act, encode; `mark` is told of each. Raises Fault for every refusal."""
 
 
-QUESTIONS = frozenset({MethodKind.GET, MethodKind.LIST, MethodKind.AGGREGATE, MethodKind.DELETE})
+QUESTIONS = frozenset({MethodKind.GET, MethodKind.LIST, MethodKind.AGGREGATE, MethodKind.DELETE, MethodKind.UNDELETE})
 """Kinds of methods whose requests hold no resource."""
 
 

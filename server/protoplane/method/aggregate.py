@@ -37,7 +37,7 @@ def compile_aggregate(
     method: Method, rows: Rows, tokens: PageTokens, engine: Engine, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS
 ) -> Handler:
     """Bind an Aggregate method: what it may be asked is read once per text, statements are made once per shape, pages go by key."""
-    listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
+    listing = Listing(rows.table, engine, parents=range(len(rows.resource.pattern.variables) - 1))
     aggregation = Aggregation(listing, engine)
     asked = _Arguments.of(method)
     ask = _asker(rows, aggregation, functions)
@@ -75,7 +75,7 @@ def compile_aggregate(
 
 def count_of_all(rows: Rows, engine: Engine) -> str:
     """The SQL of a call that asks for nothing: the count of all resources."""
-    aggregation = Aggregation(Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1), engine)
+    aggregation = Aggregation(Listing(rows.table, engine, parents=range(len(rows.resource.pattern.variables) - 1)), engine)
     question, _ = _asker(rows, aggregation, NO_FUNCTIONS)("", (), (), "", "")
     return aggregation.statement(question, None).sql
 
@@ -153,7 +153,7 @@ def _writer(cells: Cells, overflow: int | None) -> Write:
     """`overflow` is where a row says that the value ran over; None where it cannot."""
     name, first, last = cells.output.name, cells.first, cells.first + len(cells.nodes)
     if cells.name is not None:
-        form = "/".join(f"{collection}/%s" for collection in cells.name.pattern.collections)
+        form = cells.name.pattern.template
 
         def write_name(values: Any, row: Row) -> None:
             ids = row[first:last]

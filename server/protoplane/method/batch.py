@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from protoplane.base import limits
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.contract.model import Field, Method
+from protoplane.contract.names import ANY
 from protoplane.method.call import Call
 from protoplane.method.many import ManyRows, Removal, bounded
 from protoplane.method.rows import Change, Ids, Item, Rows
@@ -78,8 +79,9 @@ def compile_batch_update(method: Method, many: ManyRows, *, around: bool) -> Han
 
 
 def compile_batch_delete(method: Method, many: ManyRows) -> Handler:
-    """Bind a BatchDelete method of either form: `names`, or `requests` with etags."""
+    """Bind a BatchDelete method of either form: `names`, or `requests` with etags. It gives the resources where deleted ones are kept."""
     rows, empty = many.rows, method.response_class
+    answer = _answer(method, rows) if rows.resource.soft else lambda _: empty()
     read = _removal_names(method, rows) if method.request_field("requests") is None else _removal_requests(method, rows)
     parent_of = text(method, "parent")
 
@@ -88,8 +90,8 @@ def compile_batch_delete(method: Method, many: ManyRows) -> Handler:
         ids = [removal.ids for removal in removals]
         refuse_strangers(rows, parent_of(request), ids, places)
         refuse_twins(rows, list(zip(ids, places, strict=True)))
-        many.remove(call.session, removals)
-        return empty()
+        kept = many.remove(call.session, removals, call.now_micros)
+        return bounded(answer(kept), len(kept))
 
     return batch_delete
 
@@ -106,16 +108,11 @@ def refuse_strangers(rows: Rows, parent: str, found: Sequence[Ids], places: Sequ
     """Fault INVALID_FIELDS for names that do not lie below the parent of a batch, in which `-` stands for any id (AIP-159)."""
     if not parent:
         return
-    parts = parent.split("/")
-    above = parts[1::2]
-    # An id that is a wildcard is checked as one that fits anywhere: whether the rest of the parent has its form is the pattern's to say.
-    parts[1::2] = ["x" if one == "-" else one for one in above]
-    if rows.pattern.parse_parent("/".join(parts)) is None:
-        rows.locate_parent(parent, "parent")  # Its refusal names the parent as it was given.
+    above = rows.locate_parents(parent, "parent")
     violations = [
         Violation(place, f"must lie below the parent of the batch, {parent}", "PARENT_MISMATCH")
         for ids, place in zip(found, places, strict=True)
-        if any(want not in {"-", have} for want, have in zip(above, ids[:-1], strict=True))
+        if any(want not in {ANY, have} for want, have in zip(above, ids[:-1], strict=True))
     ]
     if violations:
         raise invalid_fields(violations)
@@ -166,7 +163,7 @@ def _update(call: Call, many: ManyRows, updates: Sequence[_Update]) -> dict[Ids,
 
 def _creation(rows: Rows, update: _Update) -> Item:
     rows.refuse_etag(update.change.given, update.ids)
-    rows.take_id(update.ids[-1], update.name_path)
+    rows.take_id(str(update.ids[-1]), update.name_path)
     own = rows.resource.message_class()
     own.CopyFrom(update.change.given)
     return Item(update.ids, own, update.change.path)
@@ -212,14 +209,19 @@ def _removal_requests(method: Method, rows: Rows) -> Callable[[Any], tuple[list[
     child = _items_of(method)
     names = {field.name for field in child.fields}
     refuse_own = _item_guard(child)
-    has_etag, has_missing = "etag" in names, "allow_missing" in names
+    has_etag, has_missing, has_force = "etag" in names, "allow_missing" in names, "force" in names
 
     def read(request: Any) -> tuple[list[Removal], list[str]]:
         check_size(request.requests, "requests", limits.BATCH_ITEMS_MAX)
         refuse_own(request)
         places = [f"requests[{i}].name" for i in range(len(request.requests))]
         removals = [
-            Removal(rows.locate(one.name, place), one.etag if has_etag else "", has_missing and one.allow_missing)
+            Removal(
+                rows.locate(one.name, place),
+                one.etag if has_etag else "",
+                has_missing and one.allow_missing,
+                force=has_force and one.force,
+            )
             for one, place in zip(request.requests, places, strict=True)
         ]
         return removals, places

@@ -108,7 +108,7 @@ class Call:
         own = type(message)()
         own.CopyFrom(message)
         try:
-            return cast("M", rows.insert(self.session, [Item(ids, own, "")], self.now_micros)[0])
+            return cast("M", rows.insert(self.session, [Item(ids, own, "", made=not id)], self.now_micros)[0])
         except Fault as fault:
             self.veil(fault, type(message))
             raise
@@ -129,9 +129,9 @@ class Call:
             raise
 
     def delete(self, resource: type[Message], name: str) -> None:
-        """Delete the resource of that name. Raises as the Delete method does."""
+        """Delete the resource of that name; softly, if it is one that is kept. Raises as the Delete method does."""
         rows = self._rows(resource, MethodKind.DELETE, name)
-        rows.remove(self.session, rows.locate(name, "name"), "")
+        rows.remove(self.session, rows.locate(name, "name"), "", self.now_micros)
 
     def model(self, resource: type[Message]) -> type[peewee.Model]:
         """The Peewee model of a resource's table, for queries on this call's connection, inside its transaction."""

@@ -95,7 +95,7 @@ class Commits:
                 self._steps[operation, resource.type] = _step(operation, one, resource)
                 self._types[resource.message.full_name] = resource.type
         # Parents before their children, as other writes lock them; then by name.
-        self._order = sorted(many, key=lambda kind: (len(many[kind].rows.resource.pattern.variables), kind))
+        self._order = sorted(many, key=lambda kind: (len(many[kind].rows.resource.pattern.collections), kind))
 
     def authorise(self, principal: Principal, request: Any) -> None:
         """Ask the rule of every write that has one; what has none is refused by `prepare`, which comes later."""

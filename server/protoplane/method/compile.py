@@ -24,13 +24,25 @@ from protoplane.method.call import Call, Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.commit import Commits
 from protoplane.method.custom import CustomMethod
+from protoplane.method.lifecycle import SoftLifecycle, join_lifecycles
 from protoplane.method.many import ManyRows
 from protoplane.method.narrow import Reading, compile_readings
+from protoplane.method.purge import Purge
 from protoplane.method.read import compile_get, compile_list, first_page
 from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
-from protoplane.method.write import body_of, compile_create, compile_delete, compile_update, flag, has_special, text
+from protoplane.method.singleton import SingletonRows
+from protoplane.method.write import (
+    body_of,
+    compile_create,
+    compile_delete,
+    compile_undelete,
+    compile_update,
+    flag,
+    has_special,
+    text,
+)
 from protoplane.query.filter import NO_FUNCTIONS
 from protoplane.query.functions import FilterFunction
 from protoplane.query.paging import PageTokens
@@ -53,6 +65,8 @@ class Compiled:
     """By method path."""
     tables: tuple[TableShape, ...]
     """Every table it needs, Protoplane's own included."""
+    purge: Purge
+    """Ends what was deleted softly, when its time has come."""
 
 
 def compile_methods(
@@ -66,6 +80,8 @@ def compile_methods(
     tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
     checks = Checks(contract)
     rows = {kind: _rows(table, engine, checks) for kind, table in tables.items()}
+    join_ancestors(rows.values())
+    kept = join_lifecycles(rows, engine)
     models = compile_models(tables, engine)
     stored: dict[type[Message], Stored] = {}
     for kind, resource in contract.resources.items():
@@ -74,16 +90,23 @@ def compile_methods(
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
     many = {kind: ManyRows(one, KeyedRows(one.table, one.sql, engine.database)) for kind, one in rows.items()}
     inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
-    bind = _Binder(checks, engine, tokens, rows, many, stored, compile_readings(rows, engine, inside), inside, functions)
+    bind = _Binder(checks, engine, tokens, rows, kept, many, stored, compile_readings(rows, engine, inside), inside, functions)
     alone = {
         path: bind.served(method, custom.get(path)) for path, method in contract.methods.items() if method.kind is not MethodKind.COMMIT
     }
     served = {path: alone.get(path) or bind.commits(method, custom.get(path), alone.values()) for path, method in contract.methods.items()}
-    return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())))
+    return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
+
+
+def join_ancestors(every: Iterable[Rows]) -> None:
+    """Let the rows of each resource know those that it stands below."""
+    named = {rows.resource.pattern.collections: rows for rows in every if not rows.resource.pattern.singleton}
+    for collections, rows in named.items():
+        rows.ancestors = {n: named[collections[:n]] for n in range(1, len(collections)) if collections[:n] in named}
 
 
 def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
-    return Rows(
+    return (SingletonRows if table.resource.pattern.singleton else Rows)(
         table=table,
         codec=compile_codec(table),
         statements=TableStatements(table, engine.database),
@@ -98,6 +121,7 @@ class _Binder:
     engine: Engine
     tokens: PageTokens
     rows: Mapping[str, Rows]
+    kept: Mapping[str, SoftLifecycle]
     many: Mapping[str, ManyRows]
     stored: Mapping[type[Message], Stored]
     readings: Mapping[str, Reading]
@@ -147,7 +171,7 @@ class _Binder:
         statements = self._own_statements(method) if own and method.resource is not None else ()
         return statements if replay is None else (replay.claim, *statements, replay.keep)
 
-    def _own_statements(self, method: Method) -> tuple[str, ...]:  # noqa: PLR0911 - one return a kind.
+    def _own_statements(self, method: Method) -> tuple[str, ...]:  # noqa: C901, PLR0911 - one return a kind.
         assert method.resource is not None
         rows, keyed = self.rows[method.resource.type], self.many[method.resource.type].keyed
         match method.kind:
@@ -160,7 +184,11 @@ class _Binder:
             case MethodKind.UPDATE:
                 return (rows.sql.select_for_update, rows.sql.update_all, *rows.log.statements)
             case MethodKind.DELETE:
+                if rows.resource.soft:
+                    return (rows.sql.select_for_update, rows.sql.update_all, *rows.log.statements)
                 return (rows.sql.select_for_update, rows.sql.delete_version, *rows.log.statements) if rows.log.kept else (rows.sql.delete,)
+            case MethodKind.UNDELETE:
+                return (rows.sql.select_any_for_update, rows.sql.update_all, *rows.log.statements)
             case MethodKind.BATCH_GET:
                 return (keyed.select,)
             case MethodKind.BATCH_UPDATE:
@@ -179,7 +207,7 @@ class _Binder:
             return handler
         return _veiled(handler, method.resource.message_class)
 
-    def _bare(self, method: Method, *, around: bool) -> Handler | None:  # noqa: C901, PLR0911 - one return a kind.
+    def _bare(self, method: Method, *, around: bool) -> Handler | None:  # noqa: C901, PLR0911, PLR0912 - one return a kind.
         if method.resource is None or method.kind in {MethodKind.CUSTOM, MethodKind.COMMIT}:
             return None
         rows, many = self.rows[method.resource.type], self.many[method.resource.type]
@@ -203,6 +231,8 @@ class _Binder:
                 return compile_update(method, rows, around=around)
             case MethodKind.DELETE:
                 return compile_delete(method, rows)
+            case MethodKind.UNDELETE:
+                return compile_undelete(method, rows, self.kept[method.resource.type])
             case MethodKind.AGGREGATE:
                 return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
             case _:

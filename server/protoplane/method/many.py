@@ -31,6 +31,8 @@ class Removal:
     etag: str
     lenient: bool
     """Whether it is no error if it is not there."""
+    force: bool = False
+    """Whether it goes with all that stands below it."""
 
 
 class ManyRows:
@@ -57,6 +59,9 @@ class ManyRows:
         Raises what `Rows.change` does: RESOURCE_NOT_FOUND and ETAG_MISMATCH for the first, INVALID_FIELDS for all of them together.
         """
         self._require([ids for ids, _ in changes], found)
+        for ids, _ in changes:
+            if self.rows.is_deleted(found[ids]):
+                raise self.rows.not_found(ids)
         merged: list[tuple[Row, Sealed]] = []
         violations: list[Violation] = []
         for ids, change in changes:
@@ -95,8 +100,14 @@ class ManyRows:
             if self.keyed.update(session, changed, self.rows.codec.bind) != len(changed):
                 raise Fault(Reason.CONCURRENT_WRITE)  # Not while rows are locked, or the database is this transaction's alone.
 
-    def remove(self, session: Session, removals: Sequence[Removal]) -> None:
-        """Delete different resources. Raises what `Rows.remove` does, for the first that it is true of."""
+    def remove(self, session: Session, removals: Sequence[Removal], now_micros: int) -> list[Message]:
+        """Delete different resources; gives those that are kept, in the order of the removals.
+
+        Raises what `Rows.remove` does, for the first that it is true of.
+        """
+        lifecycle = self.rows.lifecycle
+        if lifecycle is not None and not (lifecycle.alone and not any(removal.force for removal in removals)):
+            return self._remove_each(session, removals, now_micros)
         versions = self.keyed.versions(session, [removal.ids for removal in removals])
         for removal in removals:
             version = versions.get(removal.ids)
@@ -111,6 +122,22 @@ class ManyRows:
                 self.keyed.remove(session, there)
         except HasChildren:
             self._name_parent(session, there)
+        return []
+
+    def _remove_each(self, session: Session, removals: Sequence[Removal], now_micros: int) -> list[Message]:
+        """One by one, as what is below each, or what becomes of it, asks for."""
+        rows, kept = self.rows, list[Message]()
+        self.keyed.versions(session, [removal.ids for removal in removals])
+        with session.savepoint():
+            for removal in removals:
+                try:
+                    removed = rows.remove(session, removal.ids, removal.etag, now_micros, force=removal.force)
+                except Fault as fault:
+                    if not (removal.lenient and fault.reason == Reason.RESOURCE_NOT_FOUND):
+                        raise
+                    removed = rows.one(session, removal.ids) if rows.resource.soft else None
+                kept += [] if removed is None else [removed]
+        return kept
 
     def _log_removal(self, session: Session, there: Sequence[Ids]) -> None:
         """Read what is about to go, a part at a time, and write it down."""
@@ -126,7 +153,7 @@ class ManyRows:
         """Raise RESOURCE_HAS_CHILDREN for the first that has any: the engine does not say which of many rows it was."""
         with session.savepoint():
             for ids in there:
-                self.rows.remove(session, ids, "")
+                self.rows.remove_row(session, ids, "")
         raise Fault(Reason.CONCURRENT_WRITE)  # The children were deleted in between.
 
     def _require(self, wanted: Sequence[Ids], found: Collection[Ids]) -> None:

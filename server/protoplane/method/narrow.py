@@ -24,6 +24,7 @@ from protoplane.store.by_keys import ByKeys
 from protoplane.store.codec import Row, compile_fill
 from protoplane.store.engine import Engine
 from protoplane.store.schema import ColumnShape
+from protoplane.store.session import Session
 from protoplane.store.tables import Form, Leaf
 
 NARROWS_KEPT_MAX = 128
@@ -48,6 +49,8 @@ class Narrow:
         """The resource; Fault RESOURCE_NOT_FOUND."""
         rows = self.reading.rows
         row = self.reading.by_keys.rows(call.session, [ids], columns=self.columns).get(ids)
+        if row is None:
+            row = self.reading.default(call.session, ids, self.columns)
         if row is None:
             raise rows.not_found(ids)
         message = rows.resource.message_class()
@@ -121,6 +124,14 @@ class Reading:
         self._masks = ReadMasks(resource.fields, inside, f"the resource '{resource.singular}'")
         self._kept: dict[tuple[str, tuple[str, ...]], Narrow | None] = {}
         self._keeping = threading.Lock()
+
+    def default(self, session: Session, ids: Ids, columns: Sequence[ColumnShape]) -> Row | None:
+        """What a singleton holds before it is written, in these columns; None for everything else that has no row."""
+        row = self.rows.default(session, ids)
+        if row is None:
+            return None
+        values = {column.name: value for column, value in zip(self.rows.table.columns, row, strict=True)}
+        return tuple(values[column.name] for column in columns)
 
     def of(self, paths: Sequence[str], source: str) -> Narrow | None:
         """What these paths read; None for everything that is stored. Raises Fault INVALID_FIELD_MASK."""

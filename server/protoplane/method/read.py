@@ -10,16 +10,18 @@ from typing import Any, cast
 from google.protobuf.message import Message
 
 from protoplane.base import limits
-from protoplane.contract.model import Method
+from protoplane.contract.model import Kind, Method
 from protoplane.method.asked import Ask
 from protoplane.method.call import Call
 from protoplane.method.narrow import Narrow
 from protoplane.method.rows import Rows
+from protoplane.method.scope import compile_scopes, locate_anywhere, shows_deleted
 from protoplane.method.served import Handler
+from protoplane.method.write import has_special
 from protoplane.query.filter import NO_FUNCTIONS, FilterCompiler
 from protoplane.query.functions import FilterFunction
-from protoplane.query.order import OrderCompiler
-from protoplane.query.paging import PageTokens, Position, digest_arguments, page_rows, refuse_token
+from protoplane.query.order import OrderCompiler, skipping
+from protoplane.query.paging import PageTokens, Position, digest_arguments, page_rows, refuse_token, rows_to_skip
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing
@@ -32,7 +34,15 @@ def compile_get(rows: Rows, ask: Ask) -> Handler:
         ids, narrow = rows.locate(request.name, "name"), ask(call, request).narrow
         return rows.find(call.session, ids) if narrow is None else narrow.find(call, ids)
 
-    return get
+    if not rows.resource.id.unique:
+        return get
+    locate = locate_anywhere(rows)
+
+    def get_anywhere(call: Call, request: Any) -> Message:
+        ids, narrow = locate(call.session, request.name), ask(call, request).narrow
+        return rows.find(call.session, ids) if narrow is None else narrow.find(call, ids)
+
+    return get_anywhere
 
 
 def compile_list(
@@ -40,29 +50,29 @@ def compile_list(
 ) -> Handler:
     """Bind a List method: filter and order compiled once per text, statements once per shape, pages by key."""
     arguments = _Arguments.of(method)
-    everything = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
+    scope_of = compile_scopes(method, rows, engine)
     filters = FilterCompiler(rows.resource, rows.table, functions)
-    orders = OrderCompiler(rows.resource, rows.table, fixed_keys=everything.parents)
     response_class, listed, counts = _response(method, rows)
     row_bytes = rows.table.row_bytes_max
     measured = row_bytes is None or row_bytes * limits.PAGE_ROWS_MAX > limits.PAGE_BYTES_MAX
 
     def list_(call: Call, request: Any) -> Message:
         size = page_rows(request.page_size)
-        parent = rows.locate_parent(request.parent if arguments.parent else "", "parent")
-        asked = ask(call, request)
+        parent = rows.locate_parents(request.parent if arguments.parent else "", "parent")
+        asked, scope = ask(call, request), scope_of(parent)
         narrow = asked.narrow
         predicate = filters.compile(request.filter) if arguments.filter and request.filter else None
-        order = orders.compile(request.order_by if arguments.order_by else "")
+        order = scope.order(request.order_by if arguments.order_by else "")
         if order.views or (predicate is not None and predicate.views):
             call.follow((*(predicate.views if predicate is not None else ()), *order.views))
-        listing = everything if narrow is None else everything.showing(narrow.columns, order)
+        listing = scope.showing(request, narrow, order)
         token, digest, after = request.page_token, b"", None
         moment: Position = () if predicate is None or not predicate.timed else (call.now_micros,)
         if token:
             digest = arguments.digest(request)
             position, moment = resume(tokens.open(token, digest, call.now_micros), moment)
             after = order.after(position)
+        after = skipping(after, arguments.rows_to_skip(request))
         if predicate is not None and moment:
             predicate = predicate.at(micros_of(moment))
         response = response_class()
@@ -78,8 +88,8 @@ def compile_list(
         if more:
             position = listing.position(order, page.last)
             response.next_page_token = tokens.seal(digest or arguments.digest(request), (*position, *moment), call.now_micros)
-        elif parent and not page.last and not token and not rows.parent_exists(call.session, parent):
-            raise rows.parent_not_found(parent)
+        elif parent and not page.last and not token:
+            rows.require_scope(call.session, parent)
         if counts and asked.answer.below("total_size"):
             response.total_size = listing.count(call.session, parent, predicate)
         asked.leave_out(response)
@@ -106,8 +116,9 @@ def micros_of(moment: Position) -> int:
 
 def first_page(rows: Rows, engine: Engine) -> str:
     """The SQL of a List's first page, without filter and order."""
-    listing = Listing(rows.table, engine, parents=len(rows.resource.pattern.variables) - 1)
-    order = OrderCompiler(rows.resource, rows.table, fixed_keys=listing.parents).compile("")
+    levels = len(rows.resource.pattern.variables) - 1
+    listing = Listing(rows.table, engine, parents=range(levels))
+    order = OrderCompiler(rows.resource, rows.table, fixed_keys=levels).compile("")
     return listing.statement(None, order, None).sql
 
 
@@ -170,15 +181,33 @@ class _Arguments:
     filter: bool
     order_by: bool
     bound: tuple[str, ...]
+    deleted: bool
+    """Whether deleted ones can be asked for."""
+    skip: bool
 
     @classmethod
     def of(cls, method: Method) -> _Arguments:
         names = {field.name for field in method.request_fields}
         bound = tuple(name for name in ("parent", "filter", "order_by", "read_mask", "view") if name in names)
-        return cls(method.path, "parent" in names, "filter" in names, "order_by" in names, bound)
+        return cls(
+            method.path,
+            "parent" in names,
+            "filter" in names,
+            "order_by" in names,
+            bound,
+            shows_deleted(method),
+            has_special(method, "skip", Kind.INT32),
+        )
+
+    def rows_to_skip(self, request: Any) -> int:
+        """Raises Fault INVALID_FIELDS."""
+        return rows_to_skip(request.skip) if self.skip else 0
 
     def digest(self, request: Any) -> bytes:
-        return digest_arguments(self.path, [(name, _encoded(getattr(request, name))) for name in self.bound])
+        arguments = [(name, _encoded(getattr(request, name))) for name in self.bound]
+        if self.deleted and request.show_deleted:
+            arguments.append(("show_deleted", b"1"))
+        return digest_arguments(self.path, arguments)
 
 
 def _encoded(argument: Any) -> bytes:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from google.protobuf.message import Message
 
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.changes.log import ChangeKind, Entry, Sealed, Unlogged
-from protoplane.contract.model import Field, IdSource, Resource, Role
-from protoplane.contract.names import NamePattern, new_id
+from protoplane.contract.model import IdSource, Resource, Role
+from protoplane.contract.names import ANY, Id, NamePattern, new_id, new_number
 from protoplane.method.checks import ResourceChecks
 from protoplane.query.mask import Mask, Writer
 from protoplane.store.codec import Codec, Row, etag_of
@@ -25,7 +26,7 @@ from protoplane.store.statements import TableStatements
 from protoplane.store.tables import Table
 from protoplane.store.trouble import Duplicate, HasChildren, ParentMissing
 
-Ids = tuple[str, ...]
+Ids = tuple[Id, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Item:
     ids: Ids
     message: Message
     path: str
+    made: bool = False
+    """Whether its last id was made here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,17 @@ class Change:
     writer: Writer = Writer.CALLER
 
 
+class Lifecycle(Protocol):
+    """What deleting a resource means to what stands below it, and whether it is kept; see `method.lifecycle`."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether, unless by force, deleting one row is all there is to do."""
+
+    def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool) -> Message | None:
+        """See `Rows.remove`."""
+
+
 class Rows:
     """Reads and writes of one resource's table, each inside the transaction of the session given."""
 
@@ -57,12 +71,19 @@ class Rows:
         self.pattern = NamePattern(self.resource.pattern, self.resource.id)
         self.nested = len(self.resource.pattern.variables) > 1
         self._parent_text = self.resource.pattern.text.rpartition("/")[0].rpartition("/")[0]
+        self._levels = len(self.resource.pattern.collections) - 1  # Ids in the name of the parent.
+        self.lifecycle: Lifecycle | None = None
+        """What deleting means where it is more than deleting one row: set by `method.lifecycle`."""
+        self.ancestors: Mapping[int, Rows] = {}
+        """Of what stands above it and is stored here, by the number of ids in its name; set when all rows are there."""
         self._new = self.resource.message_class
-        self._version_at = len(table.keys)
-        self._created = _field_of(self.resource, Role.CREATE_TIME)
-        self._updated = _field_of(self.resource, Role.UPDATE_TIME)
-        self._uid = _field_of(self.resource, Role.UID)
-        self._etag = _field_of(self.resource, Role.ETAG)
+        self._deleted_at = table.columns.index(table.deleted) if table.deleted is not None else None
+        self.version_at = len(table.keys)
+        """Place of the row version in a row."""
+        self._created = self.resource.with_role(Role.CREATE_TIME)
+        self._updated = self.resource.with_role(Role.UPDATE_TIME)
+        self._uid = self.resource.with_role(Role.UID)
+        self._etag = self.resource.with_role(Role.ETAG)
 
     # Names
 
@@ -84,7 +105,12 @@ class Rows:
             raise invalid_name(parent, field, self._parent_text)
         return ids
 
-    def take_id(self, given: str, field: str) -> str:
+    def locate_parents(self, parent: str, field: str) -> Ids:
+        """The ids in the name of a parent, or, where there is ANY among them, of all parents that it stands for."""
+        ids = self.pattern.parse_parents(parent) if self.nested else None
+        return self.locate_parent(parent, field) if ids is None else ids
+
+    def take_id(self, given: str, field: str) -> Id:
         """The id of a new resource: the caller's, if its rule allows one and it fits, or a new one."""
         rule = self.resource.id
         if not given:
@@ -95,11 +121,11 @@ class Rows:
             raise invalid_fields([Violation(field, "must be empty: this resource's ids are made by the service", "ID_NOT_ALLOWED")])
         if not self.pattern.is_new_id(given):
             raise invalid_fields([Violation(field, f"must match {rule.pattern}", "ID_MALFORMED")])
-        return given
+        return int(given) if rule.integer else given
 
-    def make_id(self) -> str:
+    def make_id(self) -> Id:
         """An id of the server's own, sorted by time."""
-        return new_id()
+        return new_number() if self.resource.id.integer else new_id()
 
     # Reads
 
@@ -115,6 +141,11 @@ class Rows:
             raise self.not_found(ids)
         return found
 
+    def default(self, session: Session, ids: Ids) -> Row | None:
+        """What is there without a row: nothing, but for singletons."""
+        del session, ids
+        return None
+
     def exists(self, session: Session, ids: Ids) -> bool:
         """Whether the resource is there."""
         return session.row(self.sql.exists, ids) is not None
@@ -122,6 +153,15 @@ class Rows:
     def parent_exists(self, session: Session, ids: Ids) -> bool:
         """Whether the parent is there; true where parents are not stored here."""
         return self.sql.parent_exists is None or session.row(self.sql.parent_exists, ids) is not None
+
+    def require_scope(self, session: Session, parent: Ids) -> None:
+        """Fault RESOURCE_NOT_FOUND if the parent of a List is not there; of ANY parent, the one that it stands below."""
+        known = parent.index(ANY) if ANY in parent else len(parent)
+        if known == len(parent):
+            if not self.parent_exists(session, parent):
+                raise self.parent_not_found(parent)
+        elif known in self.ancestors and not self.ancestors[known].exists(session, parent[:known]):
+            raise self.ancestors[known].not_found(parent[:known])
 
     def message(self, row: Row) -> Message:
         """A row as callers see it."""
@@ -155,6 +195,8 @@ class Rows:
         violations = [v for item in items for v in self.checks.on_create(item.message, item.path)]
         if violations:
             raise invalid_fields(violations)
+        if self.sql.parent_alive is not None:
+            self.require_parents(session, [item.ids for item in items])
         rows = [self.codec.row(item.message, item.ids, secrets.randbits(VERSION_BITS)) for item in items]
         stored = [self.as_stored(row) for row in rows]
         try:
@@ -164,10 +206,14 @@ class Rows:
                 with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
                     session.execute_many(self.sql.insert, [self.codec.bind(row) for row in rows])
         except Duplicate as duplicate:
+            if self.resource.id.integer and duplicate.index is None and all(item.made for item in items):
+                return self.insert(session, [replace(item, ids=(*item.ids[:-1], self.make_id())) for item in items], now_micros)
             raise self.taken(session, items, duplicate) from None
         except ParentMissing:
-            parents = dict.fromkeys(item.ids[:-1] for item in items)
-            raise self.parent_not_found(next((ids for ids in parents if not self.parent_exists(session, ids)), items[0].ids[:-1])) from None
+            parents = dict.fromkeys(item.ids[: self._levels] for item in items)
+            raise self.parent_not_found(
+                next((ids for ids in parents if not self.parent_exists(session, ids)), items[0].ids[: self._levels])
+            ) from None
         if self.log.kept:
             created: list[Entry] = [
                 (self.pattern.format(item.ids), None, self.log.seal(after)) for item, after in zip(items, stored, strict=True)
@@ -192,7 +238,7 @@ class Rows:
         positions = tuple(i for i, (old, new) in enumerate(zip(row, changed, strict=True)) if old != new)
         update = self.sql.update(positions)
         try:
-            count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, row[self._version_at]))
+            count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, row[self.version_at]))
         except Duplicate as duplicate:
             raise self.taken(session, [Item(ids, change.given, change.path)], duplicate) from None
         if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
@@ -207,7 +253,7 @@ class Rows:
 
         Raises Fault ETAG_MISMATCH, INVALID_FIELDS.
         """
-        version: int = row[self._version_at]
+        version: int = row[self.version_at]
         self.check_etag(change.given, version, ids)
         stored = self.as_stored(row)
         before = self.log.seal(stored)
@@ -221,8 +267,29 @@ class Rows:
             set_time(stored, self._updated.name, now_micros)
         return self.codec.row(stored, ids, version + 1), before
 
-    def remove(self, session: Session, ids: Ids, etag: str) -> None:
-        """Delete a resource. Raises Fault RESOURCE_NOT_FOUND, ETAG_MISMATCH, RESOURCE_HAS_CHILDREN."""
+    def is_deleted(self, row: Row) -> bool:
+        """Whether a row is of a resource that is deleted and kept."""
+        return self._deleted_at is not None and row[self._deleted_at] is not None
+
+    def require_parents(self, session: Session, several: Sequence[Ids]) -> None:
+        """Fault RESOURCE_NOT_FOUND naming a parent that is not there, or deleted and kept; the others stay as they are for this transaction."""
+        if self.sql.parent_alive is not None:
+            for parent in sorted({ids[: self._levels] for ids in several}):  # In one order everywhere, so that no two wait for each other.
+                if session.row(self.sql.parent_alive, parent) is None:
+                    raise self.parent_not_found(parent)
+
+    def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool = False) -> Message | None:
+        """Delete a resource, by `force` with all that stands below it; gives it where deleted ones are kept.
+
+        Raises Fault RESOURCE_NOT_FOUND, ETAG_MISMATCH, RESOURCE_HAS_CHILDREN, CONCURRENT_WRITE.
+        """
+        if self.lifecycle is not None:
+            return self.lifecycle.remove(session, ids, etag, now_micros, force=force)
+        self.remove_row(session, ids, etag)
+        return None
+
+    def remove_row(self, session: Session, ids: Ids, etag: str) -> None:
+        """Delete one row for good. Raises as `remove` does."""
         try:
             if not etag and not self.log.kept:
                 if session.execute(self.sql.delete, ids) == 0:
@@ -231,9 +298,9 @@ class Rows:
             row = session.row(self.sql.select_for_update, ids)
             if row is None:
                 raise self.not_found(ids)
-            if etag and not same_etag(etag, row[self._version_at]):
+            if etag and not same_etag(etag, row[self.version_at]):
                 raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
-            if session.execute(self.sql.delete_version, (*ids, row[self._version_at])) == 0:
+            if session.execute(self.sql.delete_version, (*ids, row[self.version_at])) == 0:
                 raise Fault(Reason.CONCURRENT_WRITE)  # Only where the engine does not lock rows: somebody else wrote first.
         except HasChildren:
             raise Fault(Reason.RESOURCE_HAS_CHILDREN, name=self.pattern.format(ids)) from None
@@ -245,7 +312,7 @@ class Rows:
             self.log.record(session, kind, [self._entry(before, after) for before, after in pairs])
 
     def _entry(self, before: Row | None, after: Row | None) -> Entry:
-        seal, keys = self.log.seal, self._version_at
+        seal, keys = self.log.seal, self.version_at
         row = before or after or ()
         sealed = None if before is None else seal(self.as_stored(before)), None if after is None else seal(self.as_stored(after))
         return self.pattern.format(tuple(row[:keys])), *sealed
@@ -272,7 +339,9 @@ class Rows:
 
     def taken(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
         """The refusal for a name, or for values that must be unique, which another resource has."""
-        indexes = zip(self.resource.indexes, self.table.shape.indexes, strict=True)
+        indexes = zip(
+            self.resource.indexes, self.table.shape.indexes, strict=False
+        )  # After the contract's come our own, which are not unique.
         paths = next((rule.paths for rule, index in indexes if index.name == duplicate.index), ())
         if not paths:
             item = next((item for item in items if self.exists(session, item.ids)), items[0])
@@ -308,7 +377,3 @@ def set_time(message: Message, name: str, micros: int) -> None:
     stamp = getattr(message, name)
     stamp.seconds, rest = divmod(micros, 1_000_000)
     stamp.nanos = rest * 1_000
-
-
-def _field_of(resource: Resource, role: Role) -> Field | None:
-    return next((field for field in resource.fields if field.role is role), None)

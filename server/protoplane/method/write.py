@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.contract.model import Kind, Label, Method, Resource
 from protoplane.method.call import Call
+from protoplane.method.lifecycle import SoftLifecycle
 from protoplane.method.rows import Change, Ids, Item, Rows
 from protoplane.method.served import Handler
 from protoplane.query.mask import Writer, compile_mask
@@ -46,7 +47,7 @@ def compile_update(method: Method, rows: Rows, *, around: bool) -> Handler:
         ids = rows.locate(getattr(given, name), at)
         if creates(request) and not rows.exists(call.session, ids):
             rows.refuse_etag(given, ids)
-            rows.take_id(ids[-1], at)
+            rows.take_id(str(ids[-1]), at)
             own = type(given)()
             own.CopyFrom(given)
             try:
@@ -63,21 +64,32 @@ def compile_update(method: Method, rows: Rows, *, around: bool) -> Handler:
 
 
 def compile_delete(method: Method, rows: Rows) -> Handler:
-    """Bind a Delete method."""
+    """Bind a Delete method; it gives the resource where deleted ones are kept (AIP-164)."""
     etag_of = text(method, "etag")
-    lenient = flag(method, "allow_missing")
-    empty = method.response_class
+    lenient, forced = flag(method, "allow_missing"), flag(method, "force")
+    empty, keeps = method.response_class, rows.resource.soft
 
     def delete(call: Call, request: Any) -> Message:
         ids = rows.locate(request.name, "name")
         try:
-            rows.remove(call.session, ids, etag_of(request))
+            removed = rows.remove(call.session, ids, etag_of(request), call.now_micros, force=forced(request))
         except Fault as fault:
             if not (lenient(request) and fault.reason == Reason.RESOURCE_NOT_FOUND):
                 raise
-        return empty()
+            removed = rows.one(call.session, ids) if keeps else None
+        return empty() if removed is None else removed
 
     return delete
+
+
+def compile_undelete(method: Method, rows: Rows, lifecycle: SoftLifecycle) -> Handler:
+    """Bind an Undelete method."""
+    etag_of = text(method, "etag")
+
+    def undelete(call: Call, request: Any) -> Message:
+        return lifecycle.undelete(call.session, rows.locate(request.name, "name"), etag_of(request), call.now_micros)
+
+    return undelete
 
 
 def item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str, str], tuple[Item, bool]]:
@@ -95,7 +107,7 @@ def item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str, 
         parent_ids: Ids = rows.locate_parent(parent or batch_parent, f"{prefix}parent")
         given: str = getattr(request, id_field) if has_id else ""
         ids = (*parent_ids, rows.take_id(given, prefix + id_field))
-        return Item(ids, getattr(request, body), prefix + body), not given
+        return Item(ids, getattr(request, body), prefix + body, made=not given), not given
 
     return read
 

@@ -163,7 +163,10 @@ def _sort_keys(output: Output, groups: Columns, *, descending: bool) -> list[Sor
     nullable = seen.presence is Presence.EXPLICIT
     name = groups.name(seen)
     if name is not None:
-        return [SortKey(node, None, descending, nullable, f"{seen.name}[{i}]", groups) for i, node in enumerate(name.columns)]
+        return [
+            SortKey(node, None, descending, nullable, f"{seen.name}[{i}]", groups, i in name.pattern.integers)
+            for i, node in enumerate(name.columns)
+        ]
     # An average of Durations is a fraction of microseconds until it is given.
     field = replace(seen, kind=Kind.DOUBLE) if output.function is Function.AVG else seen
     return [SortKey(groups.value(seen), field, descending, nullable, seen.name, groups)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from protoplane.base import limits
 from protoplane.contract.model import Pattern
+from protoplane.contract.names import Id, integer
 from protoplane.query.caret import Misread, quote
 from protoplane.query.predicate import Op, Test, pattern
 from protoplane.query.syntax import Literal
@@ -16,15 +17,31 @@ def read_name(name: Pattern, literal: Literal) -> tuple[tuple[int, Test], ...]:
     A text that is no name of the pattern is refused, not false: it is a mistake, and this way it is seen.
     """
     if literal.pieces == ("",):
-        return tuple((index, Test(Op.EQUAL, "")) for index in range(len(name.variables)))
+        return tuple((index, Test(Op.EQUAL, _unset(name, index))) for index in range(len(name.variables)))
     segments = _segments(literal.pieces)
     collections, ids = segments[::2], segments[1::2]
-    fits = len(literal.text) <= limits.NAME_CHARACTERS_MAX and len(segments) % 2 == 0 and ("",) not in ids
+    fits = len(literal.text) <= limits.NAME_CHARACTERS_MAX and len(ids) == len(name.variables) and ("",) not in ids
     if not fits or collections != [(collection,) for collection in name.collections]:
         raise Misread(literal.offset, f"{quote(literal.text)} is not a name of the form '{name.text}'")
-    tests = [(index, _test(pieces)) for index, pieces in enumerate(ids) if any(pieces)]
+    tests = [
+        (index, _number_test(pieces, literal) if index in name.integers else _test(pieces))
+        for index, pieces in enumerate(ids)
+        if any(pieces)
+    ]
     # All wildcards: any name, but not the unset reference.
-    return tuple(tests) or ((0, Test(Op.UNEQUAL, "")),)
+    return tuple(tests) or ((0, Test(Op.UNEQUAL, _unset(name, 0))),)
+
+
+def _unset(name: Pattern, index: int) -> Id:
+    """What the column of an unset reference holds."""
+    return 0 if index in name.integers else ""
+
+
+def _number_test(pieces: tuple[str, ...], literal: Literal) -> Test:
+    number = integer(pieces[0]) if len(pieces) == 1 else None
+    if number is None:
+        raise Misread(literal.offset, f"the ids in {quote(literal.text)} are whole numbers from 1; '*' stands for all of one")
+    return Test(Op.EQUAL, number)
 
 
 def _test(pieces: tuple[str, ...]) -> Test:

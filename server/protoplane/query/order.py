@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from peewee import SQL, Alias, Asc, AsIs, Desc, EnclosedNodeList, Expression, Node, Select, SelectBase
+from peewee import SQL, Alias, Asc, AsIs, Desc, EnclosedNodeList, Expression, Node, NodeList, Select, SelectBase
 
 from protoplane.base import limits
 from protoplane.base.errors import Reason
@@ -51,18 +51,22 @@ class SortKey:
     """What it is, for shapes: two keys with one label are the same expression."""
     columns: Columns
     """Where it is; behind a reference when they have a prefix."""
+    integer: bool = False
+    """Of a column of a resource name: whether it holds numbers after all."""
 
 
 @dataclass(frozen=True, slots=True)
 class After:
     """Where a page starts. The rows wanted are those that meet any of `ranges`, in the order of the List.
 
-    There is one range where one condition serves the engine. `shape` is equal where the SQL is, for one `Order`.
+    There is one range where one condition serves the engine; none at the beginning. `shape` is equal where the SQL is, for one `Order`.
     """
 
     shape: str
     values: Mapping[str, object]
     ranges: tuple[Condition, ...]
+    skips: bool = False
+    """Whether rows are left out first, as many as the slot `skip` says."""
 
 
 class Order:
@@ -74,6 +78,8 @@ class Order:
         self.views = tuple({view.prefix: view for view in views}.values())
         """The columns behind references that it needs: a statement in this order joins them."""
         self.shape = ",".join(f"{'-' if key.descending else ''}{key.label}" for key in self.keys)
+        self.by_name = all(key.label.startswith("[") for key in self.keys)
+        """Whether it is that of the names, one way or the other."""
         self._columns = columns
 
     def order_by(self) -> list[Node]:
@@ -87,7 +93,7 @@ class Order:
         values: dict[str, object] = {}
         for index, (key, value) in enumerate(zip(self.keys, position, strict=True)):
             if value is not None or (index == 0 and key.descending):
-                bound = _least(key.field) if value is None else value
+                bound = (-1 if key.integer else _least(key.field)) if value is None else value
                 values[f"after.{index}"] = bound if key.field is None else key.columns.bind(key.field, bound)
         unset = tuple(value is None for value in position)
         return After("".join("0" if is_null else "1" for is_null in unset), values, self._conditions(unset))
@@ -99,19 +105,23 @@ class Order:
         """
         if after is None:
             return select.order_by(*self.order_by()).limit(limit)
-        if len(after.ranges) == 1:
-            return select.where(after.ranges[0]()).order_by(*self.order_by()).limit(limit)
+        if len(after.ranges) <= 1:
+            for condition in after.ranges:
+                select = select.where(condition())
+            return _skip(select.order_by(*self.order_by()).limit(limit), after)
+        # Only SQLite comes here (`Columns.merges_ranges`), and takes an expression for a limit.
+        reach = NodeList((limit, SQL("+"), AsIs(Slot("skip")))) if after.skips else limit
         names = [f"sort_{index}" for index in range(len(self.keys))]
         select = select.select_extend(*(Alias(key.node, name) for key, name in zip(self.keys, names, strict=True)))
         parts = [
-            Select([select.where(condition()).order_by(*self.order_by()).limit(limit).alias(f"part_{index}")], [SQL("*")])
+            Select([select.where(condition()).order_by(*self.order_by()).limit(reach).alias(f"part_{index}")], [SQL("*")])
             for index, condition in enumerate(after.ranges)
         ]
         whole: SelectBase = parts[0]
         for part in parts[1:]:
             whole = whole.union_all(part)
         order = [(Desc if key.descending else Asc)(SQL(name)) for key, name in zip(self.keys, names, strict=True)]
-        return whole.order_by(*order).limit(limit)
+        return _skip(whole.order_by(*order).limit(limit), after)
 
     def _conditions(self, unset: tuple[bool, ...]) -> tuple[Condition, ...]:
         run = self._row_value_length(unset)
@@ -198,7 +208,7 @@ class OrderCompiler:
         self._columns = columns
         own = columns.name(resource.name_field)
         assert own is not None
-        self._own = own.columns[fixed_keys:]
+        self._own = [(node, place in own.pattern.integers) for place, node in enumerate(own.columns)][fixed_keys:]
         self.compile: Callable[[str], Order] = lru_cache(ORDERS_KEPT_MAX)(self._compile)
         """The order of an order_by; by key when it is empty. Raises INVALID_ORDER_BY with a caret under the place."""
 
@@ -241,11 +251,17 @@ class OrderCompiler:
         name = columns.name(field)
         if name is None:
             return [SortKey(columns.sort_key(field), field, descending, path.nullable, path.text, columns)]
-        return [SortKey(node, None, descending, path.nullable, f"{path.text}[{i}]", columns) for i, node in enumerate(name.columns)]
+        numbers, text = name.pattern.integers, path.text
+        return [
+            SortKey(node, None, descending, path.nullable, f"{text}[{i}]", columns, integer=i in numbers)
+            for i, node in enumerate(name.columns)
+        ]
 
     def _own_keys(self, *, descending: bool) -> list[SortKey]:
-        labelled = ((f"[{i}]", node) for i, node in enumerate(self._own))
-        return [SortKey(node, None, descending, nullable=False, label=label, columns=self._columns) for label, node in labelled]
+        return [
+            SortKey(node, None, descending, nullable=False, label=f"[{i}]", columns=self._columns, integer=number)
+            for i, (node, number) in enumerate(self._own)
+        ]
 
 
 def parse(text: str) -> list[tuple[int, str, bool]]:
@@ -274,6 +290,18 @@ def parse(text: str) -> list[tuple[int, str, bool]]:
         position = found.end() + 1
 
 
+def skipping(after: After | None, skip: int) -> After | None:
+    """The place so many rows after another, or after the beginning (AIP-158)."""
+    if not skip:
+        return after
+    start = After("", {}, ()) if after is None else after
+    return After(f"{start.shape}+", {**start.values, "skip": skip}, start.ranges, skips=True)
+
+
+def _skip(page: SelectBase, after: After) -> SelectBase:
+    return page.offset(AsIs(Slot("skip"))) if after.skips else page
+
+
 def _is_null(node: Node) -> Node:
     return Expression(node, "IS", SQL("NULL"))
 
@@ -286,7 +314,9 @@ def _fits(key: SortKey, value: Scalar) -> bool:
     """Whether a value can be of this key: a token may be older than the contract."""
     if value is None:
         return key.nullable
-    if key.field is None or key.field.kind is Kind.STRING:
+    if key.field is None:
+        return isinstance(value, int if key.integer else str)
+    if key.field.kind is Kind.STRING:
         return isinstance(value, str)
     if key.field.kind in (Kind.FLOAT, Kind.DOUBLE):
         return isinstance(value, (int, float))

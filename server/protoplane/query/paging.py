@@ -52,6 +52,13 @@ def page_rows(page_size: int) -> int:
     return min(page_size or limits.PAGE_ROWS_DEFAULT, limits.PAGE_ROWS_MAX)
 
 
+def rows_to_skip(skip: int) -> int:
+    """Rows to leave out before the page (AIP-158). Raises INVALID_FIELDS when negative."""
+    if skip < 0:
+        raise invalid_fields([Violation("skip", f"skip is {skip}; it must not be negative.", "NEGATIVE")])
+    return skip
+
+
 def digest_arguments(method: str, arguments: Iterable[tuple[str, bytes]]) -> bytes:
     """What a page token is bound to: the method's path and its arguments, without page_size and page_token.
 

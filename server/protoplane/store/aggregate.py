@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from peewee import SQL, Alias, AsIs, Case, Entity, Expression, Node, NodeList, Select, fn
 
 from protoplane.contract.model import Field, Kind, Label, Presence
+from protoplane.contract.names import Id
 from protoplane.query.aggregate import BUCKETS, Function, Grouping, Output
 from protoplane.query.columns import Columns, Level, NameColumns
 from protoplane.query.order import After, Order
@@ -202,7 +203,7 @@ class Aggregation:
         """The columns of the groups."""
         return Groups(grouping, self._listing.table)
 
-    def page(self, session: Session, parent: Sequence[str], question: Question, after: After | None, limit: int) -> list[Row]:
+    def page(self, session: Session, parent: Sequence[Id], question: Question, after: After | None, limit: int) -> list[Row]:
         """At most `limit` groups, each a row of canonical values; a sum beyond 64 bits is as large as it is."""
         statement = self.statement(question, after)
         values: dict[str, object] = {"limit": limit, **parent_values(parent)}
@@ -251,7 +252,7 @@ def _cells(output: Output, first: int) -> Cells:
     assert isinstance(table, Table)
     name = _name(field, table)
     if function is Function.FIELD and name is not None:
-        return Cells(output, first, name.columns, storage, name)
+        return Cells(output, first, name.columns, Storage.INT64 if 0 in name.pattern.integers else storage, name)
     if function in BUCKETS:
         return Cells(output, first, (table.dialect.grouping.start(table.value(field), function),), storage, None)
     return Cells(output, first, (_MAKES[function](field, table),), storage, None)

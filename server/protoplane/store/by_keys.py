@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from peewee import AsIs, Database, EnclosedNodeList, Expression, Select
 
+from protoplane.contract.names import Id
 from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
 from protoplane.store.schema import ColumnShape
@@ -34,8 +35,8 @@ class ByKeys:
         self._keeping = threading.Lock()
 
     def rows(
-        self, session: Session, keys: Sequence[tuple[str, ...]], *, columns: Sequence[ColumnShape] = (), locked: bool = False
-    ) -> dict[tuple[str, ...], Row]:
+        self, session: Session, keys: Sequence[tuple[Id, ...]], *, columns: Sequence[ColumnShape] = (), locked: bool = False
+    ) -> dict[tuple[Id, ...], Row]:
         """The rows that are there, by key; in no order, and a key that has no row is not in it. No keys: no statement.
 
         `columns` are those to read (none: all), the key columns first. `locked`: for this transaction, in the order of the keys,
@@ -83,7 +84,7 @@ class ByKeys:
         return table.dialect.for_update(sql) if locked else sql
 
 
-def _parts(keys: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, Sequence[tuple[str, ...]]]]:
+def _parts(keys: Sequence[tuple[Id, ...]]) -> Iterator[tuple[int, Sequence[tuple[Id, ...]]]]:
     """The keys in parts of a power of two, the last one filled up with its last key."""
     for start in range(0, len(keys), KEYS_MAX):
         part = keys[start : start + KEYS_MAX]

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from protoplane.base.generated import Source, attribute
 from protoplane.contract.model import Field, Kind, Pattern, Presence, Role
+from protoplane.contract.names import Id
 from protoplane.store.schema import ColumnShape
 from protoplane.store.tables import Form, Leaf, Table
 from protoplane.store.values import json_reader, json_writer
@@ -33,7 +34,7 @@ class Codec:
 
     fill: Callable[[Message, Row], None]
     """Set the fields of an empty message from a row, with name and etag."""
-    row: Callable[[Message, tuple[str, ...], int], Row]
+    row: Callable[[Message, tuple[Id, ...], int], Row]
     """The row of a message that was checked (`method.checks`), its ids and its row version."""
     bind: Callable[[Row], Sequence[object]]
     """A row as the engine wants it bound."""
@@ -177,7 +178,8 @@ class _Writer(Source):
             case Form.OPAQUE:
                 self.add(depth, f"{names[0]} = {value}.SerializeToString(deterministic=True) if {has} else None")
             case Form.NAME:
-                split = f"{self.bind(name_splitter(len(names)))}({_unwrapped(value, field)})"
+                assert leaf.pattern is not None
+                split = f"{self.bind(name_splitter(leaf.pattern))}({_unwrapped(value, field)})"
                 absent = f"({'None, ' * len(names)})"
                 self.add(depth, f"{', '.join(names)}, = {_guarded(field, has, split, absent)}")
             case Form.VALUE:
@@ -224,10 +226,18 @@ def _guarded(field: Field, has: str, value: str, absent: str) -> str:
 
 
 def _name_format(pattern: Pattern) -> str:
-    return "/".join(f"{collection}/%s" for collection in pattern.collections)
+    return pattern.template
 
 
-def name_splitter(ids: int) -> Callable[[str], tuple[str, ...]]:
-    """From a resource name, already checked by `contract.validate`, to its ids; an empty name to empty ids."""
-    empty = ("",) * ids
-    return lambda name: tuple(name.split("/")[1::2]) if name else empty
+def name_splitter(pattern: Pattern) -> Callable[[str], tuple[Id, ...]]:
+    """From a resource name, already checked by `contract.validate`, to its ids; an empty name to empty ids, numbers of 0."""
+    places = range(len(pattern.variables))
+    empty: tuple[Id, ...] = tuple(0 if place in pattern.integers else "" for place in places)
+    if not pattern.integers:
+        return lambda name: tuple(name.split("/")[1::2]) if name else empty
+
+    def split(name: str) -> tuple[Id, ...]:
+        ids = enumerate(name.split("/")[1::2])
+        return tuple(int(one) if place in pattern.integers else one for place, one in ids) if name else empty
+
+    return split

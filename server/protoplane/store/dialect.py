@@ -113,8 +113,17 @@ class Dialect(Documents):
         """The SELECT that also locks its rows until the transaction ends, where the engine locks rows."""
 
     @abstractmethod
+    def for_share(self, select: str) -> str:
+        """The SELECT whose rows nobody changes until the transaction ends, where the engine locks rows; others may read them so too."""
+
+    @abstractmethod
     def now(self) -> Node:
         """The server's clock, in int microseconds since 1970."""
+
+    def led_by(self, source: Node, index: str) -> Node:
+        """A table in FROM that is read by this index."""
+        del index  # Chosen by itself.
+        return source
 
     @abstractmethod
     def left(self, text: Node, characters: int) -> Node:
@@ -239,6 +248,10 @@ class Sqlite(SqliteDocuments, Dialect):
 
     def for_update(self, select: str) -> str:
         """A transaction that writes has the whole database to itself."""
+        return select
+
+    def for_share(self, select: str) -> str:
+        """As `for_update`."""
         return select
 
     def now(self) -> Node:
@@ -372,9 +385,17 @@ class MySQLFamily(MySQLDocuments, Dialect):
         """Rows that are found are locked; READ COMMITTED locks no gaps."""
         return select + " FOR UPDATE"
 
+    def for_share(self, select: str) -> str:
+        """In the words that MariaDB and MySQL both have."""
+        return select + " LOCK IN SHARE MODE"
+
     def now(self) -> Node:
         """UTC, whatever the session's zone."""
         return self.read(SQL("UTC_TIMESTAMP(6)"), Storage.TIME)
+
+    def led_by(self, source: Node, index: str) -> Node:
+        """Left to themselves both read the primary key and skip, or merge indexes and sort, as their guesses have it."""
+        return NodeList((source, SQL("FORCE INDEX ("), Entity(index), SQL(")")))
 
     def left(self, text: Node, characters: int) -> Node:
         """Characters, not bytes."""

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from peewee import SQL, Database, Node, Select
 
+from protoplane.contract.names import Id
 from protoplane.store.codec import Row
 from protoplane.store.keylist import LIST
 from protoplane.store.session import Session
 from protoplane.store.statements import TableStatements, in_order, render
 from protoplane.store.tables import Table
 
-Key = tuple[str, ...]
+Key = tuple[Id, ...]
 
 UPDATE_BYTES_MAX = 512 * 1024
 """Texts and bytes in one UPDATE of many rows; a row with more has one of its own."""

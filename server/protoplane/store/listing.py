@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from typing import Any, TypeVar
 
-from peewee import Alias, AsIs, Node, Select, fn
+from peewee import SQL, Alias, AsIs, Node, NodeList, Select, fn
 
 from protoplane.base import limits
+from protoplane.contract.names import Id
 from protoplane.query.columns import Path
 from protoplane.query.order import After, Order, SortKey
 from protoplane.query.paging import Position
@@ -20,7 +21,7 @@ from protoplane.store.engine import Engine
 from protoplane.store.joins import join
 from protoplane.store.schema import ColumnShape
 from protoplane.store.session import Session
-from protoplane.store.statements import Statement, render
+from protoplane.store.statements import Statement, is_null, render
 from protoplane.store.tables import Table
 
 K = TypeVar("K")
@@ -30,10 +31,14 @@ STATEMENTS_KEPT_MAX = 512
 
 
 class Listing:
-    """Pages of one table, within one parent when `parents` key columns name it."""
+    """Pages of one table, of the rows whose parents have given ids: the key columns at `parents`, by place.
 
-    def __init__(self, table: Table, engine: Engine, *, parents: int) -> None:
-        self.table, self.database, self.parents = table, engine.database, parents
+    `alive`: without what is deleted and still kept.
+    """
+
+    def __init__(self, table: Table, engine: Engine, *, parents: Sequence[int], alive: bool = True) -> None:
+        self.table, self.database, self.parents = table, engine.database, tuple(parents)
+        self._hidden_by = table.deleted.name if alive and table.deleted is not None else ""
         self._pages: dict[tuple[str, str, str, str], Statement] = {}
         self._counts: dict[str, Statement] = {}
         self._show(table.columns)
@@ -51,7 +56,7 @@ class Listing:
         self._shown = ",".join(self._position)
 
     def page(
-        self, session: Session, parent: Sequence[str], predicate: Predicate | None, order: Order, after: After | None, limit: int
+        self, session: Session, parent: Sequence[Id], predicate: Predicate | None, order: Order, after: After | None, limit: int
     ) -> Sequence[Row]:
         """At most `limit` rows: all columns in the table's order, or those that are shown."""
         statement = self.statement(predicate, order, after)
@@ -63,7 +68,7 @@ class Listing:
         return session.rows(statement.sql, statement.bound(values))
 
     def chunks(
-        self, session: Session, parent: Sequence[str], predicate: Predicate | None, order: Order, after: After | None, sizes: Sequence[int]
+        self, session: Session, parent: Sequence[Id], predicate: Predicate | None, order: Order, after: After | None, sizes: Sequence[int]
     ) -> Iterator[tuple[Sequence[Row], bool]]:
         """A page in pieces of so many rows, each read when it is asked for, and whether there are rows after it."""
         for size in sizes:
@@ -82,12 +87,14 @@ class Listing:
         statement = self._pages.get(key)
         if statement is None:
             paged = _field_paged_by(order) if after is not None and not self.table.merges_ranges else ""
+            by_key = bool(self._hidden_by) and order.by_name and predicate is None
             shown = [Alias(self.table.read(column), column.name) for column in self._columns]
-            select = self.restricted(self._select([*shown, *self._reached(order)], predicate, order), predicate, paged)
+            select = self._select([*shown, *self._reached(order)], predicate, order, by_key=by_key)
+            select = self.restricted(select, predicate, paged, by_key=by_key)
             statement = keep(self._pages, key, render(order.page(select, after, AsIs(Slot("limit"))), self.database))
         return statement
 
-    def count(self, session: Session, parent: Sequence[str], predicate: Predicate | None) -> int:
+    def count(self, session: Session, parent: Sequence[Id], predicate: Predicate | None) -> int:
         """How many rows there are in all."""
         key = predicate.shape if predicate else ""
         statement = self._counts.get(key)
@@ -109,7 +116,9 @@ class Listing:
         keys = [key for key in order.keys if key.columns.prefix]
         return [Alias(_reader(key)(key.node), f"reached_{index}") for index, key in enumerate(keys)]
 
-    def _select(self, columns: Sequence[Node], predicate: Predicate | None, order: Order | None = None) -> Select:
+    def _select(self, columns: Sequence[Node], predicate: Predicate | None, order: Order | None = None, *, by_key: bool = False) -> Select:
+        if by_key:  # Nothing is joined to a list by name without a filter.
+            return Select([self.table.alive], columns)
         views = (*(predicate.views if predicate else ()), *(order.views if order else ()))
         return Select([join(self.table, views)], columns)
 
@@ -119,10 +128,16 @@ class Listing:
         # As `Table.sort_key` has it: the same characters, without asking the engine for them again.
         return value[: limits.SORT_CHARACTERS_MAX] if isinstance(value, str) and not column.length else value
 
-    def restricted(self, select: Select, predicate: Predicate | None, paged: str = "") -> Select:
-        """A query of the table, for the rows that are listed: those of the parent, as far as the filter holds."""
-        for i in range(self.parents):
+    def restricted(self, select: Select, predicate: Predicate | None, paged: str = "", *, by_key: bool = False) -> Select:
+        """A query of the table, for the rows that are listed: those of the parents, as far as the filter holds."""
+        for i in self.parents:
             select = select.where(self.table.column(self.table.keys[i].name) == AsIs(Slot(f"parent.{i}")))
+        if self._hidden_by:
+            deleted: Node = self.table.column(self._hidden_by)
+            if not (self.table.merges_ranges or by_key):
+                # SQLite knows nothing of how rare a value is, and would leave the index of the order or of the filter for this one.
+                deleted = NodeList((SQL("+"), deleted))
+            select = select.where(is_null(deleted))
         return select if predicate is None else select.where(predicate.build(paged))
 
 
@@ -139,7 +154,7 @@ def _reader(key: SortKey) -> Callable[[Node], Node]:
     return lambda node: view.dialect.read(node, storage)
 
 
-def parent_values(parent: Sequence[str]) -> dict[str, object]:
+def parent_values(parent: Sequence[Id]) -> dict[str, object]:
     """What binds the slots of the parent in `Listing.restricted`."""
     return {f"parent.{i}": value for i, value in enumerate(parent)}
 

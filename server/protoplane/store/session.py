@@ -25,13 +25,14 @@ ENDED = _Ended()
 class Session:
     """The statements of one piece of work. Errors about data are `Duplicate`, `ParentMissing`, `HasChildren` or a Fault."""
 
-    __slots__ = ("_connection", "attempt", "origin", "rolled_back")
+    __slots__ = ("_connection", "_savepoints", "attempt", "origin", "rolled_back")
 
     def __init__(self, connection: Connection, attempt: int) -> None:
         self._connection = connection
         self.attempt = attempt
         """1 at first; more when the transaction is run again."""
         self.rolled_back = False
+        self._savepoints = 0  # That are open, one inside the other.
         self.origin: Origin | None = None
         """Where its writes come from. Whoever writes rows of a resource says it first."""
 
@@ -83,15 +84,20 @@ class Session:
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what the block wrote if it raises, and nothing else of the transaction."""
-        self._connection.ask("SAVEPOINT part")
+        """Undo what the block wrote if it raises, and nothing else of the transaction. Blocks may stand inside one another."""
+        self._savepoints += 1
+        name = f"part{self._savepoints}"  # One of its own: MySQL forgets a savepoint when another takes its name.
         try:
-            yield
-        except BaseException:
-            if self._connection.broken is None:  # Else the whole transaction has ended.
-                self._connection.ask("ROLLBACK TO SAVEPOINT part")
-            raise
-        self._connection.ask("RELEASE SAVEPOINT part")
+            self._connection.ask(f"SAVEPOINT {name}")
+            try:
+                yield
+            except BaseException:
+                if self._connection.broken is None:  # Else the whole transaction has ended.
+                    self._connection.ask(f"ROLLBACK TO SAVEPOINT {name}")
+                raise
+            self._connection.ask(f"RELEASE SAVEPOINT {name}")
+        finally:
+            self._savepoints -= 1
 
     def roll_back(self) -> None:
         """Have everything undone when the work returns; its value is still given to the caller (`validate_only`)."""

@@ -12,6 +12,7 @@ from peewee import SQL, AsIs, Column, Database, Expression, Node
 from peewee import Table as SqlTable
 
 from protoplane.contract.columns import ROW_VERSION
+from protoplane.contract.names import Id
 from protoplane.query.slot import Slot, bind
 from protoplane.store.engine import Engine
 from protoplane.store.schema import Storage, TableShape
@@ -83,10 +84,46 @@ def delete_up_to(shape: TableShape, column: str, database: Database) -> str:
     return render(table.delete().where(Column(table, column) <= AsIs(Slot(column))), database).sql
 
 
-def select_one(table: str, key: Sequence[str], database: Database) -> str:
-    """Whether there is a row with that key."""
+def select_one(table: str, key: Sequence[str], database: Database, *, unset: str = "") -> str:
+    """Whether there is a row with that key, or the beginning of one; with `unset`, one in which that column is NULL."""
     target = SqlTable(table)
-    return render(target.select(SQL("1")).where(_matches(target, key)), database).sql
+    found = target.select(SQL("1")).where(_matches(target, key))
+    return render((found.where(is_null(Column(target, unset))) if unset else found).limit(SQL("1")), database).sql
+
+
+def is_null(node: Node) -> Expression:
+    """Condition: NULL."""
+    return Expression(node, "IS", SQL("NULL"))
+
+
+def delete_below(shape: TableShape, ids: int, database: Database) -> str:
+    """DELETE of every row whose key begins with so many ids."""
+    table = source(shape)
+    return render(table.delete().where(_matches(table, shape.primary_key[:ids])), database).sql
+
+
+def mark_below(table: Table, times: Sequence[str], ids: int, database: Database) -> str:
+    """UPDATE of the rows that are not deleted and whose key begins with so many ids: the `times` set, in order, the version counted up."""
+    assert table.deleted is not None
+    names = sorted(times)
+    changes: dict[Node, object] = {Column(table.source, name): AsIs(Slot(name)) for name in names}
+    version = table.column(ROW_VERSION)
+    changes[version] = Expression(version, "+", SQL("1"))
+    keys = table.shape.primary_key[:ids]
+    where = _matches(table.source, keys) & is_null(table.column(table.deleted.name))
+    return in_order(render(table.source.update(changes).where(where), database), (*names, *keys))
+
+
+def due(table: Table, column: str, engine: Engine) -> Statement:
+    """The keys of the first `limit` rows whose time `column` is at most `until`."""
+    found = table.source.select(*(table.column(key.name) for key in table.keys)).where(table.column(column) <= AsIs(Slot("until")))
+    return render(found.order_by(table.column(column)).limit(AsIs(Slot("limit"))), engine.database)
+
+
+def due_for_update(table: Table, column: str, engine: Engine) -> str:
+    """Whether the row with a key is still due at a time, which it then stays for this transaction: the key, then the time."""
+    found = table.source.select(SQL("1")).where(_key(table.source, table.shape) & (table.column(column) <= AsIs(Slot("until"))))
+    return engine.dialect.for_update(in_order(render(found, engine.database), (*table.shape.primary_key, "until")))
 
 
 def _key(table: SqlTable, shape: TableShape) -> Expression:
@@ -112,8 +149,19 @@ class TableStatements:
         by_key = table.source.select(*everything).where(_key(table.source, shape))
         self.select = render(by_key, database).sql
         """One row, all columns, by key."""
-        self.select_for_update = table.dialect.for_update(self.select)
+        self.select_any_for_update = table.dialect.for_update(self.select)
         """The same, and the row is locked for this transaction where the engine locks rows."""
+        self.select_for_update = self.select_any_for_update
+        """The same, if the row is not a deleted one that is kept."""
+        if table.deleted is not None:
+            alive = by_key.where(is_null(table.column(table.deleted.name)))
+            self.select_for_update = table.dialect.for_update(render(alive, database).sql)
+        self.select_key_by_id = ""
+        """The key of one row by its last id alone, where that is unique."""
+        if table.resource.id.unique:
+            last = _matches(table.source, shape.primary_key[-1:])
+            keys = [table.column(key.name) for key in table.keys]
+            self.select_key_by_id = render(table.source.select(*keys).where(last), database).sql
         self.insert = insert(shape, [column.name for column in table.columns], database)
         """All columns, in order."""
         self.delete = render(table.source.delete().where(_key(table.source, shape)), database).sql
@@ -123,7 +171,11 @@ class TableStatements:
         """By key, then row version."""
         parent = shape.foreign_key
         self.parent_exists = None if parent is None else select_one(parent.table, parent.target, database)
-        """Whether the parent is there, by its key; None where parents are not stored here."""
+        """Whether the parent is there, by its key, deleted or not; None where parents are not stored here."""
+        self.parent_alive = None
+        """Whether the parent is there and not deleted, which it then stays for this transaction; None where parents are not deleted softly."""
+        if parent is not None and table.parent_deleted:
+            self.parent_alive = table.dialect.for_share(select_one(parent.table, parent.target, database, unset=table.parent_deleted))
         self.exists = select_one(shape.name, shape.primary_key, database)
         self._updates: dict[tuple[int, ...], Update] = {}
 
@@ -156,7 +208,7 @@ class Update:
     order: tuple[int, ...]
     """Places in the row of the values set, as they stand in the SQL."""
 
-    def bound(self, row: Sequence[object], ids: Sequence[str], seen: int) -> list[object]:
+    def bound(self, row: Sequence[object], ids: Sequence[Id], seen: int) -> list[object]:
         """The parameters: values of the bound row, the key, the row version that was read."""
         return [*(row[i] for i in self.order), *ids, seen]
 

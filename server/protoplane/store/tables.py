@@ -82,7 +82,7 @@ class Table:
         self.resource = resource
         self.dialect = dialect
         self.leaves = tuple(_leaves(resource.fields, contract, ()))
-        self.keys = tuple(ColumnShape(v, Storage.TEXT, nullable=False, length=limits.ID_CHARACTERS_MAX) for v in resource.pattern.variables)
+        self.keys = key_columns(resource.pattern, resource.pattern.variables, nullable=False)
         kept = [column for leaf in self.leaves for column in leaf.columns]
         version = ColumnShape(ROW_VERSION, Storage.INT64, nullable=False)
         self.columns = (*self.keys, version, *kept)
@@ -91,11 +91,19 @@ class Table:
         )  # Without columns: they would hide its own methods (`update`, `select`).
         self._leaf_at = {leaf.field.path: leaf for leaf in self.leaves}
         self._column_at = {column.name: column for column in self.columns}
+        self.deleted = self.column_with(Role.DELETE_TIME)
+        """Of a resource that is deleted softly: when it was; NULL in those that are not deleted."""
+        self.purged = self.column_with(Role.PURGE_TIME)
+        """When a deleted one is gone for good, where the contract has a field for it."""
+        parent = contract.resources.get(resource.parent)
+        gone = None if parent is None else parent.with_role(Role.DELETE_TIME)
+        self.parent_deleted = "" if gone is None else column_name(gone)
+        """The column of the parent's table that says when the parent was deleted; empty where parents are not deleted softly."""
         self.shape = TableShape(
             name=resource.table,
             columns=self.columns,
             primary_key=resource.pattern.variables,
-            indexes=tuple(self._index(rule) for rule in resource.indexes),
+            indexes=self._indexes(),
             foreign_key=_foreign_key(resource, contract),
         )
 
@@ -119,6 +127,29 @@ class Table:
             return self._leaf_at[key.field.path].columns[0]
         assert isinstance(key.node, SqlColumn)
         return self._column_at[key.node.name]
+
+    @property
+    def alive(self) -> Node:
+        """The table to read in the order of its key without what is deleted: every index ends with the key, so that of `deleted` has it."""
+        assert self.deleted is not None
+        return self.dialect.led_by(self.source, index_name(self.resource.table, (self.deleted.name,)))
+
+    def column_with(self, role: Role) -> ColumnShape | None:
+        """The column that keeps the field with a role; None when the contract has no such field."""
+        field = self.resource.with_role(role)
+        return None if field is None else self._leaf_at[field.path].columns[0]
+
+    def _indexes(self) -> tuple[IndexShape, ...]:
+        """Those of the contract, in its order, then our own: of ids that are unique, and by which soft deletes are listed and purged."""
+        asked = [self._index(rule) for rule in self.resource.indexes]
+        if self.resource.id.unique:
+            last = (self.keys[-1].name,)
+            asked.append(IndexShape(index_name(self.resource.table, last), last, unique=True))
+        if self.deleted is not None:
+            own = dict.fromkeys((column.name,) for column in (self.deleted, self.purged) if column is not None)
+            taken = {index.columns for index in asked}
+            asked += [IndexShape(index_name(self.resource.table, o), o, unique=False) for o in own if o not in taken]
+        return tuple(asked)
 
     def _index(self, rule: IndexRule) -> IndexShape:
         columns = tuple(column.name for path in rule.paths for column in self._columns_at(path))
@@ -166,7 +197,7 @@ class Table:
         else:
             parent = self._contract.resources.get(self.resource.parent)
             kind = self.resource.parent if parent is not None and path in {parent.singular, snake(parent.singular)} else ""
-            keys = tuple(self.column(key.name) for key in self.keys[:-1])
+            keys = tuple(self.column(key.name) for key in self.keys[: 0 if parent is None else len(parent.pattern.variables)])
         target = self._contract.resources.get(kind)
         if target is None or not keys:
             return None
@@ -204,7 +235,7 @@ class Table:
             case Form.JSON | Form.OPAQUE:
                 return column.is_null(is_null=False)
             case Form.NAME:
-                return Expression(column, "<>", "")
+                return Expression(column, "<>", DEFAULTS[leaf.columns[0].storage])
             case Form.VALUE:
                 if field.presence is Presence.EXPLICIT:
                     return column.is_null(is_null=False)
@@ -256,6 +287,16 @@ class Table:
         return self.dialect.json_length(self.document(field))
 
 
+def key_columns(pattern: Pattern, names: Sequence[str], *, nullable: bool) -> tuple[ColumnShape, ...]:
+    """The columns, called so, that hold the ids of a pattern."""
+    return tuple(
+        ColumnShape(name, Storage.INT64, nullable=nullable)
+        if place in pattern.integers
+        else ColumnShape(name, Storage.TEXT, nullable=nullable, length=limits.ID_CHARACTERS_MAX)
+        for place, name in enumerate(names)
+    )
+
+
 def _bytes_max(column: ColumnShape) -> int | None:
     """Bytes of a column's value in a message, with its tag, length and what stands around ids in a name."""
     match column.storage:
@@ -298,7 +339,7 @@ def _leaf(field: Field, contract: Contract, within: tuple[Field, ...]) -> Iterat
         if is_stored_reference(field, {r.type: r.pattern for r in contract.resources.values()}):
             target = contract.resources[field.reference]
             names = reference_columns(field, target.pattern)
-            keys = tuple(ColumnShape(name, Storage.TEXT, nullable=nullable, length=limits.ID_CHARACTERS_MAX) for name in names)
+            keys = key_columns(target.pattern, names, nullable=nullable)
             yield Leaf(field, Form.NAME, keys, within, target.pattern)
         else:
             length = field.max_length if field.max_length <= limits.INDEXED_CHARACTERS_MAX else 0
@@ -311,7 +352,7 @@ def _foreign_key(resource: Resource, contract: Contract) -> ForeignKeyShape | No
         return None
     return ForeignKeyShape(
         name=index_name(resource.table, ("parent",)),
-        columns=resource.pattern.variables[:-1],
+        columns=resource.pattern.variables[: len(parent.pattern.variables)],
         table=parent.table,
         target=parent.pattern.variables,
     )

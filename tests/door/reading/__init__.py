@@ -1,4 +1,4 @@
-"""A museum to be served by tests: resources that refer to each other, with masks, views and expansions."""
+"""A gallery to be served by tests: resources that refer to each other, with masks, views and expansions."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ HERE = Path(__file__).parent
 
 SETTINGS = """
 [project]
-name = "museum"
-servicers = ["museum_code.py"]
+name = "gallery"
+servicers = ["gallery_code.py"]
 
 [database]
 url = "{url}"
@@ -44,27 +44,27 @@ threads = 8
 
 def project(folder: Path, url: str) -> Path:
     """The project in `folder`, with its data at `url`."""
-    proto = folder / "protos/museum/v1/museum.proto"
+    proto = folder / "protos/gallery/v1/gallery.proto"
     proto.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "museum.proto", proto)
-    shutil.copy(HERE / "museum_code.py", folder / "museum_code.py")
+    shutil.copy(HERE / "gallery.proto", proto)
+    shutil.copy(HERE / "gallery_code.py", folder / "gallery_code.py")
     (folder / "protoplane.toml").write_text(SETTINGS.format(url=url))
     return folder
 
 
 @cache
 def messages() -> Any:
-    """`museum_pb2`, as a client of the service has it."""
+    """`gallery_pb2`, as a client of the service has it."""
     with tempfile.TemporaryDirectory() as name:
         folder = project(Path(name), "sqlite:///none.db")
         made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
         assert made.exit_code == 0, made.output
         with importable(folder / "client/src") as load:
-            return load("museum.v1.museum_pb2")
+            return load("gallery.v1.gallery_pb2")
 
 
 @dataclass
-class Museum:
+class Gallery:
     """The server, the statements it ran, and what it raised that it should not have."""
 
     app: app.App
@@ -85,21 +85,21 @@ class Museum:
 
 
 @contextmanager
-def opened(engine: Engine, folder: Path) -> Iterator[Museum]:
-    """The museum on an engine, with every statement that reads noted."""
+def opened(engine: Engine, folder: Path) -> Iterator[Gallery]:
+    """The gallery on an engine, with every statement that reads noted."""
     database = engine.create_database()
     messages()  # Before the server's own classes take the name of the package.
     rows = Session.rows
     bugs: list[BaseException] = []
     with pytest.MonkeyPatch.context() as patch:
         settings = config.load(project(folder, database.url), Environment.DEV)
-        museum = Museum(app.start(settings, lambda seen: bugs.append(seen.bug) if seen.bug is not None else None), database, [], bugs)
+        gallery = Gallery(app.start(settings, lambda seen: bugs.append(seen.bug) if seen.bug is not None else None), database, [], bugs)
 
         def noted(self: Session, sql: str, params: Sequence[object] = ()) -> Any:
-            museum.statements.append(sql)
+            gallery.statements.append(sql)
             return rows(self, sql, params)
 
         patch.setattr(Session, "rows", noted)
-        yield museum
-        museum.app.stop()
+        yield gallery
+        gallery.app.stop()
     database.drop()

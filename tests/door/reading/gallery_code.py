@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 
-class Museum(Servicer, service="museum.v1.Museum"):
-    """Some of the museum's methods."""
+class Gallery(Servicer, service="gallery.v1.Gallery"):
+    """Some of the gallery's methods."""
 
     def get_artist(self, call: Call, request: Any, serve: Handler[Any, Any]) -> Message:
         """Signs the biography with what else is known."""
@@ -29,11 +29,11 @@ class Museum(Servicer, service="museum.v1.Museum"):
 
     def delete_artist(self, call: Call, request: Any) -> Message:
         """Deletes the artist, and says goodbye."""
-        artist: Any = call.get(message("museum.v1.Artist"), request.name)
-        call.delete(message("museum.v1.Artist"), request.name)
-        return message("museum.v1.DeleteArtistResponse")(epitaph=f"Here lies {artist.display_name}", artist=artist)
+        artist: Any = call.get(message("gallery.v1.Artist"), request.name)
+        call.delete(message("gallery.v1.Artist"), request.name)
+        return message("gallery.v1.DeleteArtistResponse")(epitaph=f"Here lies {artist.display_name}", artist=artist)
 
     def describe_picture(self, call: Call, request: Any) -> Message:
         """In words."""
-        picture: Any = call.get(message("museum.v1.Picture"), request.name)
-        return message("museum.v1.DescribePictureResponse")(text=f"{picture.title}, {picture.year}", picture=picture)
+        picture: Any = call.get(message("gallery.v1.Picture"), request.name)
+        return message("gallery.v1.DescribePictureResponse")(text=f"{picture.title}, {picture.year}", picture=picture)
