@@ -18,7 +18,7 @@ from protoplane.base.errors import Fault
 from protoplane.contract.model import Method, MethodKind, Resource
 from protoplane.method.batch import check_size
 from protoplane.method.call import Call
-from protoplane.method.many import bounded
+from protoplane.method.gather import bounded
 from protoplane.method.rows import lock_order
 from protoplane.method.served import Handler
 from protoplane.method.variants import Variants
@@ -104,7 +104,7 @@ class _Batch:
                 at = {self._named(request, i): i for i in places}
                 found.update((at[getattr(one, self._name)], one) for one in held)
             else:
-                found.update(zip(places, held, strict=True))
+                found.update(zip(places, held, strict=False))  # A mask may have left them all out.
         getattr(whole, self._listed).extend(found[i] for i in sorted(found))
         return cast("Message", whole)
 
