@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from notebook.v1.notebook import Note  # type: ignore[import-not-found]  # Made by the server from the contract.
+from peewee import fn
 
 from protoplane.method.custom import Call, Servicer
 
@@ -17,6 +18,6 @@ class Notebook(Servicer, service="notebook.v1.Notebook"):
         found = call.get(Note, request.name)
         kept = call.create(found, parent=request.destination, id=found.name.rpartition("/")[2])
         call.delete(Note, found.name)
-        notes = call.model(Note, pattern="users/{user}/notes/{note}")
-        kept.pages = notes.select().count()
+        notes: Any = call.model(Note, pattern="users/{user}/notes/{note}")
+        kept.pages = notes.select(fn.COUNT(notes.note)).scalar()
         return call.update(kept, "pages")
