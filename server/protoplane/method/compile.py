@@ -89,7 +89,7 @@ def compile_methods(
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
     many = {kind: ManyRows(one, KeyedRows(one.table, one.sql, engine.database)) for kind, one in rows.items()}
     inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
-    bind = _Binder(checks, engine, tokens, rows, kept, many, stored, compile_readings(rows, engine, inside), inside, functions)
+    bind = _Binder(checks, engine, tokens, rows, kept, many, stored, compile_readings(many, inside), inside, functions)
     alone = {
         path: bind.served(method, custom.get(path)) for path, method in contract.methods.items() if method.kind is not MethodKind.COMMIT
     }
@@ -163,7 +163,9 @@ class _Binder:
             validate_only=flag(method, "validate_only"),
             repeated_id=text(method, "request_id"),
             resources=self.stored,
-            trim=None if custom is None and method.kind in {MethodKind.GET, MethodKind.LIST} else compile_trim(method, self.inside),
+            trim=None
+            if custom is None and method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST}
+            else compile_trim(method, self.inside),
             statements=self._statements(method, replay, own=custom is None or custom.around),
             code="" if custom is None else str(custom.place),
         )
@@ -192,11 +194,13 @@ class _Binder:
             case MethodKind.UNDELETE:
                 return (rows.sql.select_any_for_update, rows.sql.update_all, *rows.log.statements)
             case MethodKind.BATCH_GET:
-                return (keyed.select,)
+                return (keyed.everything.many,)
             case MethodKind.BATCH_UPDATE:
-                return (keyed.select_for_update, keyed.update_all, *rows.log.statements)
+                return (keyed.everything.many_for_update, keyed.update_all, *rows.log.statements)
             case MethodKind.BATCH_DELETE:
-                return (keyed.lock, keyed.select, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
+                return (
+                    (keyed.lock, keyed.everything.many, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
+                )
             case MethodKind.AGGREGATE:
                 return (count_of_all(rows, self.engine),)
             case _:
@@ -215,7 +219,7 @@ class _Binder:
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_GET:
-                return compile_batch_get(method, many)
+                return compile_batch_get(method, many, compile_asked(method, self.readings[method.resource.type], around=around))
             case MethodKind.BATCH_CREATE:
                 return compile_batch_create(method, rows)
             case MethodKind.BATCH_UPDATE:

@@ -11,9 +11,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from peewee import SQL, CommaNodeList, EnclosedNodeList, Entity, Expression, Node, NodeList, PeeweeException, Select, fn
+from peewee import SQL, Entity, Node, NodeList, PeeweeException, fn
 
 from protoplane.base import limits
 from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
@@ -41,6 +42,9 @@ SORT_BYTES = 4_096
 """Bytes of a text that take part in sorting; our longest key column has 3,072."""
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - MySQL's DATETIME has no zone; the session's is UTC.
+MICROS = 1_000_000
+MINUTES_KEPT = 4_096
+"""Of which the text is kept: two days and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +133,6 @@ class Dialect(Documents):
     def left(self, text: Node, characters: int) -> Node:
         """The first characters of a text."""
 
-    @abstractmethod
-    def among(self, table: Node, selected: Sequence[Node], columns: Sequence[Node], rows: Sequence[Sequence[Node]]) -> Select:
-        """SELECT from a table of its rows whose `columns` (two or more, those of an index) hold any of the rows of values.
-
-        A row of values that is there twice may give its row twice.
-        """
-
 
 def cause(error: BaseException) -> BaseException:
     """The driver's own error inside Peewee's."""
@@ -155,7 +152,17 @@ def quote_text(value: str) -> str:
 
 def time_text(micros: int | None) -> str | None:
     """Microseconds since 1970 UTC as MySQL reads them: `2026-01-31 12:00:00.000001`."""
-    return None if micros is None else str(EPOCH + timedelta(microseconds=micros))
+    if micros is None:
+        return None
+    seconds, fraction = divmod(micros, MICROS)
+    minute, second = divmod(seconds, 60)
+    return f"{_minute_text(minute)}{second:02d}.{fraction:06d}" if fraction else f"{_minute_text(minute)}{second:02d}"
+
+
+@lru_cache(MINUTES_KEPT)
+def _minute_text(minute: int) -> str:
+    """A minute since 1970, up to its seconds: most times of a batch are near one another, and those of its writing are one."""
+    return str(EPOCH + timedelta(minutes=minute))[:-2]
 
 
 class Sqlite(SqliteDocuments, Dialect):
@@ -261,15 +268,6 @@ class Sqlite(SqliteDocuments, Dialect):
     def left(self, text: Node, characters: int) -> Node:
         """SUBSTR counts characters from 1."""
         return fn.SUBSTR(text, SQL("1"), SQL(str(characters)))
-
-    def among(self, table: Node, selected: Sequence[Node], columns: Sequence[Node], rows: Sequence[Sequence[Node]]) -> Select:
-        """A join: for `(a, b) IN (VALUES …)` the whole table is read."""
-        values = CommaNodeList([EnclosedNodeList(list(row)) for row in rows])
-        wanted = NodeList((SQL("(VALUES"), values, SQL(")"), SQL("AS"), Entity("wanted")))
-        select = Select([wanted, table], selected)
-        for at, column in enumerate(columns, start=1):
-            select = select.where(Expression(column, "=", Entity("wanted", f"column{at}")))
-        return select
 
 
 class MySQLFamily(MySQLDocuments, Dialect):
@@ -401,11 +399,6 @@ class MySQLFamily(MySQLDocuments, Dialect):
         """Characters, not bytes."""
         return fn.LEFT(text, SQL(str(characters)))
 
-    def among(self, table: Node, selected: Sequence[Node], columns: Sequence[Node], rows: Sequence[Sequence[Node]]) -> Select:
-        """Row values, each looked up in the index."""
-        values = EnclosedNodeList([EnclosedNodeList(list(row)) for row in rows])
-        return Select([table], selected).where(Expression(EnclosedNodeList(list(columns)), "IN", values, flat=True))
-
 
 class MariaDB(MySQLFamily):
     """MariaDB 10.6 and later: the first with JSON_TABLE and SKIP LOCKED."""
@@ -429,7 +422,6 @@ class MariaDB(MySQLFamily):
             isolation: "'READ-COMMITTED'",
             "max_statement_time": str(limits.DEADLINE_SECONDS_MAX),
             "idle_transaction_timeout": str(IDLE_TRANSACTION_SECONDS),
-            "in_predicate_conversion_threshold": "0",  # From 1,000 values on it makes a table of them, and scans the other one.
         }
 
     def define_settings(self) -> Sequence[str]:
