@@ -55,3 +55,31 @@ def test_aip_23_a_field_called_as_the_keys_of_a_page_once_were_does_not_disturb_
             rows, token = service.page(thing, order_by="weight", page_size=1, page_token=token)
             found += rows
         assert [row.name for row in found] == ["things/t0", "things/t1", "things/t2", "things/t3"]
+
+
+CHILD = """
+// A child with a field called as its foreign key, which is an index on MySQL and MariaDB.
+message Child {
+  option (google.api.resource) = {
+    type: "made.example.com/Child"
+    pattern: "things/{thing}/children/{child}"
+    singular: "child"
+    plural: "children"
+  };
+  option (protoplane.v1.storage) = {
+    index: { fields: ["parent"] }
+  };
+
+  string name = 1 [(google.api.field_behavior) = IDENTIFIER];
+  int32 parent = 2;
+}
+"""
+
+
+def test_a_table_may_have_an_index_over_a_column_called_parent(database: Database, tmp_path: Path) -> None:
+    thing = Planned("Thing", "thing", "things", "thing", None, integer=False, any_id=False, names=["things/t"])
+    child = Planned("Child", "child", "children", "child", thing, integer=False, any_id=False, names=["things/t/children/c"])
+    text = scaffold(scaffold(HEAD + THING + CHILD, Wish("Thing")), Wish("Child"))
+    nothing = Schema({}, {}, {}, frozenset(), frozenset({"made.v1.Thing.name", "made.v1.Child.name"}), {}, {})
+    with served(Made(0, text, nothing, (thing, child)), tmp_path, database.url) as service:
+        assert list(service.load()) == ["things/t", "things/t/children/c"]
