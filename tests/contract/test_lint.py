@@ -316,6 +316,11 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
     ),
     "a column name that is too long": ("column-name", edited(after(SHELF, f"  string {'x' * 65} = 7; //!\n"))),
     "a column name in capitals": ("column-name", edited(after(SHELF, "  string Motto = 7; //!\n"))),
+    "a column that SQLite takes for a truth": ("column-name", edited(after(SHELF, "  bool true = 7; //!\n"))),
+    "a field that hides a method": (
+        "field-name",
+        edited(after(SHELF, '  bool CopyFrom = 7 [(protoplane.v1.field).column = "copy_from"]; //!\n')),
+    ),
     "a column for the etag": (
         "column-unused",
         edited(("  string etag = 3;", '  string etag = 3 [(protoplane.v1.field).column = "tag"]; //!')),

@@ -17,6 +17,7 @@ RULES: Mapping[str, str] = {
     "expand-type": "An expansion that is not of the type, or not as many, as its reference says.",
     "expand-unreadable": "An expansion to a resource without a Get method: no rule says who may read it.",
     "expand-writable": "An expansion that is not OUTPUT_ONLY.",
+    "field-name": "A field called as a method of every message, which it would hide.",
     "file-name": "A .proto file whose path is not ASCII, or that two proto folders have.",
     "files-missing": "No .proto file where the contract should be.",
     "http-get": "A method that may write, bound to HTTP GET.",
