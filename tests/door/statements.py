@@ -77,6 +77,9 @@ OWN = frozenset(
 )
 """Words in names that statements give to their own parts."""
 
+DATE = frozenset({"year", "month", "day"})
+"""Of `google.type.Date`, whose fields contracts have and do not name."""
+
 
 @cache
 def words() -> frozenset[str]:
@@ -85,7 +88,7 @@ def words() -> frozenset[str]:
     text = " ".join(re.sub(r"//.*", "", path.read_text()) for path in protos)
     found = re.findall(r"[a-z]+", text) + re.findall(r"[A-Z][a-z]+", text)
     names = [name for table in SYSTEM_TABLES for name in (table.name, *(column.name for column in table.columns))]
-    return OWN | {word.lower() for word in found} | {word for name in names for word in name.split("_")}
+    return OWN | DATE | {word.lower() for word in found} | {word for name in names for word in name.split("_")}
 
 
 def known(name: str) -> bool:
@@ -117,6 +120,7 @@ class Seen:
     """The statements of a session: each text is judged once, and kept as its hash."""
 
     def __init__(self) -> None:
+        self.judging = True
         self.hashes: set[int] = set()
         self.strange: list[tuple[list[str], str]] = []
 
@@ -140,7 +144,7 @@ def watched(seen: Seen) -> Iterator[None]:
 
     def noted(original: Callable[..., Any], *, backticks: bool) -> Callable[..., Any]:
         def run(self: Connection, sql: str) -> Any:
-            if threading.current_thread() is not threading.main_thread():
+            if seen.judging and threading.current_thread() is not threading.main_thread():
                 seen.note(sql, backticks=backticks)
             return original(self, sql)
 
