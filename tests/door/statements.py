@@ -52,6 +52,8 @@ NUMBERS = frozenset({
 })  # fmt: skip
 COMMENTS = frozenset({"/*+ NO_SEMIJOIN() */"})
 PATH = re.compile(r"\$(?:\[(?:\*|\d)\])?((?:\.[a-z][a-z0-9_]*)*)")
+INDEX = re.compile(r"PRAGMA index_(?:list|info)\('([^']*)'\)")
+"""How SQLite is asked which index refused a row: by the names of a table and of its indexes."""
 NAME = re.compile(r"[a-z][a-z0-9_.]*")
 OWN = frozenset(
     {
@@ -73,6 +75,7 @@ OWN = frozenset(
         "column",
         "row",
         "version",
+        "wanted",
     }
 )
 """Words in names that statements give to their own parts."""
@@ -98,6 +101,9 @@ def known(name: str) -> bool:
 
 def foreign(sql: str, *, backticks: bool) -> Iterator[str]:
     """What in a statement stands neither in a contract nor in the code: a caller may have said it."""
+    index = INDEX.fullmatch(sql)
+    if index is not None and known(index[1]):
+        return
     for match in TOKEN.finditer(SIZED.sub(" ", sql)):
         token, inside = match.group(), match.group()[1:-1]
         match match.lastgroup:
