@@ -51,6 +51,7 @@ class IdFacts:
 
     pattern: str = ""
     by_server: bool = False
+    integer: bool = False
 
 
 class Annotations:
@@ -116,7 +117,7 @@ class Annotations:
         found = self._of_message(message, self._storage)
         if found is None or not found.HasField("id"):
             return IdFacts()
-        return IdFacts(found.id.pattern, found.id.source == _BY_SERVER)
+        return IdFacts(found.id.pattern, found.id.source == _BY_SERVER, bool(getattr(found.id, "integer", False)))
 
     def expanded(self, field: FieldDescriptor) -> str:
         """Name of the reference beside it that fills a field; "" for any other. Only Protoplane's own option says so."""
