@@ -196,11 +196,16 @@ class _Binder:
             case MethodKind.BATCH_UPDATE:
                 return (keyed.select_for_update, keyed.update_all, *rows.log.statements)
             case MethodKind.BATCH_DELETE:
-                return (keyed.lock, keyed.select, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
+                return self._batch_delete_statements(rows, keyed)
             case MethodKind.AGGREGATE:
                 return (count_of_all(rows, self.engine),)
             case _:
                 return ()
+
+    def _batch_delete_statements(self, rows: Rows, keyed: KeyedRows) -> tuple[str, ...]:
+        if rows.resource.soft:
+            return (keyed.select_for_update, self.kept[rows.resource.type].mark_many.sql, *rows.log.statements)
+        return (keyed.lock, keyed.select, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
 
     def _standard(self, method: Method, *, around: bool) -> Handler | None:  # noqa: C901, PLR0911, PLR0912 - one return a kind.
         if method.resource is None or method.kind in {MethodKind.CUSTOM, MethodKind.COMMIT}:

@@ -7,7 +7,7 @@ is sorted here, and what is read comes back in that order.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from peewee import SQL, Database, Node, Select
@@ -80,7 +80,7 @@ class KeyedRows:
 
     def remove(self, session: Session, keys: Sequence[Key]) -> int:
         """Delete the rows; how many were there."""
-        return session.execute(self.delete, (_document(keys),)) if keys else 0
+        return session.execute(self.delete, (document(keys),)) if keys else 0
 
     def update(self, session: Session, changes: Sequence[RowChange], bind: Callable[[Row], Sequence[object]]) -> int:
         """Write what differs into rows that this transaction has locked; how many were there.
@@ -115,10 +115,11 @@ class KeyedRows:
     def _rows(self, session: Session, sql: str, keys: Sequence[Key]) -> dict[Key, Row]:
         if not keys:
             return {}
-        return {tuple(row[: self._count]): row for row in session.rows(sql, (_document(keys),))}
+        return {tuple(row[: self._count]): row for row in session.rows(sql, (document(keys),))}
 
 
-def _document(keys: Sequence[Key]) -> str:
+def document(keys: Collection[Key]) -> str:
+    """Keys, or their beginnings, as `keylist` wants them."""
     return json.dumps(sorted(keys))
 
 
