@@ -13,6 +13,7 @@ RUN python -m venv /opt/protoplane \
 COPY pyproject.toml README.md LICENSE ./
 COPY protos protos
 COPY server server
+COPY clients clients
 RUN /opt/protoplane/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/protoplane/bin/pip install --no-cache-dir --no-deps dist/*.whl
 

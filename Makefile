@@ -52,6 +52,8 @@ fix: .venv/dev .include/made ## Mend what can be mended by itself
 
 bench: .venv/bench .include/made engines ## Compare with servers written by hand, then with itself: beyond its peak, and under attack
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench table
+	$(BIN)/python -m tests.bench files
 	$(BIN)/python -m tests.bench changes
 	$(BIN)/python -m tests.bench overload
 	$(BIN)/python -m tests.attacks

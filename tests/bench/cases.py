@@ -31,6 +31,8 @@ class Case:
     request: Callable[[Round, int], Any]
     volatile: tuple[str, ...] = ("etag",)
     """Fields of the answer that may differ between the servers."""
+    warm: int = 200
+    """Calls before those that are measured."""
 
 
 def get(turn: Round, number: int) -> Any:

@@ -14,8 +14,6 @@ from tests.bench.contract import ROOT
 from tests.bench.load import Took
 from tests.bench.serving import NotServing, Serving, core_seconds
 
-WARM_CALLS = 200
-
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -35,11 +33,11 @@ class Measured:
 
 def measure(case: Case, serving: Serving, turn: Round, connections: int) -> Measured:
     """Run one round: warm up, then count."""
-    requests = [base64.b64encode(serving.encode(case.request(turn, number))).decode() for number in range(WARM_CALLS + case.calls)]
+    requests = [base64.b64encode(serving.encode(case.request(turn, number))).decode() for number in range(case.warm + case.calls)]
     command = [sys.executable, "-m", "tests.bench.load"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
         try:
-            tell(client, json.dumps(asdict(serving.orders(case.method, connections, WARM_CALLS))), *requests, "")
+            tell(client, json.dumps(asdict(serving.orders(case.method, connections, case.warm))), *requests, "")
             hear(client, case, serving)
             before, cores = serving.processor_seconds(), core_seconds()
             tell(client, "go")

@@ -120,7 +120,7 @@ def _row(cells: Sequence[str], at: dict[str, int]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def compare(serving: Serving, connect: Callable[[], Any], rounds: int, *, absolute: bool) -> None:
+def compare(serving: Serving, connect: Callable[[], Any], rounds: int, *, count: int, absolute: bool) -> None:
     """Print what export takes of a core, and import of the time that a script by hand takes."""
     exports, imports, hands = list[Spent](), list[Spent](), list[float]()
     with tempfile.TemporaryDirectory(prefix="protoplane-bench-") as folder, connect() as connection:
@@ -132,11 +132,11 @@ def compare(serving: Serving, connect: Callable[[], Any], rounds: int, *, absolu
             _empty(connection)
             imports.append(imported(serving, file))
     for what, spent in (("export", exports), ("import", imports)):
-        rates = [ROWS / max(one.command_seconds, one.server_seconds) for one in spent]
+        rates = [count / max(one.command_seconds, one.server_seconds) for one in spent]
         print(
             f"{what:<12}{statistics.median(rates):>12,.0f} rows a second of each core"
-            f" (command {statistics.median(ROWS / one.command_seconds for one in spent):,.0f},"
-            f" server {statistics.median(ROWS / one.server_seconds for one in spent):,.0f});"
+            f" (command {statistics.median(count / one.command_seconds for one in spent):,.0f},"
+            f" server {statistics.median(count / one.server_seconds for one in spent):,.0f});"
             f" memory of the command grew by {max(one.growth_bytes for one in spent) / MEBIBYTE:.0f} MiB",
             flush=True,
         )

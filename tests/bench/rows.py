@@ -8,8 +8,12 @@ from typing import Any
 AIRLINES = ("9e", "aa", "as", "b6", "dl", "ev", "ua", "us", "wn")
 DESTINATIONS = ("atl", "bos", "den", "dfw", "iah", "lax", "mco", "mia", "ord", "sfo")
 ORIGINS = ("ewr", "jfk", "lga")
+ELEVATION_FEET = {"atl": 1_026, "bos": 20, "den": 5_434, "dfw": 607, "iah": 97, "lax": 126, "mco": 96, "mia": 8, "ord": 672, "sfo": 13}
+"""Of the destinations."""
 FIRST_DAY = datetime(2013, 1, 1)  # noqa: DTZ001 - DATETIME columns hold UTC without a zone.
 FLIGHTS_PER_DAY = 1_000
+TOGETHER = 4
+"""Flights that are to leave at the same moment."""
 MICROS_PER_MINUTE = 60_000_000
 
 COLUMNS = (
@@ -33,7 +37,7 @@ def flight_rows(count: int) -> Iterator[Row]:
     for number in range(count):
         day, turn = divmod(number, FLIGHTS_PER_DAY)
         airline, origin = AIRLINES[turn % len(AIRLINES)], ORIGINS[turn % len(ORIGINS)]
-        planned = FIRST_DAY + timedelta(days=day, minutes=300 + turn)
+        planned = FIRST_DAY + timedelta(days=day, minutes=300 + turn // TOGETHER * TOGETHER)
         minutes, late = chance.randint(40, 400), chance.randint(-15, 90)
         went = number % 40 != 0
         tail = f"n{10_000 + chance.randrange(3_000)}"
@@ -68,5 +72,21 @@ def fill(connection: Any, count: int) -> None:
     for start in range(0, len(rows), 1_000):
         cursor.executemany(f"INSERT INTO flights ({names}) VALUES ({marks})", rows[start : start + 1_000])
         connection.commit()
-    cursor.execute("ANALYZE TABLE flights")
+    _fill_named(cursor)
+    connection.commit()
+    cursor.execute("ANALYZE TABLE flights, airlines, airports")
     cursor.fetchall()
+
+
+def _fill_named(cursor: Any) -> None:
+    """The airlines and airports that the flights name."""
+    airlines = [(id_, 1, id_.upper(), f"Airline {id_.upper()}", FIRST_DAY, FIRST_DAY) for id_ in AIRLINES]
+    airports = [
+        (id_, 1, id_.upper(), f"Airport {id_.upper()}", ELEVATION_FEET.get(id_, 10), FIRST_DAY, FIRST_DAY)
+        for id_ in (*ORIGINS, *DESTINATIONS)
+    ]
+    columns = "row_version, code, display_name"
+    cursor.executemany(f"INSERT INTO airlines (airline, {columns}, create_time, update_time) VALUES (%s, %s, %s, %s, %s, %s)", airlines)
+    cursor.executemany(
+        f"INSERT INTO airports (airport, {columns}, elevation_feet, create_time, update_time) VALUES (%s, %s, %s, %s, %s, %s, %s)", airports
+    )

@@ -24,6 +24,9 @@ assert [each.name for each in listed.publishers] == [made.name] == ["publishers/
 from google.api import resource_pb2
 kept = library_pb2.Book.DESCRIPTOR.GetOptions().Extensions[resource_pb2.resource]
 assert kept.type == "library.example.com/Book", kept
+from library.v1.client import LibraryClient
+with LibraryClient(sys.argv[1], insecure=True) as client:
+    assert [each.name for each in client.list_publishers(page_size=1)] == [made.name]
 assert not [name for name in sys.modules if name.startswith(("protoplane", "buf", "protovalidate"))]
 """
 
@@ -64,7 +67,10 @@ def test_the_package_installs_and_calls_a_server(project: Path, tmp_path: Path) 
     assert files == {
         "pyproject.toml",
         "README.md",
-        *(f"src/library/v1/{name}" for name in ("library_pb2.py", "library_pb2.pyi", "library_pb2_grpc.py", "channel.py", "py.typed")),
+        *(f"src/library/v1/{name}" for name in ("library_pb2.py", "library_pb2.pyi", "library_pb2_grpc.py", "py.typed")),
+        *(f"src/library/v1/{name}" for name in ("channel.py", "client.py", "names.py")),
+        *(f"src/library/v1/runtime/{name}.py" for name in ("__init__", "calls", "errors", "names", "paging")),
+        "src/library/v1/runtime/py.typed",
     }
     site = tmp_path / "site"
     pip = [

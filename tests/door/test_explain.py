@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -203,6 +204,30 @@ def test_a_deep_page_reads_no_more_than_the_first_and_never_the_table(timetable:
     else:
         assert costs[1].reads <= SQLITE_STEPS_RATIO * costs[0].reads, (costs, pages[1])
     assert costs[deepest].reads <= 1.2 * costs[1].reads + 5, (costs, pages[deepest])
+
+
+@pytest.mark.parametrize("name", ["by name", "by time", "by time backwards", "of an origin by time"])
+def test_page_1000_reads_as_many_rows_as_page_1(timetable: Timetable, name: str) -> None:
+    rows = 1 if "filter" in LISTS[name] else 4
+    costs: list[Cost] = []
+    for before in (0, 1, 999):
+        token, left = "", before * rows
+        while left:  # The size may change from page to page.
+            page = timetable.door.ListFlights(page_size=min(left, 1_000), page_token=token, **LISTS[name])
+            token, left = page.next_page_token, left - len(page.flights)
+        answer, ran = timetable.recording.of(partial(timetable.door.ListFlights, page_size=rows, page_token=token, **LISTS[name]))
+        assert len(answer.flights) == rows
+        (asked,) = ran
+        costs.append(cost(timetable.database, *asked))
+    first, second, deep = costs
+    assert deep.reads <= second.reads + 3, (second, deep)
+    if isinstance(timetable.database.engine, Server):
+        for found in costs:
+            assert not found.scans, found.plan
+            assert not found.sorts, found.plan
+            assert found.reads <= first.reads + 2 * TIES, (first, found)
+    else:
+        assert second.reads < ROWS, "steps: of which reading the table takes several for each row"
 
 
 def test_get_reads_one_row(timetable: Timetable) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-HELD = {*range(1, 6), *range(8, 44), 45, 46, 47, 51, 52, 54, 56, 58, 59}
+HELD = {*range(1, 6), *range(8, 44), 45, 46, 47, *range(51, 55), 56, 58, 59}
 
 
 def test_every_number_is_named_by_a_test() -> None:

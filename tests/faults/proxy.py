@@ -49,6 +49,8 @@ class Proxy:
         """A connection is reset once so many bytes have come from its client; those before are passed on."""
         self.loses_reply_to = b""
         """What a client sends that is passed on, but whose answer is lost: the connection is reset in place of it. Empty for none."""
+        self.replies_lost, self.replies_lost_max = 0, math.inf
+        """So far; and how many of them are."""
         self.up_bytes = 0  # Taken from clients so far, over all connections.
         self.up, self.down = threading.Event(), threading.Event()
         """Set while bytes pass from clients, and to them. Cleared, bytes wait: a partition, whose packets are sent again after it."""
@@ -112,7 +114,9 @@ class Proxy:
         return max(0.0, self.latency_seconds + jitter + late) + size / self.bytes_per_second
 
     def _outgoing(self, line: Line, data: bytes) -> bytes:
-        line.doomed = line.doomed or bool(self.loses_reply_to and self.loses_reply_to in data)
+        if self.loses_reply_to and self.loses_reply_to in data and self.replies_lost < self.replies_lost_max:
+            line.doomed = True
+            self.replies_lost += 1
         if self.cut_after_bytes is not None:
             data = data[: max(0, self.cut_after_bytes - line.up_bytes)]
         line.up_bytes += len(data)

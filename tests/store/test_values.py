@@ -92,6 +92,18 @@ def test_every_extreme_reads_back_equal(values: Engine) -> None:
         assert type(found) is type(value) or storage is Storage.BOOL, (storage, found)
 
 
+def test_rows_written_together_keep_values_that_look_alike_apart(values: Engine) -> None:
+    """The engines write a row's values as text, and those that rows share once."""
+    alike = [
+        (text, text.encode(), number, float(number), number == 1)
+        for text, number in (("1", 1), ("0", 0), ("1", 0), ("NULL", 1), ("", 0), ("it's \\ %s", 1), ("é" * 200, 0), ("1", 1), ("NULL", 1))
+    ]
+    rows = [(id_, *row) for id_, row in enumerate([*alike, (None, None, None, None, None), *alike])]
+    insert = sql(values, "INSERT INTO value_of (id, a_text, a_bytes, a_int64, a_double, a_bool) VALUES (?, ?, ?, ?, ?, ?)")
+    assert values.write(lambda session: session.execute_many(insert, rows), soon()) == len(rows)
+    assert read(values, "SELECT id, a_text, a_bytes, a_int64, a_double, a_bool FROM value_of ORDER BY id") == rows
+
+
 def test_uint64_is_exact_or_refused(values: Engine) -> None:
     assert values.dialect.uint64_max in {2**64 - 1, 2**63 - 1}
     put(values, 1, Storage.UINT64, values.dialect.uint64_max)

@@ -99,11 +99,11 @@ def channel_modules(contract: Contract) -> Mapping[PurePosixPath, str]:
     """The text of each module by its path: one beside the modules of the services in a folder."""
     folders: dict[PurePosixPath, list[Method]] = {}
     for method in contract.methods.values():
-        folders.setdefault(_folder(method), []).append(method)
+        folders.setdefault(folder_of(method), []).append(method)
     return {folder / MODULE: _text(methods) for folder, methods in folders.items()}
 
 
-def _folder(method: Method) -> PurePosixPath:
+def folder_of(method: Method) -> PurePosixPath:
     """Where the generator puts the modules of the method's service."""
     file = method.request.file.pool.FindServiceByName(method.service).file
     return PurePosixPath(file.name.replace("-", "_")).parent
@@ -113,7 +113,7 @@ def _text(methods: Iterable[Method]) -> str:
     methods = list(methods)
     return TEXT.format(
         services=", ".join(dict.fromkeys(method.service for method in methods)),
-        with_request_id=_lines(method.path for method in methods if _has_request_id(method)),
+        with_request_id=_lines(method.path for method in methods if has_request_id(method) and not _repeatable(method)),
         repeatable=_lines(method.path for method in methods if _repeatable(method)),
         tokens=TOKENS,
     )
@@ -126,16 +126,17 @@ def _lines(paths: Iterable[str]) -> str:
 def _repeatable(method: Method) -> bool:
     """Whether doing it twice is doing it once, whatever the request says."""
     if method.kind is MethodKind.CUSTOM:
-        return method.idempotency in {Idempotency.NO_SIDE_EFFECTS, Idempotency.IDEMPOTENT} and not _streams(method)
+        return method.idempotency in {Idempotency.NO_SIDE_EFFECTS, Idempotency.IDEMPOTENT} and not streams(method)
     return method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.AGGREGATE}
 
 
-def _has_request_id(method: Method) -> bool:
-    """Whether the server gives the first answer again to a call with the same request_id."""
+def has_request_id(method: Method) -> bool:
+    """Whether a call may carry a request_id; where it writes, the server gives the first answer again to a call with the same one."""
     field = method.request_field("request_id")
     found = field is not None and field.kind is Kind.STRING and field.label is Label.SINGULAR and not field.wrapper
-    return found and not _repeatable(method) and not _streams(method)
+    return found and not streams(method)
 
 
-def _streams(method: Method) -> bool:
+def streams(method: Method) -> bool:
+    """Whether it takes or gives more than one message."""
     return method.client_streaming or method.server_streaming

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -193,7 +193,8 @@ class Rows:
             raise invalid_fields(violations)
         if self.sql.parent_alive is not None:
             self.require_parents(session, [item.ids for item in items])
-        rows = [self.codec.row(item.message, item.ids, secrets.randbits(VERSION_BITS)) for item in items]
+        versions = first_versions(len(items))
+        rows = [self.codec.row(item.message, item.ids, version) for item, version in zip(items, versions, strict=True)]
         stored = [self.as_stored(row) for row in rows]
         try:
             if len(rows) == 1:
@@ -348,8 +349,16 @@ class Rows:
         return Fault(Reason.RESOURCE_EXISTS, name=self.pattern.format(items[0].ids), violations=violations)
 
 
-VERSION_BITS = 62
+VERSION_BITS, VERSION_BYTES = 62, 8
 """Random start of a row's version: a row made anew never has an old etag, and 2^62 updates fit above it."""
+
+
+def first_versions(count: int) -> Iterator[int]:
+    """Versions of new rows; the system is asked for chance once, however many there are."""
+    chance = secrets.token_bytes(VERSION_BYTES * count)
+    return (
+        int.from_bytes(chance[at : at + VERSION_BYTES]) >> VERSION_BYTES * 8 - VERSION_BITS for at in range(0, len(chance), VERSION_BYTES)
+    )
 
 
 def invalid_name(name: str, field: str, patterns: str) -> Fault:

@@ -25,6 +25,7 @@ from protoplane.query.paging import Position
 from protoplane.query.predicate import Predicate
 from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
+from protoplane.store.dialect import as_it_is
 from protoplane.store.engine import Engine
 from protoplane.store.joins import join
 from protoplane.store.kinds import DEFAULTS, STORAGE
@@ -82,6 +83,8 @@ class Cells:
     storage: Storage
     name: NameColumns | None
     """Of the table, when the output is the name of a resource: one column for each variable."""
+    shown: Callable[[Node], Node] = as_it_is
+    """What the outer query makes of a column."""
 
 
 class Groups:
@@ -236,7 +239,7 @@ def _column(place: int) -> str:
 
 
 def _entities(cells: Cells) -> tuple[Node, ...]:
-    return tuple(Entity(GROUPED, _column(cells.first + i)) for i in range(len(cells.nodes)))
+    return tuple(cells.shown(Entity(GROUPED, _column(cells.first + i))) for i in range(len(cells.nodes)))
 
 
 def _cells(output: Output, first: int) -> Cells:
@@ -250,7 +253,8 @@ def _cells(output: Output, first: int) -> Cells:
     if function is Function.FIELD and name is not None:
         return Cells(output, first, name.columns, Storage.INT64 if 0 in name.pattern.integers else storage, name)
     if function in BUCKETS:
-        return Cells(output, first, (table.dialect.grouping.start(table.value(field), function),), storage, None)
+        grouping = table.dialect.grouping
+        return Cells(output, first, (grouping.start(table.value(field), function),), storage, None, grouping.kept)
     return Cells(output, first, (_MAKES[function](field, table),), storage, None)
 
 

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from peewee import SQL, CommaNodeList, EnclosedNodeList, Entity, Expression, Node, NodeList, PeeweeException, Select, fn
@@ -41,6 +42,9 @@ SORT_BYTES = 4_096
 """Bytes of a text that take part in sorting; our longest key column has 3,072."""
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - MySQL's DATETIME has no zone; the session's is UTC.
+MICROS = 1_000_000
+MINUTES_KEPT = 4_096
+"""Of which the text is kept: two days and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,17 @@ def quote_text(value: str) -> str:
 
 def time_text(micros: int | None) -> str | None:
     """Microseconds since 1970 UTC as MySQL reads them: `2026-01-31 12:00:00.000001`."""
-    return None if micros is None else str(EPOCH + timedelta(microseconds=micros))
+    if micros is None:
+        return None
+    seconds, fraction = divmod(micros, MICROS)
+    minute, second = divmod(seconds, 60)
+    return f"{_minute_text(minute)}{second:02d}.{fraction:06d}" if fraction else f"{_minute_text(minute)}{second:02d}"
+
+
+@lru_cache(MINUTES_KEPT)
+def _minute_text(minute: int) -> str:
+    """A minute since 1970, up to its seconds: most times of a batch are near one another, and those of its writing are one."""
+    return str(EPOCH + timedelta(minutes=minute))[:-2]
 
 
 class Sqlite(SqliteDocuments, Dialect):

@@ -22,7 +22,11 @@ class Grouping(ABC):
 
     @abstractmethod
     def start(self, time: Node, bucket: Function) -> Node:
-        """The start of the hour, day, ISO week, month, quarter or year (UTC) that a time column is in, as the engine keeps times."""
+        """The start of the hour, day, ISO week, month, quarter or year (UTC) that a time column is in: what rows are grouped by."""
+
+    @abstractmethod
+    def kept(self, start: Node) -> Node:
+        """The start of a group as the engine keeps times: made for each group instead of each row."""
 
     @abstractmethod
     def whole_sum(self, value: Node) -> Node:
@@ -56,6 +60,10 @@ class SqliteGrouping(Grouping):
             case _:
                 raise AssertionError(bucket)
 
+    def kept(self, start: Node) -> Node:
+        """They are microseconds as they are."""
+        return start
+
     def whole_sum(self, value: Node) -> Node:
         """In two halves of 32 bits, whose own sums cannot overflow; beyond 64 bits as REAL."""
         high, low = fn.SUM(Expression(value, ">>", SQL("32"))), fn.SUM(Expression(value, "&", LOW_BITS))
@@ -79,21 +87,24 @@ class ServerGrouping(Grouping):
         day = fn.DATE(time)
         match bucket:
             case Function.HOUR:
-                found: Node = _moved(day, "+", fn.HOUR(time), "HOUR")
+                return _moved(day, "+", fn.HOUR(time), "HOUR")
             case Function.DAY:
-                found = day
+                return day
             case Function.WEEK:
-                found = _moved(day, "-", fn.WEEKDAY(time), "DAY")
+                return _moved(day, "-", fn.WEEKDAY(time), "DAY")
             case Function.MONTH:
-                found = _first_of_month(day, time)
+                return _first_of_month(day, time)
             case Function.QUARTER:
                 months = fn.MOD(Expression(fn.MONTH(time), "-", SQL("1")), SQL("3"))
-                found = _moved(_first_of_month(day, time), "-", months, "MONTH")
+                return _moved(_first_of_month(day, time), "-", months, "MONTH")
             case Function.YEAR:
-                found = _moved(day, "-", Expression(fn.DAYOFYEAR(time), "-", SQL("1")), "DAY")
+                return _moved(day, "-", Expression(fn.DAYOFYEAR(time), "-", SQL("1")), "DAY")
             case _:
                 raise AssertionError(bucket)
-        return fn.CAST(NodeList((found, SQL("AS DATETIME(6)"))))
+
+    def kept(self, start: Node) -> Node:
+        """Most are a DATE, which does not compare as a DATETIME does."""
+        return fn.CAST(NodeList((start, SQL("AS DATETIME(6)"))))
 
     def whole_sum(self, value: Node) -> Node:
         """65 digits."""

@@ -43,6 +43,9 @@ KILLS_WAITING_MAX = 64
 INSERT_BYTES_MAX = 512 * 1024
 """Size at which a multi-row INSERT is cut: far below max_allowed_packet, and past the point where larger ones are faster."""
 
+KNOWN_CHARACTERS_MAX = 64
+"""Of a text whose literal is kept for the other rows of one INSERT: names, times, what all of them have in common."""
+
 LOOK_SECONDS = 0.25
 """Between two looks at whether the caller still waits: a statement that nobody waits for holds a thread and locks no longer than this."""
 
@@ -80,14 +83,14 @@ class Connection(connection.Connection, driver.Connection):
     def fetch(self, sql: str, params: Sequence[object]) -> Sequence[Row]:
         """See Connection. The driver's cursor would add 15 µs for a description nobody reads."""
         self.admit(sql)
-        self.query(sql.encode() % tuple(map(self.literal, params)))
+        self.query(sql.encode() % self._literals(params))
         rows: Sequence[Row] = self.store_result().fetch_row(0)
         return rows
 
     def change(self, sql: str, params: Sequence[object]) -> int:
         """See Connection; CLIENT.FOUND_ROWS makes it the rows matched."""
         self.admit(sql)
-        self.query(sql.encode() % tuple(map(self.literal, params)))
+        self.query(sql.encode() % self._literals(params))
         return int(self.affected_rows())
 
     def change_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
@@ -95,14 +98,51 @@ class Connection(connection.Connection, driver.Connection):
         self.admit(sql)
         head, _, values = sql.encode().rpartition(b" VALUES ")
         changed, chunk, size = 0, list[bytes](), 0
+        known: dict[str | bytes, bytes] = {}
         for row in rows:
-            text = values % tuple(map(self.literal, row))
+            text = values % self._repeated_literals(row, known)
             if chunk and size + len(text) > INSERT_BYTES_MAX:
                 changed += self._insert(head, chunk)
                 chunk, size = [], 0
             chunk.append(text)
             size += len(text) + 1
         return changed + (self._insert(head, chunk) if chunk else 0)
+
+    def _literals(self, values: Sequence[object]) -> tuple[bytes, ...]:
+        """As SQL text, each as the driver's `literal` makes it: in less than half the time for what most values are."""
+        quote: Callable[[bytes], Any] = self.string_literal
+        other: Callable[[object], bytes] = self.literal
+        return tuple(
+            [
+                quote(value.encode())
+                if isinstance(value, str)
+                else b"%d" % value
+                if isinstance(value, int)
+                else b"NULL"
+                if value is None
+                else other(value)
+                for value in values
+            ]
+        )
+
+    def _repeated_literals(self, values: Sequence[object], known: dict[str | bytes, bytes]) -> tuple[bytes, ...]:
+        """The same, of one of many rows, which have most of their short texts in common: five times as quick as `literal`."""
+        other: Callable[[object], bytes] = self.literal
+        quote: Callable[[bytes], Any] = self.string_literal
+        made: list[bytes] = []
+        for value in values:
+            if isinstance(value, str | bytes):
+                text = known.get(value)
+                if text is None:
+                    text = quote(value.encode()) if isinstance(value, str) else other(value)
+                    if len(value) <= KNOWN_CHARACTERS_MAX:
+                        known[value] = text
+            elif isinstance(value, int):
+                text = b"%d" % value
+            else:
+                text = b"NULL" if value is None else other(value)
+            made.append(text)
+        return tuple(made)
 
     def _insert(self, head: bytes, chunk: list[bytes]) -> int:
         self.query(head % () + b" VALUES " + b",".join(chunk))
