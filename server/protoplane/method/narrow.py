@@ -18,6 +18,7 @@ from protoplane.contract.expansions import reference_of
 from protoplane.contract.model import Behavior, Field, Label, MethodKind
 from protoplane.method.call import Call
 from protoplane.method.rows import Ids, Rows
+from protoplane.method.singleton import SingletonRows
 from protoplane.query.mask import refuse_mask
 from protoplane.query.read_mask import Inside, Part, ReadMasks, needs_trim, trim
 from protoplane.store.by_keys import ByKeys
@@ -101,6 +102,7 @@ class Expansion:
             )
             raise refuse_mask(self.field.path, problem, self.source)
         found = narrow.reading.by_keys.rows(call.session, named, columns=narrow.columns)
+        found |= narrow.reading.defaults(call.session, [ids for ids in named if ids not in found], narrow.columns)
         attach, place = narrow.expand(call, found.values()), _place(self.field)
 
         def step(message: Message, row: Row) -> None:
@@ -128,8 +130,18 @@ class Reading:
     def default(self, session: Session, ids: Ids, columns: Sequence[ColumnShape]) -> Row | None:
         """What a singleton holds before it is written, in these columns; None for everything else that has no row."""
         row = self.rows.default(session, ids)
-        if row is None:
-            return None
+        return None if row is None else self._shown(row, columns)
+
+    def defaults(self, session: Session, several: Sequence[Ids], columns: Sequence[ColumnShape]) -> dict[Ids, Row]:
+        """The same of many, by key: of those whose parents are there, which one statement tells."""
+        rows = self.rows
+        if not several or not isinstance(rows, SingletonRows):
+            return {}
+        above = self._others.get(rows.resource.parent)
+        there = several if above is None else above.by_keys.rows(session, several, columns=above.rows.table.keys)
+        return {ids: self._shown(rows.unwritten_row(ids), columns) for ids in there}
+
+    def _shown(self, row: Row, columns: Sequence[ColumnShape]) -> Row:
         values = {column.name: value for column, value in zip(self.rows.table.columns, row, strict=True)}
         return tuple(values[column.name] for column in columns)
 
