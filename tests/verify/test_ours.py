@@ -44,7 +44,7 @@ def library_of_the_examples(folder: Path, url: str) -> None:
 CASES = {
     "library": Case(project, "writer", 195),
     "flightdesk": Case(copy, "developer", 440),
-    "example": Case(library_of_the_examples, "developer", 210),
+    "example": Case(library_of_the_examples, "developer", 240),
     "museum": Case(museum.project, "curator", 285, frozenset({(40, "Exhibit")})),  # Its `state` is no state of a life, and is written.
     "gallery": Case(reading.project, "curator", 35),
     "archive": Case(archive.project, "archivist", 685),
