@@ -51,7 +51,12 @@ def test_batch_delete_may_take_requests_with_etags(tmp_path: Path) -> None:
 WRONG = {
     "a batch of one name": ("method-shape", "  repeated string names = 2", "  string names = 2"),
     "a batch of other requests": ("method-shape", "  repeated UpdateBookRequest requests", "  repeated CreateBookRequest requests"),
-    "what a batch does not heed": ("method-fields", "message BatchGetBooksRequest {", "message BatchGetBooksRequest {\n  string view = 9;"),
+    "what a batch does not heed": (
+        "method-fields",
+        "message BatchGetBooksRequest {",
+        "message BatchGetBooksRequest {\n  string filter = 9;",
+    ),
+    "a view that is none": ("method-shape", "message BatchGetBooksRequest {", "message BatchGetBooksRequest {\n  string view = 9;"),
     "a batch of nothing known": ("resource-unknown", "rpc BatchGetBooks(", "rpc BatchGetPamphlets("),
     "a commit that answers something else": ("method-shape", "(protoplane.commit.v1.CommitResponse)", "(BatchGetBooksResponse)"),
     "a commit that streams": ("method-streaming", "rpc Commit(protoplane", "rpc Commit(stream protoplane"),

@@ -24,6 +24,7 @@ IMPORT = re.compile(r"^protoplane (import .+)$", re.MULTILINE)
 
 CALL = re.compile(r"(?:-H '(x-goog-fieldmask): ([^']*)'[\s\\]+)?-d '([^']*)'[\s\\]+localhost:50051 library\.v1\.Library/(\w+)")
 
+BOOKS = len((LIBRARY / "data/books.csv").read_text().splitlines()) - 1
 EMMA = "publishers/murray/books/emma"
 ANSWERS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
     ("ListBooks", lambda answer: [book.publish_date.year for book in answer.books] == [1814, 1813, 1811]),
@@ -40,8 +41,6 @@ ANSWERS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
     ("Commit", lambda answer: len(answer.results) == 2),
 )
 """The calls of the README, in its order, and what is true of their answers."""
-
-BOOKS = len((LIBRARY / "data/books.csv").read_text().splitlines()) - 1
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,10 @@ def test_the_calls_of_its_readme_answer_as_it_says(library: Library) -> None:
     for (header, mask, data, name), (_, is_true) in zip(calls, ANSWERS, strict=True):
         fields = json.loads(data)
         paths = fields.pop("update_mask", {"paths": []})["paths"]  # As grpcurl wants it.
-        made = library.edition.pool.messages["protoplane.commit.v1.CommitRequest"]() if name == "Commit" else library.new(f"{name}Request")
-        request = json_format.ParseDict(fields, made, descriptor_pool=library.edition.pool.descriptors)
+        made: Any = (
+            library.edition.pool.messages["protoplane.commit.v1.CommitRequest"]() if name == "Commit" else library.new(f"{name}Request")
+        )
+        request: Any = json_format.ParseDict(fields, made, descriptor_pool=library.edition.pool.descriptors)
         if paths:
             request.update_mask.paths.extend(paths)
         answer = getattr(library.door, name)(request, metadata=((header, mask),) if header else ())

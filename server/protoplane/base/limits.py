@@ -96,6 +96,9 @@ SORT_CHARACTERS_MAX = 255
 VALUE_BYTES_MAX = 4 * 1024 * 1024
 """Largest message taken: gRPC's own default."""
 
+ANSWER_BYTES_MAX = 4 * VALUE_BYTES_MAX
+"""Largest message sent: one resource that its expansions make larger is refused, whatever its client would take."""
+
 QUESTION_BYTES_MAX = 256 * 1024
 """Largest request of a Get, List, Aggregate or Delete: room for the longest page token, filter and masks, and no more."""
 

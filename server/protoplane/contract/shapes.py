@@ -147,7 +147,7 @@ def _request_slots(  # noqa: C901, PLR0911, PLR0912 - one return a kind reads as
             }[resource.id.source]
             return {**parent, **last_id, **body, **_WRITE}
         case MethodKind.BATCH_GET:
-            return {**_optional(parent), "names": _needed(_STRINGS)}
+            return {**_optional(parent), "names": _needed(_STRINGS), **_SHOWN}
         case MethodKind.BATCH_CREATE:
             return {**parent, "requests": _requests("Create", resource, method), **_WRITE}
         case MethodKind.BATCH_UPDATE:

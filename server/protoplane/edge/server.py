@@ -17,7 +17,7 @@ OPTIONS: Sequence[tuple[str, int]] = (
     # The one place where a message is bounded before it is in memory; methods have lower bounds of their own.
     ("grpc.max_receive_message_length", limits.VALUE_BYTES_MAX),
     # Four times what a client takes by default: only to catch a bug before it fills the memory.
-    ("grpc.max_send_message_length", 4 * limits.VALUE_BYTES_MAX),
+    ("grpc.max_send_message_length", limits.ANSWER_BYTES_MAX),
     # Unlimited by default: rapid reset, header-only streams and the like are bounded per connection.
     ("grpc.max_concurrent_streams", 100),
     # Soft and hard limit alike: between the two, gRPC refuses at random.

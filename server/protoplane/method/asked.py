@@ -128,8 +128,9 @@ class _Headers:
         answer = self._masks.read(split_paths(text), SIDE_CHANNEL)
         part = answer
         if self._listed is not None:
-            below = answer.below(self._listed.name)
-            part = Part() if below is None else below.element()
+            part = (answer.fields.get(self._listed.name) or Part()).element()
+            if answer.whole:
+                part = Part(whole=True, fields=part.fields)
         if self._around:
             return Asked(self._reading.of_part(Part(whole=True, fields=part.fields), SIDE_CHANNEL), ALL.answer)
         return Asked(self._reading.of_part(part, SIDE_CHANNEL), answer)
@@ -137,7 +138,7 @@ class _Headers:
 
 def answer_masks(method: Method, inside: Inside) -> ReadMasks:
     """How masks of a method's answers are read. Answers to standard writes hold no expansions."""
-    expands = method.kind in {MethodKind.GET, MethodKind.LIST, MethodKind.CUSTOM}
+    expands = method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.CUSTOM}
     return ReadMasks(method.response_fields, inside, f"the answer of {method.name}", expands=expands)
 
 

@@ -12,15 +12,17 @@ from protoplane.base import limits
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.contract.model import Field, Method
 from protoplane.contract.names import ANY
+from protoplane.method.asked import Ask
 from protoplane.method.call import Call
-from protoplane.method.many import ManyRows, Removal, bounded
+from protoplane.method.gather import bounded
+from protoplane.method.many import ManyRows, Removal
 from protoplane.method.rows import Change, Ids, Item, Rows
 from protoplane.method.served import Handler
 from protoplane.method.write import flag, item_reader, text
 from protoplane.query.mask import Mask, Writer, compile_mask
 
 
-def compile_batch_get(method: Method, many: ManyRows) -> Handler:
+def compile_batch_get(method: Method, many: ManyRows, ask: Ask) -> Handler:
     """Bind a BatchGet method: one statement, however many names; a name given twice is answered twice."""
     rows, answer = many.rows, _answer(method, many.rows)
     parent_of = text(method, "parent")
@@ -29,7 +31,11 @@ def compile_batch_get(method: Method, many: ManyRows) -> Handler:
         check_size(request.names, "names", limits.BATCH_ITEMS_MAX)
         wanted = [rows.locate(name, f"names[{i}]") for i, name in enumerate(request.names)]
         refuse_strangers(rows, parent_of(request), wanted, [f"names[{i}]" for i in range(len(wanted))])
-        return bounded(answer(many.find(call.session, wanted)), len(wanted))
+        asked = ask(call, request)
+        found = many.find(call.session, wanted) if asked.narrow is None else asked.narrow.find_all(call, wanted)
+        response = answer(found)
+        asked.leave_out(response)
+        return bounded(response, len(wanted))
 
     return batch_get
 

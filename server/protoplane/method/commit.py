@@ -22,7 +22,8 @@ from protoplane.contract.model import MethodKind, Resource, Role
 from protoplane.identity.principal import Principal
 from protoplane.method.batch import check_size
 from protoplane.method.call import Call
-from protoplane.method.many import ManyRows, too_large
+from protoplane.method.gather import too_large
+from protoplane.method.many import ManyRows
 from protoplane.method.rows import Ids
 from protoplane.method.served import Handler, Served, compile_rule
 from protoplane.method.write import body_of

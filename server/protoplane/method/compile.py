@@ -12,14 +12,15 @@ from typing import assert_never
 
 from google.protobuf.message import Message
 
+from protoplane.base.errors import Fault
 from protoplane.changes.log import log_of
-from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
+from protoplane.contract.model import Contract, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
 from protoplane.identity.principal import Principal
 from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.asked import compile_asked, compile_trim
 from protoplane.method.batch import compile_batch_create, compile_batch_delete, compile_batch_get, compile_batch_update
-from protoplane.method.call import Stored
+from protoplane.method.call import Call, Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.commit import Commits
 from protoplane.method.custom import CustomMethod
@@ -89,7 +90,7 @@ def compile_methods(
         stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
     many = {kind: ManyRows(one, KeyedRows(one.table, one.sql, engine.database)) for kind, one in rows.items()}
     inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
-    bind = _Binder(checks, engine, tokens, rows, kept, many, stored, compile_readings(rows, engine, inside), inside, functions)
+    bind = _Binder(checks, engine, tokens, rows, kept, many, stored, compile_readings(many, inside), inside, functions)
     alone = {
         path: bind.served(method, custom.get(path)) for path, method in contract.methods.items() if method.kind is not MethodKind.COMMIT
     }
@@ -147,23 +148,22 @@ class _Binder:
     ) -> Served:
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
-        reads = method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.AGGREGATE} or (
-            method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
-        )
         has_request_id = has_special(method, "request_id", Kind.STRING)
-        replay = Replay(method, self.engine) if has_request_id and not reads else None
+        replay = Replay(method, self.engine) if has_request_id and not method.reads else None
         return Served(
             method=method,
             handler=handler,
             authorise=authorise,
             prepare=RequestChecks(method, self.checks, own_code=custom is not None).prepare,
             engine=self.engine,
-            writes=not reads,
+            writes=not method.reads,
             replay=replay,
             validate_only=flag(method, "validate_only"),
             repeated_id=text(method, "request_id"),
             resources=self.stored,
-            trim=None if custom is None and method.kind in {MethodKind.GET, MethodKind.LIST} else compile_trim(method, self.inside),
+            trim=None
+            if custom is None and method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST}
+            else compile_trim(method, self.inside),
             statements=self._statements(method, replay, own=custom is None or custom.around),
             code="" if custom is None else str(custom.place),
         )
@@ -192,9 +192,9 @@ class _Binder:
             case MethodKind.UNDELETE:
                 return (rows.sql.select_any_for_update, rows.sql.update_all, *rows.log.statements)
             case MethodKind.BATCH_GET:
-                return (keyed.select,)
+                return (keyed.everything.many,)
             case MethodKind.BATCH_UPDATE:
-                return (keyed.select_for_update, keyed.update_all, *rows.log.statements)
+                return (keyed.everything.many_for_update, keyed.update_all, *rows.log.statements)
             case MethodKind.BATCH_DELETE:
                 return self._batch_delete_statements(rows, keyed)
             case MethodKind.AGGREGATE:
@@ -204,10 +204,17 @@ class _Binder:
 
     def _batch_delete_statements(self, rows: Rows, keyed: KeyedRows) -> tuple[str, ...]:
         if rows.resource.soft:
-            return (keyed.select_for_update, self.kept[rows.resource.type].mark_many.sql, *rows.log.statements)
-        return (keyed.lock, keyed.select, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
+            return (keyed.everything.many_for_update, self.kept[rows.resource.type].mark_many.sql, *rows.log.statements)
+        return (keyed.lock, keyed.everything.many, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
 
-    def _standard(self, method: Method, *, around: bool) -> Handler | None:  # noqa: C901, PLR0911, PLR0912 - one return a kind.
+    def _standard(self, method: Method, *, around: bool) -> Handler | None:
+        """The handler of a standard method; one that could find a name or a value taken says so only to those who may see by what."""
+        handler = self._bare(method, around=around)
+        if handler is None or method.resource is None or method.kind not in TAKING:
+            return handler
+        return _veiled(handler, method.resource.message_class)
+
+    def _bare(self, method: Method, *, around: bool) -> Handler | None:  # noqa: C901, PLR0911, PLR0912 - one return a kind.
         if method.resource is None or method.kind in {MethodKind.CUSTOM, MethodKind.COMMIT}:
             return None
         rows, many = self.rows[method.resource.type], self.many[method.resource.type]
@@ -220,7 +227,7 @@ class _Binder:
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_GET:
-                return compile_batch_get(method, many)
+                return compile_batch_get(method, many, compile_asked(method, self.readings[method.resource.type], around=around))
             case MethodKind.BATCH_CREATE:
                 return compile_batch_create(method, rows)
             case MethodKind.BATCH_UPDATE:
@@ -237,6 +244,21 @@ class _Binder:
                 return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
             case _:
                 assert_never(method.kind)
+
+
+TAKING = frozenset({MethodKind.CREATE, MethodKind.BATCH_CREATE, MethodKind.UPDATE, MethodKind.BATCH_UPDATE})
+"""Kinds of methods that give resources names, or values that must be unique."""
+
+
+def _veiled(handler: Handler, resource: type[Message]) -> Handler:
+    def write(call: Call, request: Message) -> Message:
+        try:
+            return handler(call, request)
+        except Fault as fault:
+            call.veil(fault, resource)
+            raise
+
+    return write
 
 
 def _target(method: Method) -> Callable[[Message], str]:

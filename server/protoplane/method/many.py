@@ -5,7 +5,7 @@ Rows are locked in the order of their keys before anything is written, so that n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -13,15 +13,13 @@ from google.protobuf.message import Message
 from protoplane.base import limits
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.changes.log import ChangeKind, Entry, Sealed
+from protoplane.method.gather import gather, missing, too_large
 from protoplane.method.lifecycle import HardLifecycle, SoftLifecycle, require_etag
 from protoplane.method.rows import Change, Ids, Item, Rows, same_etag
 from protoplane.store.codec import Row
 from protoplane.store.keyed import KeyedRows, RowChange
 from protoplane.store.session import Session
 from protoplane.store.trouble import Duplicate, HasChildren
-
-FIRST_ROWS = 100
-"""Of rows that may be large: as many are read first, so that a batch of huge ones is refused before it is in memory whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +39,26 @@ class ManyRows:
 
     def __init__(self, rows: Rows, keyed: KeyedRows) -> None:
         self.rows, self.keyed = rows, keyed
-        row_bytes = rows.table.row_bytes_max
-        self._measured = row_bytes is None or row_bytes * limits.BATCH_ITEMS_MAX > limits.PAGE_BYTES_MAX
 
     def find(self, session: Session, wanted: Sequence[Ids]) -> list[Message]:
         """The resources, in the order wanted. Raises Fault RESOURCE_NOT_FOUND for the first that is not there, ANSWER_TOO_LARGE."""
-        found = self._pieces(session, self.keyed.read, wanted)
+        found, left = gather(session, self.keyed.everything, wanted, lambda _, row: self.rows.message(row))
+        if left:
+            raise too_large()
         self._require(wanted, found)
-        return [self.rows.message(found[ids]) for ids in wanted]
+        return [found[ids] for ids in wanted]
 
     def lock(self, session: Session, wanted: Sequence[Ids]) -> dict[Ids, Row]:
         """The rows that are there, locked, to be given to `change`. Raises Fault ANSWER_TOO_LARGE."""
-        return self._pieces(session, self.keyed.read_for_update, wanted)
+        locked: dict[Ids, Row] = {}
+        room, shown = limits.PAGE_BYTES_MAX, self.keyed.everything
+        for found, left in shown.in_pieces(session, wanted, locked=True):
+            locked |= found
+            if left:
+                room -= shown.pieces.bytes_of(found.values())
+                if room < 0:
+                    raise too_large()
+        return locked
 
     def change(self, session: Session, found: Mapping[Ids, Row], changes: Sequence[tuple[Ids, Change]], now_micros: int) -> list[Message]:
         """Write changes of different resources whose rows were locked; gives these as stored, in the order of the changes.
@@ -149,11 +155,8 @@ class ManyRows:
         """Read what is about to go, a part at a time, and write it down."""
         if not self.rows.log.kept:
             return
-        size = FIRST_ROWS if self._measured else limits.BATCH_ITEMS_MAX
-        for start in range(0, len(there), size):
-            part = there[start : start + size]
-            found = self.keyed.read(session, part)
-            self.rows.log_rows(session, ChangeKind.DELETED, [(found[ids], None) for ids in part])
+        for found, _ in self.keyed.everything.in_pieces(session, there):
+            self.rows.log_rows(session, ChangeKind.DELETED, [(row, None) for row in found.values()])
 
     def _name_parent(self, session: Session, others: Sequence[Ids], now_micros: int) -> None:
         """Raise RESOURCE_HAS_CHILDREN for the first, of those not deleted by force, that has any: the engine does not say which it was."""
@@ -162,28 +165,7 @@ class ManyRows:
                 self.rows.remove(session, ids, "", now_micros)
         raise Fault(Reason.CONCURRENT_WRITE)  # The children were deleted in between, or made below one that is deleted by force.
 
-    def _require(self, wanted: Sequence[Ids], found: Collection[Ids]) -> None:
-        for ids in wanted:
-            if ids not in found:
-                raise self.rows.not_found(ids)
-
-    def _pieces(self, session: Session, read: Callable[[Session, Sequence[Ids]], dict[Ids, Row]], wanted: Sequence[Ids]) -> dict[Ids, Row]:
-        keys = sorted(set(wanted))
-        if not self._measured or len(keys) <= FIRST_ROWS:
-            return read(session, keys)
-        found = read(session, keys[:FIRST_ROWS])
-        if sum(len(cell) for row in found.values() for cell in row if isinstance(cell, str | bytes)) > limits.PAGE_BYTES_MAX:
-            raise too_large()
-        return found | read(session, keys[FIRST_ROWS:])
-
-
-def too_large() -> Fault:
-    """The refusal of an answer that clients could not take."""
-    return Fault(Reason.ANSWER_TOO_LARGE, bytesMax=str(limits.PAGE_BYTES_MAX))
-
-
-def bounded(response: Message, items: int) -> Message:
-    """An answer of so many resources, if clients can take it; one alone always has room. Raises Fault ANSWER_TOO_LARGE."""
-    if items > 1 and response.ByteSize() > limits.PAGE_BYTES_MAX:
-        raise too_large()
-    return response
+    def _require(self, wanted: Sequence[Ids], found: Mapping[Ids, object]) -> None:
+        ids = missing(wanted, found)
+        if ids is not None:
+            raise self.rows.not_found(ids)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -17,22 +17,30 @@ from protoplane.base import limits
 from protoplane.contract.expansions import reference_of
 from protoplane.contract.model import Behavior, Field, Label, MethodKind
 from protoplane.method.call import Call
+from protoplane.method.gather import gather, missing, sendable, too_large
+from protoplane.method.many import ManyRows
 from protoplane.method.rows import Ids, Rows
 from protoplane.method.singleton import SingletonRows
 from protoplane.query.mask import refuse_mask
 from protoplane.query.read_mask import Inside, Part, ReadMasks, needs_trim, trim
-from protoplane.store.by_keys import ByKeys
 from protoplane.store.codec import Row, compile_fill
-from protoplane.store.engine import Engine
+from protoplane.store.keyed import KeyedColumns, KeyedRows
 from protoplane.store.schema import ColumnShape
 from protoplane.store.session import Session
-from protoplane.store.tables import Form, Leaf
+from protoplane.store.tables import Form, Leaf, row_bytes_max
 
 NARROWS_KEPT_MAX = 128
 """Compiled masks kept per resource; callers choose them, so they are bounded. The oldest goes first."""
 
 KEPT_CHARACTERS_MAX = 2_048
 """Of all paths of a mask that is kept; a longer one is compiled for every call."""
+
+
+Attach = Callable[[Message, Row], bool]
+"""Fills the expansions of a row's message; false when something that they name was not read, because it has no room in one answer.
+
+That is so only where what the rows before it name, and those it names itself, are more than an answer holds.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +50,59 @@ class Narrow:
     reading: Reading
     columns: Sequence[ColumnShape]
     """The key columns first, then the row version."""
+    shown: KeyedColumns
+    """The same columns, by key."""
     fill: Callable[[Message, Row], None]
     """Set the fields that the mask names in an empty message, from a row of these columns."""
     expansions: tuple[Expansion, ...]
+    lighter: Callable[[Row], Row]
+    """What of a row its expansions, and its place in an order, need: without the rest of long texts, which its message has already."""
 
     def find(self, call: Call, ids: Ids) -> Message:
         """The resource; Fault RESOURCE_NOT_FOUND."""
         rows = self.reading.rows
-        row = self.reading.by_keys.rows(call.session, [ids], columns=self.columns).get(ids)
+        row = self.shown.row(call.session, ids)
         if row is None:
             row = self.reading.default(call.session, ids, self.columns)
         if row is None:
             raise rows.not_found(ids)
         message = rows.resource.message_class()
         self.fill(message, row)
-        self.expand(call, [row])(message, row)
-        return message
+        return sendable(message, whole=self.expand(call, [row])(message, row)) if self.expansions else message
+
+    def find_all(self, call: Call, wanted: Sequence[Ids]) -> list[Message]:
+        """The resources, in the order wanted. Raises Fault RESOURCE_NOT_FOUND for the first that is not there, ANSWER_TOO_LARGE."""
+        found, unread = self.gather(call, wanted)
+        if unread:
+            raise too_large()
+        absent = missing(wanted, found)
+        if absent is not None:
+            raise self.reading.rows.not_found(absent)
+        if len(wanted) == 1 and self.expansions:
+            sendable(found[wanted[0]], whole=True)
+        return [found[ids] for ids in wanted]
+
+    def gather(self, call: Call, wanted: Sequence[Ids]) -> tuple[dict[Ids, Message], frozenset[Ids]]:
+        """The resources that are there, with what fills them, and those that were not read because one answer could not hold them."""
+        new, rows = self.reading.rows.resource.message_class, dict[Ids, Row]()
+
+        def make(ids: Ids, row: Row) -> Message:
+            message = new()
+            self.fill(message, row)
+            if self.expansions:
+                rows[ids] = self.lighter(row)
+            return message
+
+        found, left = gather(call.session, self.shown, wanted, make)
+        for ids, row in self.reading.defaults(call.session, wanted, {*found, *left}, self.columns).items():
+            found[ids] = make(ids, row)
+        if not self.expansions:
+            return found, frozenset(left)
+        attach = self.expand(call, rows.values())
+        partial = [ids for ids, row in rows.items() if not attach(found[ids], row)]
+        for ids in partial:
+            del found[ids]
+        return found, frozenset((*left, *partial))
 
     def authorise(self, call: Call) -> None:
         """Fault PERMISSION_DENIED unless the caller may read every resource that expansions name, by the rules of its Get methods.
@@ -69,13 +114,12 @@ class Narrow:
             call.resources[resource.message_class].authorise(call.method.service, MethodKind.GET, call.principal, resource.plural)
             expansion.narrow.authorise(call)
 
-    def expand(self, call: Call, rows: Collection[Row]) -> Callable[[Message, Row], None]:
-        """Read what the expansions of these rows name, one statement each; gives what fills the fields of a row's message."""
+    def expand(self, call: Call, rows: Collection[Row]) -> Attach:
+        """Read what the expansions of these rows name, a statement each while it is of ordinary size."""
         steps = [expansion.read(call, rows) for expansion in self.expansions]
 
-        def attach(message: Message, row: Row) -> None:
-            for step in steps:
-                step(message, row)
+        def attach(message: Message, row: Row) -> bool:
+            return all(step(message, row) for step in steps)
 
         return attach
 
@@ -92,26 +136,26 @@ class Expansion:
     source: str
     """Where the mask stands in the request."""
 
-    def read(self, call: Call, rows: Collection[Row]) -> Callable[[Message, Row], None]:
-        """Read all that the rows name; gives what fills the field of a row's message. What is not there is left out."""
-        keys, narrow = self.keys, self.narrow
+    def read(self, call: Call, rows: Collection[Row]) -> Attach:
+        """Read all that the rows name. What is not there is left out."""
+        keys = self.keys
         named = list(dict.fromkeys(ids for row in rows for ids in keys(row)))
         if len(named) > limits.EXPANDED_ROWS_MAX:
             problem = (
                 f"it names {len(named)} resources, and {limits.EXPANDED_ROWS_MAX} at most can be filled in one answer; ask for fewer rows."
             )
             raise refuse_mask(self.field.path, problem, self.source)
-        found = narrow.reading.by_keys.rows(call.session, named, columns=narrow.columns)
-        found |= narrow.reading.defaults(call.session, [ids for ids in named if ids not in found], narrow.columns)
-        attach, place = narrow.expand(call, found.values()), _place(self.field)
+        found, unread = self.narrow.gather(call, named)
+        place = _place(self.field)
 
-        def step(message: Message, row: Row) -> None:
+        def step(message: Message, row: Row) -> bool:
             for ids in keys(row):
                 other = found.get(ids)
                 if other is not None:
-                    inner = place(message)
-                    narrow.fill(inner, other)
-                    attach(inner, other)
+                    place(message).CopyFrom(other)
+                elif ids in unread:
+                    return False
+            return True
 
         return step
 
@@ -119,9 +163,9 @@ class Expansion:
 class Reading:
     """One resource as masks read it."""
 
-    def __init__(self, rows: Rows, engine: Engine, others: Mapping[str, Reading], inside: Inside) -> None:
+    def __init__(self, rows: Rows, keyed: KeyedRows, others: Mapping[str, Reading], inside: Inside) -> None:
         resource, self.inside = rows.resource, inside
-        self.rows, self.by_keys = rows, ByKeys(rows.table, engine.database)
+        self.rows, self.keyed = rows, keyed
         self._others = others
         self._masks = ReadMasks(resource.fields, inside, f"the resource '{resource.singular}'")
         self._kept: dict[tuple[str, tuple[str, ...]], Narrow | None] = {}
@@ -132,13 +176,14 @@ class Reading:
         row = self.rows.default(session, ids)
         return None if row is None else self._shown(row, columns)
 
-    def defaults(self, session: Session, several: Sequence[Ids], columns: Sequence[ColumnShape]) -> dict[Ids, Row]:
-        """The same of many, by key: of those whose parents are there, which one statement tells."""
+    def defaults(self, session: Session, wanted: Sequence[Ids], known: Collection[Ids], columns: Sequence[ColumnShape]) -> dict[Ids, Row]:
+        """The same of many, by key, but those that are known: of those whose parents are there, which one statement tells."""
         rows = self.rows
-        if not several or not isinstance(rows, SingletonRows):
+        if not isinstance(rows, SingletonRows):
             return {}
+        several = [ids for ids in wanted if ids not in known]
         above = self._others.get(rows.resource.parent)
-        there = several if above is None else above.by_keys.rows(session, several, columns=above.rows.table.keys)
+        there: Iterable[Ids] = several if above is None else above.keyed.showing(above.rows.table.keys).rows(session, several)
         return {ids: self._shown(rows.unwritten_row(ids), columns) for ids in there}
 
     def _shown(self, row: Row, columns: Sequence[ColumnShape]) -> Row:
@@ -172,8 +217,10 @@ class Reading:
         return Narrow(
             reading=self,
             columns=columns,
+            shown=self.keyed.showing(columns),
             fill=self._fill(part, columns),
             expansions=tuple(self._expansion(field, part.fields[field.name], columns, source) for field in expansions),
+            lighter=self._lighter(columns, expansions),
         )
 
     def _columns(self, part: Part, expansions: Sequence[Field]) -> tuple[ColumnShape, ...]:
@@ -183,6 +230,21 @@ class Reading:
         wanted = {column.name for leaf in leaves for column in leaf.columns}
         fixed = len(table.keys) + 1
         return (*table.columns[:fixed], *(column for column in table.columns[fixed:] if column.name in wanted))
+
+    def _lighter(self, columns: Sequence[ColumnShape], expansions: Sequence[Field]) -> Callable[[Row], Row]:
+        references = {field.expand for field in expansions}
+        needed = {column.name for leaf in self.rows.table.leaves if leaf.field.path in references for column in leaf.columns}
+        heavy = [at for at, column in enumerate(columns) if row_bytes_max((column,)) is None and column.name not in needed]
+        count = len(columns)
+
+        def lighter(row: Row) -> Row:
+            values = list(row)
+            for at in (*heavy, *range(count, len(row))):  # Behind the columns of the mask stand those of the order.
+                value = values[at]
+                values[at] = value[: limits.SORT_CHARACTERS_MAX] if isinstance(value, str) else None if isinstance(value, bytes) else value
+            return tuple(values)
+
+        return lighter if heavy else lambda row: row
 
     def _fill(self, part: Part, columns: Sequence[ColumnShape]) -> Callable[[Message, Row], None]:
         rows = self.rows
@@ -246,8 +308,8 @@ def _place(field: Field) -> Callable[[Message], Message]:
     return only if field.label is Label.SINGULAR else another
 
 
-def compile_readings(rows: Mapping[str, Rows], engine: Engine, inside: Inside) -> dict[str, Reading]:
+def compile_readings(many: Mapping[str, ManyRows], inside: Inside) -> dict[str, Reading]:
     """How masks read every resource, by type."""
     readings: dict[str, Reading] = {}
-    readings.update({kind: Reading(one, engine, readings, inside) for kind, one in rows.items()})
+    readings.update({kind: Reading(one.rows, one.keyed, readings, inside) for kind, one in many.items()})
     return readings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import Any, cast
 
 from google.protobuf.message import Message
@@ -13,6 +12,7 @@ from protoplane.base import limits
 from protoplane.contract.model import Kind, Method
 from protoplane.method.asked import Ask
 from protoplane.method.call import Call
+from protoplane.method.gather import sendable
 from protoplane.method.narrow import Narrow
 from protoplane.method.rows import Rows
 from protoplane.method.scope import compile_scopes, locate_anywhere, shows_deleted
@@ -53,8 +53,6 @@ def compile_list(
     scope_of = compile_scopes(method, rows, engine)
     filters = FilterCompiler(rows.resource, rows.table, functions)
     response_class, listed, counts = _response(method, rows)
-    row_bytes = rows.table.row_bytes_max
-    measured = row_bytes is None or row_bytes * limits.PAGE_ROWS_MAX > limits.PAGE_BYTES_MAX
 
     def list_(call: Call, request: Any) -> Message:
         size = page_rows(request.page_size)
@@ -76,10 +74,9 @@ def compile_list(
         if predicate is not None and moment:
             predicate = predicate.at(micros_of(moment))
         response = response_class()
-        page = _Page(getattr(response, listed), rows, narrow, measured=measured)
+        page = _Page(getattr(response, listed), rows, narrow, measured=listing.pieces.measured)
         more = False
-        first = min(size, FIRST_ROWS) if measured else size
-        for found, others in listing.chunks(call.session, parent, predicate, order, after, (first, size - first)):
+        for found, others in listing.chunks(call.session, parent, predicate, order, after, size):
             fits = page.take(found)
             more = others or not fits
             if not fits:
@@ -122,24 +119,21 @@ def first_page(rows: Rows, engine: Engine) -> str:
     return listing.statement(None, order, None).sql
 
 
-FIRST_ROWS = 100
-"""Of a page whose rows may be large: as many are read first, so that a page of huge ones is never in memory whole."""
-
-
 class _Page:
     """The rows of one answer, as many as have room in it."""
 
     def __init__(self, messages: Any, rows: Rows, narrow: Narrow | None, *, measured: bool) -> None:
         self._messages, self._measured, self._room = messages, measured, limits.PAGE_BYTES_MAX
         self._fill, self._clear = (rows.codec.fill, rows.checks.clear_input_only) if narrow is None else (narrow.fill, _leave)
-        self._narrow, self._taken = narrow, list[Sequence[Row]]()
+        self._narrow, self._kept = narrow, list[Row]()
         self.last: Row = ()
         """The last row taken."""
 
     def take(self, found: Sequence[Row]) -> bool:
         """Add rows; false when there was no room for all of them. One row always has room."""
         add, fill, clear = self._messages.add, self._fill, self._clear
-        self._taken.append(found)
+        if self._narrow is not None and self._narrow.expansions:
+            self._kept += map(self._narrow.lighter, found)
         for row in found:
             message = add()
             fill(message, row)
@@ -156,15 +150,17 @@ class _Page:
         """Fill what references name; false when there was no room for all rows with what they bring. One row always has room."""
         if self._narrow is None or not self._narrow.expansions:
             return True
-        rows = list(islice(chain.from_iterable(self._taken), len(self._messages)))
+        rows = self._kept[: len(self._messages)]
         attach, room = self._narrow.expand(call, rows), limits.PAGE_BYTES_MAX
         for at, (message, row) in enumerate(zip(self._messages, rows, strict=True)):
-            attach(message, row)
+            whole = attach(message, row)
             room -= message.ByteSize()
-            if room < 0 and at:
+            if at and (room < 0 or not whole):
                 del self._messages[at:]
                 self.last = rows[at - 1]
                 return False
+            if not at:
+                sendable(message, whole=whole)
         return True
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from peewee import SQL, CommaNodeList, EnclosedNodeList, Entity, Expression, Node, NodeList, PeeweeException, Select, fn
+from peewee import SQL, Entity, Node, NodeList, PeeweeException, fn
 
 from protoplane.base import limits
 from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
@@ -132,13 +132,6 @@ class Dialect(Documents):
     @abstractmethod
     def left(self, text: Node, characters: int) -> Node:
         """The first characters of a text."""
-
-    @abstractmethod
-    def among(self, table: Node, selected: Sequence[Node], columns: Sequence[Node], rows: Sequence[Sequence[Node]]) -> Select:
-        """SELECT from a table of its rows whose `columns` (two or more, those of an index) hold any of the rows of values.
-
-        A row of values that is there twice may give its row twice.
-        """
 
 
 def cause(error: BaseException) -> BaseException:
@@ -276,15 +269,6 @@ class Sqlite(SqliteDocuments, Dialect):
         """SUBSTR counts characters from 1."""
         return fn.SUBSTR(text, SQL("1"), SQL(str(characters)))
 
-    def among(self, table: Node, selected: Sequence[Node], columns: Sequence[Node], rows: Sequence[Sequence[Node]]) -> Select:
-        """A join: for `(a, b) IN (VALUES …)` the whole table is read."""
-        values = CommaNodeList([EnclosedNodeList(list(row)) for row in rows])
-        wanted = NodeList((SQL("(VALUES"), values, SQL(")"), SQL("AS"), Entity("wanted")))
-        select = Select([wanted, table], selected)
-        for at, column in enumerate(columns, start=1):
-            select = select.where(Expression(column, "=", Entity("wanted", f"column{at}")))
-        return select
-
 
 class MySQLFamily(MySQLDocuments, Dialect):
     """What MariaDB and MySQL have in common."""
@@ -415,11 +399,6 @@ class MySQLFamily(MySQLDocuments, Dialect):
         """Characters, not bytes."""
         return fn.LEFT(text, SQL(str(characters)))
 
-    def among(self, table: Node, selected: Sequence[Node], columns: Sequence[Node], rows: Sequence[Sequence[Node]]) -> Select:
-        """Row values, each looked up in the index."""
-        values = EnclosedNodeList([EnclosedNodeList(list(row)) for row in rows])
-        return Select([table], selected).where(Expression(EnclosedNodeList(list(columns)), "IN", values, flat=True))
-
 
 class MariaDB(MySQLFamily):
     """MariaDB 10.6 and later: the first with JSON_TABLE and SKIP LOCKED."""
@@ -443,7 +422,6 @@ class MariaDB(MySQLFamily):
             isolation: "'READ-COMMITTED'",
             "max_statement_time": str(limits.DEADLINE_SECONDS_MAX),
             "idle_transaction_timeout": str(IDLE_TRANSACTION_SECONDS),
-            "in_predicate_conversion_threshold": "0",  # From 1,000 values on it makes a table of them, and scans the other one.
         }
 
     def define_settings(self) -> Sequence[str]:

@@ -1,25 +1,32 @@
 """Many rows of one table by their keys: read, locked, deleted or updated in one statement, whatever their number.
 
 Transactions that lock rows of the same table must do so in the same order, or two of them may wait for each other: every list of keys
-is sorted here, and what is read comes back in that order.
+to lock is sorted here, and what is read with it comes back in that order.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from peewee import SQL, Database, Node, Select
 
 from protoplane.contract.names import Id
 from protoplane.store.codec import Row
 from protoplane.store.keylist import LIST
+from protoplane.store.pieces import Pieces
+from protoplane.store.schema import ColumnShape
 from protoplane.store.session import Session
-from protoplane.store.statements import TableStatements, in_order, render
+from protoplane.store.statements import TableStatements, in_order, render, select_columns
 from protoplane.store.tables import Table
 
 Key = tuple[Id, ...]
+
+SHAPES_KEPT_MAX = 256
+"""Sets of columns whose statements are kept per table; callers choose them, so they are bounded. The oldest goes first."""
 
 UPDATE_BYTES_MAX = 512 * 1024
 """Texts and bytes in one UPDATE of many rows; a row with more has one of its own."""
@@ -41,38 +48,93 @@ class RowChange:
         return tuple(i for i, (old, new) in enumerate(zip(self.before, self.after, strict=True)) if old != new)
 
 
+class KeyedColumns:
+    """Some columns of one table, the key columns first, read by keys. Its statements are made when they are first used."""
+
+    def __init__(self, table: Table, columns: Sequence[ColumnShape], database: Database) -> None:
+        self._table, self._database, self._list = table, database, table.dialect.key_list
+        self._count = len(table.keys)
+        assert tuple(columns[: self._count]) == table.keys
+        self._columns = columns
+        self.pieces = Pieces(columns)
+
+    @cached_property
+    def one(self) -> str:
+        """Of one key: a third less work for a server than a list of one."""
+        return select_columns(self._table, self._columns, self._database)
+
+    @cached_property
+    def many(self) -> str:
+        """Of a list of keys."""
+        return select_listed(self._table, [self._table.read(column) for column in self._columns], self._database)
+
+    @cached_property
+    def many_for_update(self) -> str:
+        """The same, locked until the transaction ends."""
+        return self._list.locking(self.many)
+
+    def row(self, session: Session, key: Key) -> Row | None:
+        """The row, if it is there."""
+        return session.row(self.one, key)
+
+    def rows(self, session: Session, keys: Sequence[Key], *, locked: bool = False) -> dict[Key, Row]:
+        """The rows that are there, in one statement; of none, no statement. Locked until the transaction ends."""
+        if not keys:
+            return {}
+        if locked:
+            found = session.rows(self.many_for_update, (document(sorted(keys)),))
+        else:
+            found = session.rows(self.one, keys[0]) if len(keys) == 1 else session.rows(self.many, (document(keys),))
+        return {tuple(row[: self._count]): row for row in found}
+
+    def in_pieces(self, session: Session, keys: Sequence[Key], *, locked: bool = False) -> Iterator[tuple[dict[Key, Row], Sequence[Key]]]:
+        """The same, so many at a time as may be in memory together, each when it is asked for, and the keys that are left then.
+
+        In the order of the keys, or sorted if locked.
+        """
+        left = sorted(set(keys)) if locked else list(dict.fromkeys(keys))
+        size, seen, seen_bytes = self.pieces.first(len(left)), 0, 0
+        while left:
+            part, left = left[:size], left[size:]
+            found = self.rows(session, part, locked=locked)
+            yield found, left
+            if left:
+                seen, seen_bytes = seen + len(found), seen_bytes + self.pieces.bytes_of(found.values())
+                size = self.pieces.further(len(left), seen, seen_bytes)
+            del found
+
+
 class KeyedRows:
     """The rows of one table by lists of keys."""
 
     def __init__(self, table: Table, one: TableStatements, database: Database) -> None:
-        self._table, self._one, self._list = table, one, table.dialect.key_list
+        self._table, self._one, self._database, self._list = table, one, database, table.dialect.key_list
         self._count = len(table.keys)
-        self.select = self._select([table.read(column) for column in table.columns], database)
-        """Rows that are there, all columns."""
-        self.select_for_update = self._list.locking(self.select)
-        """The same, locked."""
-        versions = self._select([table.read(column) for column in table.columns[: self._count + 1]], database)
+        self._kept: dict[tuple[str, ...], KeyedColumns] = {}
+        self._keeping = threading.Lock()
+        self.everything = KeyedColumns(table, table.columns, database)
+        """All columns."""
+        versions = select_listed(table, [table.read(column) for column in table.columns[: self._count + 1]], database)
         self.lock = self._list.locking(versions)
         """Of rows that are there, key and row version; locked."""
         self.share = self._list.locking(versions, shared=True)
         """The same, locked against writers alone."""
-        self.delete = self._list.delete(self._select([SQL("1")], database), table.shape.name, table.keys)
+        self.delete = self._list.delete(select_listed(table, [SQL("1")], database), table.shape.name, table.keys)
 
-    def _select(self, columns: Sequence[Node], database: Database) -> str:
-        found = self._list.found(self._table.source, self._table.keys)
-        return in_order(render(Select((found,), columns), database), [LIST])
-
-    def read(self, session: Session, keys: Sequence[Key]) -> dict[Key, Row]:
-        """The rows that are there."""
-        return self._rows(session, self.select, keys)
-
-    def read_for_update(self, session: Session, keys: Sequence[Key]) -> dict[Key, Row]:
-        """The rows that are there, locked until the transaction ends."""
-        return self._rows(session, self.select_for_update, keys)
+    def showing(self, columns: Sequence[ColumnShape]) -> KeyedColumns:
+        """Of these columns alone, the key columns first."""
+        shape = tuple(column.name for column in columns)
+        with self._keeping:
+            kept = self._kept.get(shape)
+            if kept is None:
+                if len(self._kept) >= SHAPES_KEPT_MAX:
+                    del self._kept[next(iter(self._kept))]
+                kept = self._kept[shape] = KeyedColumns(self._table, columns, self._database)
+        return kept
 
     def versions(self, session: Session, keys: Sequence[Key]) -> dict[Key, int]:
         """The row versions of those that are there, locked until the transaction ends."""
-        return {key: row[self._count] for key, row in self._rows(session, self.lock, keys).items()}
+        return {tuple(row[: self._count]): row[self._count] for row in self._rows(session, self.lock, keys)}
 
     def hold(self, session: Session, keys: Sequence[Key]) -> None:
         """Lock the rows that are there against writers, who else might delete them, until the transaction ends."""
@@ -80,7 +142,7 @@ class KeyedRows:
 
     def remove(self, session: Session, keys: Sequence[Key]) -> int:
         """Delete the rows; how many were there."""
-        return session.execute(self.delete, (document(keys),)) if keys else 0
+        return session.execute(self.delete, (document(sorted(keys)),)) if keys else 0
 
     def update(self, session: Session, changes: Sequence[RowChange], bind: Callable[[Row], Sequence[object]]) -> int:
         """Write what differs into rows that this transaction has locked; how many were there.
@@ -112,15 +174,19 @@ class KeyedRows:
             for row, change in zip(rows, changes, strict=True)
         )
 
-    def _rows(self, session: Session, sql: str, keys: Sequence[Key]) -> dict[Key, Row]:
-        if not keys:
-            return {}
-        return {tuple(row[: self._count]): row for row in session.rows(sql, (document(keys),))}
+    def _rows(self, session: Session, sql: str, keys: Sequence[Key]) -> Sequence[Row]:
+        return session.rows(sql, (document(sorted(keys)),)) if keys else ()
 
 
-def document(keys: Collection[Key]) -> str:
-    """Keys, or their beginnings, as `keylist` wants them."""
-    return json.dumps(sorted(keys))
+def select_listed(table: Table, selected: Sequence[Node], database: Database) -> str:
+    """SELECT from the rows that a list of keys names, in its order: the list."""
+    found = table.dialect.key_list.found(table.source, table.keys)
+    return in_order(render(Select((found,), selected), database), [LIST])
+
+
+def document(keys: Sequence[Key]) -> str:
+    """A list of keys as it is bound."""
+    return json.dumps(keys)
 
 
 def _alike(changes: Sequence[RowChange]) -> Iterator[tuple[tuple[int, ...], list[RowChange]]]:

@@ -19,12 +19,14 @@ from protoplane.query.slot import Slot
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.joins import join
+from protoplane.store.pieces import Pieces
 from protoplane.store.schema import ColumnShape
 from protoplane.store.session import Session
 from protoplane.store.statements import Statement, is_null, render
 from protoplane.store.tables import Table
 
 K = TypeVar("K")
+V = TypeVar("V")
 
 STATEMENTS_KEPT_MAX = 512
 """Statements kept per List; callers choose the shapes, so they are bounded. The oldest goes first."""
@@ -41,6 +43,7 @@ class Listing:
         self._hidden_by = table.deleted.name if alive and table.deleted is not None else ""
         self._pages: dict[tuple[str, str, str, str], Statement] = {}
         self._counts: dict[str, Statement] = {}
+        self._pieces: dict[str, Pieces] = {}
         self._show(table.columns)
 
     def showing(self, columns: Sequence[ColumnShape], order: Order) -> Listing:
@@ -54,6 +57,7 @@ class Listing:
         self._columns = columns
         self._position = {column.name: i for i, column in enumerate(columns)}
         self._shown = ",".join(self._position)
+        self.pieces = self._pieces.get(self._shown) or keep(self._pieces, self._shown, Pieces(columns))
 
     def page(
         self, session: Session, parent: Sequence[Id], predicate: Predicate | None, order: Order, after: After | None, limit: int
@@ -68,18 +72,22 @@ class Listing:
         return session.rows(statement.sql, statement.bound(values))
 
     def chunks(
-        self, session: Session, parent: Sequence[Id], predicate: Predicate | None, order: Order, after: After | None, sizes: Sequence[int]
+        self, session: Session, parent: Sequence[Id], predicate: Predicate | None, order: Order, after: After | None, size: int
     ) -> Iterator[tuple[Sequence[Row], bool]]:
-        """A page in pieces of so many rows, each read when it is asked for, and whether there are rows after it."""
-        for size in sizes:
-            if not size:
+        """A page of so many rows in pieces, as large as may be in memory, each read when it is asked for; and whether there are rows after it."""
+        part, seen, seen_bytes = self.pieces.first(size), 0, 0
+        while True:
+            found = self.page(session, parent, predicate, order, after, part + 1)
+            more = len(found) > part
+            found = found[:part]
+            yield found, more
+            seen += len(found)
+            if not more or seen == size:
                 return
-            found = self.page(session, parent, predicate, order, after, size + 1)
-            more = len(found) > size
-            yield found[:size], more
-            if not more:
-                return
-            after = order.after(self.position(order, found[size - 1]))
+            seen_bytes += self.pieces.bytes_of(found)
+            part = self.pieces.further(size - seen, seen, seen_bytes)
+            after = order.after(self.position(order, found[-1]))
+            del found  # Before the next are there.
 
     def statement(self, predicate: Predicate | None, order: Order, after: After | None) -> Statement:
         """The statement of a page of this shape, made at the first one."""
@@ -159,13 +167,13 @@ def parent_values(parent: Sequence[Id]) -> dict[str, object]:
     return {f"parent.{i}": value for i, value in enumerate(parent)}
 
 
-def keep(kept: dict[K, Statement], key: K, statement: Statement) -> Statement:
-    """Put a statement away under its shape; gives it back."""
+def keep(kept: dict[K, V], key: K, made: V) -> V:
+    """Put a statement, or what goes with it, away under its shape; gives it back."""
     with _keeping:
         if len(kept) >= STATEMENTS_KEPT_MAX:
             del kept[next(iter(kept))]
-        kept[key] = statement
-    return statement
+        kept[key] = made
+    return made
 
 
 _keeping = threading.Lock()

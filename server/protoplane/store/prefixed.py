@@ -59,19 +59,19 @@ class PrefixedRows:
 
     def having(self, session: Session, keys: Collection[Key]) -> set[Key]:
         """Those of the beginnings that any row has."""
-        return {tuple(row) for row in session.rows(self._having, (document(keys),))} if keys else set()
+        return {tuple(row) for row in session.rows(self._having, (document(sorted(keys)),))} if keys else set()
 
     def counts(self, session: Session, keys: Collection[Key]) -> dict[Key, int]:
         """How many rows have each beginning; those that none has are not in it."""
-        return {tuple(row[:-1]): row[-1] for row in session.rows(self._count, (document(keys),))} if keys else {}
+        return {tuple(row[:-1]): row[-1] for row in session.rows(self._count, (document(sorted(keys)),))} if keys else {}
 
     def read_for_update(self, session: Session, keys: Collection[Key]) -> Sequence[Row]:
         """The rows, locked until the transaction ends."""
-        return session.rows(self._select_for_update, (document(keys),)) if keys else ()
+        return session.rows(self._select_for_update, (document(sorted(keys)),)) if keys else ()
 
     def remove(self, session: Session, keys: Collection[Key]) -> int:
         """Delete the rows, also those that are deleted and kept; how many there were."""
-        return session.execute(self._delete, (document(keys),)) if keys else 0
+        return session.execute(self._delete, (document(sorted(keys)),)) if keys else 0
 
 
 class MarkedRows:
@@ -85,4 +85,4 @@ class MarkedRows:
 
     def mark(self, session: Session, keys: Collection[Key], times: Sequence[object]) -> int:
         """Write the bound times, as many as there are columns for them; how many rows there were."""
-        return session.execute(self.sql, (document(keys), *times)) if keys else 0
+        return session.execute(self.sql, (document(sorted(keys)), *times)) if keys else 0

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from peewee import SQL, AsIs, Column, Database, Expression, Node
+from peewee import SQL, AsIs, Column, Database, Expression, Node, Select
 from peewee import Table as SqlTable
 
 from protoplane.contract.columns import ROW_VERSION
 from protoplane.contract.names import Id
 from protoplane.query.slot import Slot, bind
 from protoplane.store.engine import Engine
-from protoplane.store.schema import Storage, TableShape
+from protoplane.store.schema import ColumnShape, Storage, TableShape
 from protoplane.store.tables import Table
 
 
@@ -126,6 +126,15 @@ def due_for_update(table: Table, column: str, engine: Engine) -> str:
     return engine.dialect.for_update(in_order(render(found, engine.database), (*table.shape.primary_key, "until")))
 
 
+def select_columns(table: Table, columns: Sequence[ColumnShape], database: Database) -> str:
+    """SELECT of some columns of one row, read as our own values, by primary key."""
+    return in_order(render(_by_key(table, columns), database), table.shape.primary_key)
+
+
+def _by_key(table: Table, columns: Sequence[ColumnShape]) -> Select:
+    return table.source.select(*(table.read(column) for column in columns)).where(_key(table.source, table.shape))
+
+
 def _key(table: SqlTable, shape: TableShape) -> Expression:
     return _matches(table, shape.primary_key)
 
@@ -145,16 +154,14 @@ class TableStatements:
     def __init__(self, table: Table, database: Database) -> None:
         self.table, self.database = table, database
         shape = table.shape
-        everything = [table.read(column) for column in table.columns]
-        by_key = table.source.select(*everything).where(_key(table.source, shape))
-        self.select = render(by_key, database).sql
+        self.select = select_columns(table, table.columns, database)
         """One row, all columns, by key."""
         self.select_any_for_update = table.dialect.for_update(self.select)
         """The same, and the row is locked for this transaction where the engine locks rows."""
         self.select_for_update = self.select_any_for_update
         """The same, if the row is not a deleted one that is kept."""
         if table.deleted is not None:
-            alive = by_key.where(is_null(table.column(table.deleted.name)))
+            alive = _by_key(table, table.columns).where(is_null(table.column(table.deleted.name)))
             self.select_for_update = table.dialect.for_update(render(alive, database).sql)
         self.select_key_by_id = ""
         """The key of one row by its last id alone, where that is unique."""

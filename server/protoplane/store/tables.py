@@ -118,8 +118,7 @@ class Table:
     @property
     def row_bytes_max(self) -> int | None:
         """An upper bound of one row's size as a message; None when a column is unbounded."""
-        sizes = [_bytes_max(column) for column in self.columns]
-        return None if None in sizes else sum(size for size in sizes if size is not None)
+        return row_bytes_max(self.columns)
 
     def column_of(self, key: SortKey) -> ColumnShape:
         """The column that a sort key sorts by."""
@@ -285,6 +284,12 @@ class Table:
     def size(self, field: Field) -> Node:
         """See `Columns.size`."""
         return self.dialect.json_length(self.document(field))
+
+
+def row_bytes_max(columns: Sequence[ColumnShape]) -> int | None:
+    """An upper bound of the size of these columns of one row in a message; None when one is unbounded."""
+    sizes = [_bytes_max(column) for column in columns]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 def key_columns(pattern: Pattern, names: Sequence[str], *, nullable: bool) -> tuple[ColumnShape, ...]:

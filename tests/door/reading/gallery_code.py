@@ -27,6 +27,13 @@ class Gallery(Servicer, service="gallery.v1.Gallery"):
             artist.biography += f" ({artist.display_name} of {artist.studio})"
         return page  # type: ignore[no-any-return]  # Messages of the contract have no types here.
 
+    def batch_get_artists(self, call: Call, request: Any, serve: Handler[Any, Any]) -> Message:
+        """Signs each."""
+        answer: Any = serve(call, request)
+        for artist in answer.artists:
+            artist.biography += f" ({artist.display_name} of {artist.studio})"
+        return answer  # type: ignore[no-any-return]  # Messages of the contract have no types here.
+
     def delete_artist(self, call: Call, request: Any) -> Message:
         """Deletes the artist, and says goodbye."""
         artist: Any = call.get(message("gallery.v1.Artist"), request.name)
