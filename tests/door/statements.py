@@ -78,6 +78,9 @@ OWN = frozenset(
 )
 """Words in names that statements give to their own parts."""
 
+DATE = frozenset({"year", "month", "day"})
+"""Of `google.type.Date`, whose fields contracts have and do not name."""
+
 
 @cache
 def words() -> frozenset[str]:
@@ -86,7 +89,7 @@ def words() -> frozenset[str]:
     text = " ".join(re.sub(r"//.*", "", path.read_text()) for path in protos)
     found = re.findall(r"[a-z]+", text) + re.findall(r"[A-Z][a-z]+", text)
     names = [name for table in SYSTEM_TABLES for name in (table.name, *(column.name for column in table.columns))]
-    return OWN | {word.lower() for word in found} | {word for name in names for word in name.split("_")}
+    return OWN | DATE | {word.lower() for word in found} | {word for name in names for word in name.split("_")}
 
 
 def known(name: str) -> bool:
