@@ -36,6 +36,9 @@ TOKEN = re.compile(
 SIZED = re.compile(r"\b(?:(?:VAR)?(?:CHAR|BINARY)\(\d+\)|DECIMAL\(\d+, ?\d+\)|(?:UTC_TIMESTAMP|DATETIME)\(6\))")
 """Types with the sizes that the contract, or an engine, gives them."""
 
+PRAGMA = re.compile(r"PRAGMA index_(?:list|info)\('([^']+)'\)")
+"""SQLite tells by a table and its columns which index refused a row, and is asked for their names."""
+
 TEXTS = frozenset({
     "", "!",  # No list yet; the escape of LIKE.
     "1970-01-01 00:00:00.000000", "now", "unixepoch", "start of month", "start of year", "%s", "%m", "%%s", "%%m", "-", " months",  # Times.
@@ -99,6 +102,9 @@ def known(name: str) -> bool:
 
 def foreign(sql: str, *, backticks: bool) -> Iterator[str]:
     """What in a statement stands neither in a contract nor in the code: a caller may have said it."""
+    pragma = PRAGMA.fullmatch(sql)
+    if pragma is not None and known(pragma[1]):
+        return
     for match in TOKEN.finditer(SIZED.sub(" ", sql)):
         token, inside = match.group(), match.group()[1:-1]
         match match.lastgroup:

@@ -13,8 +13,8 @@ from protoplane.base import clock
 from protoplane.query.syntax import parse
 from tests.door.client import Door, Refused
 from tests.door.museum import served
+from tests.door.museum.collection import load, museum
 from tests.door.museum.oracle import World
-from tests.door.museum.rows import load
 from tests.door.museum.texts import comparisons, filters
 from tests.engines import Database
 
@@ -32,7 +32,7 @@ class Asked:
 
     def check(self, text: str) -> None:
         """The service and the oracle agree."""
-        world = World(self.by_name, clock.now_micros())
+        world = World(museum(), self.by_name, clock.now_micros())
         tree = parse(text)
         rows = [name for name in self.by_name if name.startswith(f"{PARENT}/exhibits/")]
         wanted = {name for name in rows if world.holds(tree, self.by_name[name]) is True}

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.door.client import Door
 from tests.door.museum import served
-from tests.door.museum.oracle import REFERENCES, Unset, World
-from tests.door.museum.rows import load
+from tests.door.museum.collection import load, museum
+from tests.door.museum.oracle import Unset, World
 from tests.engines import Database
 
 PARENT = "halls/h0"
@@ -36,7 +36,7 @@ class Sorted:
 
     def names(self, terms: Sequence[tuple[str, bool]], among: Sequence[str]) -> list[str]:
         """Sorted by each term, the last one first, because a sort keeps what is equal in place."""
-        world = World(self.by_name, 0)
+        world = World(museum(), self.by_name, 0)
         names = sorted(among, key=ids, reverse=terms[-1][1])
         for path, descending in reversed(terms):
             names.sort(key=lambda name: key(world, path, self.by_name[name]), reverse=descending)
@@ -51,32 +51,33 @@ def key(world: World, path: str, row: Any) -> tuple[bool, Any]:
     value = world.value_of(path.split("."), row)
     if isinstance(value, Unset):
         return (False, ())
-    return (True, (ids(value) or ("", "")) if path.rpartition(".")[2] in REFERENCES else value)
+    names = world.schema.target(world.walk(path.split("."), row)[1])
+    return (True, (ids(value) or ("", "")) if names else value)
 
 
 @pytest.fixture(scope="module")
-def museum(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sorted]:
-    with served(tmp_path_factory.mktemp("museum"), module_database.url) as museum:
-        door = museum.door()
+def gallery(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sorted]:
+    with served(tmp_path_factory.mktemp("museum"), module_database.url) as running:
+        door = running.door()
         yield Sorted(door, load(door, seed=11))
         door.close()
-        museum.check()
+        running.check()
 
 
-def test_aip_23_27_pages_in_any_order_are_those_of_a_plain_sort(museum: Sorted) -> None:
+def test_aip_23_27_pages_in_any_order_are_those_of_a_plain_sort(gallery: Sorted) -> None:
     @settings(max_examples=100)
     @given(TERMS, FILTERS, st.lists(st.sampled_from((1, 7, 20, 90)), min_size=1, max_size=3))
     def check(terms: list[tuple[str, bool]], text: str, sizes: list[int]) -> None:
         order_by = ", ".join(f"{path}{' desc' if descending else ''}" for path, descending in terms)
-        among = [exhibit.name for exhibit in museum.door.ListExhibits(parent=PARENT, filter=text, page_size=1_000).exhibits]
+        among = [exhibit.name for exhibit in gallery.door.ListExhibits(parent=PARENT, filter=text, page_size=1_000).exhibits]
         found: list[str] = []
         token = ""
         for size in itertools.cycle(sizes):
-            page = museum.door.ListExhibits(parent=PARENT, filter=text, order_by=order_by, page_size=size, page_token=token)
+            page = gallery.door.ListExhibits(parent=PARENT, filter=text, order_by=order_by, page_size=size, page_token=token)
             found += [exhibit.name for exhibit in page.exhibits]
             token = page.next_page_token
             if not token:
                 break
-        assert found == museum.names(terms, among), (order_by, text)
+        assert found == gallery.names(terms, among), (order_by, text)
 
     check()

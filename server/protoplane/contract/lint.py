@@ -22,9 +22,16 @@ from protoplane.contract.options import Annotations, FieldOption
 from protoplane.contract.pool import Places, messages_of
 from protoplane.contract.report import Report
 from protoplane.contract.resources import parse_pattern
+from protoplane.contract.variants import lint_variants
 
 _IDENTIFIER: Final = re.compile(rf"[a-z_][a-z0-9_]{{0,{limits.IDENTIFIER_CHARACTERS_MAX - 1}}}")
 """Table and column names. Lower case means the same on every engine and file system."""
+
+_TRUTHS: Final = frozenset({"true", "false"})
+"""SQLite takes TRUE in a statement for a column of that name, where there is one: `x IS TRUE` would ask for its value."""
+
+_TAKEN_NAMES: Final = frozenset(dir(Message))
+"""What every message has in Python: a field of the same name hides it, from the server too."""
 
 _KEPT_TABLES: Final = ("protoplane_", "sqlite_")
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
@@ -64,6 +71,7 @@ class Linter:
             resource = self._annotations.resource(message) is not None
             for field in message.fields:
                 said = self._annotations.field(field)
+                self._lint_name(field)
                 self._lint_reference(field, said)
                 self._lint_behaviors(field, said, resource=resource)
                 if said.expand and not resource:
@@ -79,8 +87,9 @@ class Linter:
 
     def lint_resources(self, resources: Sequence[Resource]) -> None:
         """Every resource by itself, then against the others. `resources` may hold one type twice: that is a finding."""
-        patterns = {resource.type: resource.pattern for resource in resources}
+        patterns = {resource.key: resource.pattern for resource in resources}
         self._lint_twins(resources)
+        lint_variants(resources, self._at_pattern, self._report)
         for resource in resources:
             self._lint_parent(resource)
             self._lint_table(resource)
@@ -101,6 +110,11 @@ class Linter:
                 option = self._annotations.resource(message)
                 if option is not None:
                     yield option.type, option.patterns
+
+    def _lint_name(self, field: FieldDescriptor) -> None:
+        if field.name in _TAKEN_NAMES:
+            problem = f"`{field.name}` is called as something that every message has in Python"
+            self._report.add(self._places.field(field), "field-name", problem, "call it otherwise, in lower_snake_case (AIP-140)")
 
     def _lint_reference(self, field: FieldDescriptor, said: FieldOption) -> None:
         place = self._places.field_option(field, options.REFERENCE)
@@ -172,7 +186,7 @@ class Linter:
         tables: dict[str, Resource] = {}
         for resource in resources:
             twin = types.setdefault(resource.type, resource)
-            if twin is not resource:
+            if twin.message is not resource.message:
                 problem = f"{resource.message.name} and {twin.message.name} are both {resource.type!r}"
                 self._report.add(self._at_type(resource), "type-duplicate", problem, "give each its own type")
             twin = names.setdefault(("/".join(resource.pattern.collections), len(resource.pattern.variables)), resource)
@@ -214,8 +228,8 @@ class Linter:
         mend = 'name one: [(protoplane.v1.field).column = "…"]'
         for name, field in columns:
             place = self._at_pattern(resource) if field is None else field.place
-            if not _IDENTIFIER.fullmatch(name):
-                problem = f"{name!r} cannot be a column: at most {limits.IDENTIFIER_CHARACTERS_MAX} of a-z 0-9 _, not led by a digit"
+            if not _IDENTIFIER.fullmatch(name) or name in _TRUTHS:
+                problem = f"{name!r} cannot be a column: at most {limits.IDENTIFIER_CHARACTERS_MAX} of a-z 0-9 _, not led by a digit, not true or false"
                 self._report.add(place, "column-name", problem, mend)
             if name in taken:
                 problem = f"{_holder(field)} and {_holder(taken[name])} would both be stored in column {name!r} of {resource.table}"

@@ -85,7 +85,7 @@ class SoftLifecycle:
         """Its end, when it has been kept for long enough."""
         self._marks, self._marked = Marks.of(rows.table), Marked(rows.table)
         self._below = [SoftBelow(other, ids, engine) for other in below if other.table.deleted]
-        children = [other.table for other in below if other.resource.parent == rows.resource.type and not _is_own(other, rows)]
+        children = [other.table for other in below if other.resource.parent == rows.resource.key and not _is_own(other, rows)]
         self._find = [_find_child(child, ids, engine) for child in children]
         self._children = [PrefixedRows(child, ids, engine.database, alive=True) for child in children]
         self._bind = engine.dialect.binder(Storage.TIME)
@@ -150,7 +150,7 @@ class SoftLifecycle:
 
 
 def join_lifecycles(every: Mapping[str, Rows], engine: Engine) -> dict[str, SoftLifecycle]:
-    """Give the rows of each resource that needs one its lifecycle; those of the softly deleted ones, by type."""
+    """Give the rows of each resource that needs one its lifecycle; those of the softly deleted ones, by key."""
     soft: dict[str, SoftLifecycle] = {}
     for kind, rows in every.items():
         below = sorted(
@@ -173,7 +173,7 @@ def require_etag(rows: Rows, etag: str, row: Row, ids: Ids) -> None:
 
 def _is_own(other: Rows, rows: Rows) -> bool:
     """Whether it is a singleton of a resource, which its parent may have and still be without children."""
-    return other.resource.pattern.singleton and other.resource.parent == rows.resource.type
+    return other.resource.pattern.singleton and other.resource.parent == rows.resource.key
 
 
 def _find_child(table: Table, ids: int, engine: Engine) -> str:
@@ -183,7 +183,7 @@ def _find_child(table: Table, ids: int, engine: Engine) -> str:
 
 
 def _is_below(resource: Resource, kind: str, every: Mapping[str, Rows]) -> bool:
-    """Whether a resource stands below those of a type, at any depth."""
+    """Whether a resource stands below those of a key, at any depth."""
     while resource.parent:
         if resource.parent == kind:
             return True

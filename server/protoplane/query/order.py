@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from peewee import SQL, Alias, Asc, AsIs, Desc, EnclosedNodeList, Expression, Node, NodeList, Select, SelectBase
+from peewee import SQL, Alias, Asc, AsIs, Desc, EnclosedNodeList, Entity, Expression, Node, NodeList, Select, SelectBase
 
 from protoplane.base import limits
 from protoplane.base.errors import Reason
@@ -111,7 +111,7 @@ class Order:
             return _skip(select.order_by(*self.order_by()).limit(limit), after)
         # Only SQLite comes here (`Columns.merges_ranges`), and takes an expression for a limit.
         reach = NodeList((limit, SQL("+"), AsIs(Slot("skip")))) if after.skips else limit
-        names = [f"sort_{index}" for index in range(len(self.keys))]
+        names = [f"sort.{index}" for index in range(len(self.keys))]  # With a dot: no column is called so.
         select = select.select_extend(*(Alias(key.node, name) for key, name in zip(self.keys, names, strict=True)))
         parts = [
             Select([select.where(condition()).order_by(*self.order_by()).limit(reach).alias(f"part_{index}")], [SQL("*")])
@@ -120,7 +120,7 @@ class Order:
         whole: SelectBase = parts[0]
         for part in parts[1:]:
             whole = whole.union_all(part)
-        order = [(Desc if key.descending else Asc)(SQL(name)) for key, name in zip(self.keys, names, strict=True)]
+        order = [(Desc if key.descending else Asc)(Entity(name)) for key, name in zip(self.keys, names, strict=True)]
         return _skip(whole.order_by(*order).limit(limit), after)
 
     def _conditions(self, unset: tuple[bool, ...]) -> tuple[Condition, ...]:

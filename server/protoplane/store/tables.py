@@ -69,6 +69,8 @@ class Via:
 
 
 ALIAS_CHARACTERS_MAX = 60
+FOREIGN_KEY = ("parent",)
+"""In place of columns in its name."""
 
 
 class Table:
@@ -143,7 +145,7 @@ class Table:
         asked = [self._index(rule) for rule in self.resource.indexes]
         if self.resource.id.unique:
             last = (self.keys[-1].name,)
-            asked.append(IndexShape(index_name(self.resource.table, last), last, unique=True))
+            asked.append(IndexShape(self._index_name(last), last, unique=True))
         if self.deleted is not None:
             own = dict.fromkeys((column.name,) for column in (self.deleted, self.purged) if column is not None)
             taken = {index.columns for index in asked}
@@ -152,7 +154,12 @@ class Table:
 
     def _index(self, rule: IndexRule) -> IndexShape:
         columns = tuple(column.name for path in rule.paths for column in self._columns_at(path))
-        return IndexShape(name=index_name(self.resource.table, columns), columns=columns, unique=rule.unique)
+        return IndexShape(name=self._index_name(columns), columns=columns, unique=rule.unique)
+
+    def _index_name(self, columns: tuple[str, ...]) -> str:
+        """Never that of the foreign key, which MySQL and MariaDB give to an index of their own."""
+        taken = columns == FOREIGN_KEY and self.resource.parent in self._contract.resources
+        return index_name(self.resource.table, (*columns, "0") if taken else columns)  # No column is called so.
 
     def _columns_at(self, path: str) -> tuple[ColumnShape, ...]:
         field = self.resource.field(path)
@@ -341,7 +348,7 @@ def _leaf(field: Field, contract: Contract, within: tuple[Field, ...]) -> Iterat
         yield Leaf(field, Form.PRESENT, (ColumnShape(column, Storage.BOOL, nullable=bool(within)),), within)
     else:
         nullable = bool(within) or field.presence is Presence.EXPLICIT
-        if is_stored_reference(field, {r.type: r.pattern for r in contract.resources.values()}):
+        if is_stored_reference(field, {r.key: r.pattern for r in contract.resources.values()}):
             target = contract.resources[field.reference]
             names = reference_columns(field, target.pattern)
             keys = key_columns(target.pattern, names, nullable=nullable)
@@ -356,7 +363,7 @@ def _foreign_key(resource: Resource, contract: Contract) -> ForeignKeyShape | No
     if parent is None:
         return None
     return ForeignKeyShape(
-        name=index_name(resource.table, ("parent",)),
+        name=index_name(resource.table, FOREIGN_KEY),
         columns=resource.pattern.variables[: len(parent.pattern.variables)],
         table=parent.table,
         target=parent.pattern.variables,

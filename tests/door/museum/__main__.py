@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, seed, settings
 
 from tests.door.museum import served
-from tests.door.museum.rows import load
+from tests.door.museum.collection import load
 from tests.door.museum.texts import comparisons, filters
 from tests.door.test_filter_oracle import Asked
 from tests.engines import ENGINE_NAMES

@@ -18,11 +18,9 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from protoplane.query.syntax import And, Bare, Call, Literal, Member, Not, Or, Restriction, Tree
+from tests.door.museum.schema import Schema
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-REFERENCES = frozenset({"artist", "lender", "copy_of", "home", "teacher", "country", "name"})
-"""Fields that hold names of what is stored here."""
-SEARCHED = ("title", "subtitle", "tags")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -34,6 +32,7 @@ class Unset:
 class World:
     """Every resource by its name, and the time."""
 
+    schema: Schema
     by_name: Mapping[str, Any]
     now_micros: int
 
@@ -49,7 +48,7 @@ class World:
             case Or(trees):
                 return either(*(self.holds(inner, row) for inner in trees))
             case Bare(_, literal):
-                return any(contains(text, literal) for text in searched(row))
+                return any(contains(text, literal) for text in self.searched(row))
             case Call():
                 return self.call(tree, row)
             case Restriction(left, "!=", _, argument) if not isinstance(argument, Literal | Call):
@@ -109,6 +108,15 @@ class World:
         pattern = ".*".join(re.escape(piece) for piece in given.pieces)
         return re.fullmatch(f"{pattern}.*" if call.name == "startsWith" else f".*{pattern}", value, re.DOTALL) is not None
 
+    def searched(self, row: Any) -> Iterator[str]:
+        """The texts that a bare word is looked for in."""
+        for path in self.schema.searched.get(row.DESCRIPTOR.name, ()):
+            owner, field, _ = self.walk(path.split("."), row)
+            if owner is None or (field.has_presence and not owner.HasField(field.name)):
+                continue
+            value = getattr(owner, field.name)
+            yield from value if field.is_repeated else [plain(value)]
+
     def value_of(self, names: Sequence[str], row: Any) -> Any:
         """What stands at a path of singular fields; Unset where nothing does."""
         owner, field, rest = self.walk(list(names), row)
@@ -124,26 +132,27 @@ class World:
             name, *names = names
             field = descriptor.fields_by_name.get(name)
             if field is None:
-                assert name == "hall"
-                owner = None if owner is None else self.by_name.get(owner.name.split("/exhibits/")[0])
-                descriptor = sibling(descriptor, "Hall")
-                continue
-            if not names or field.is_repeated or is_json(field):
+                owner = None if owner is None else self.by_name.get(owner.name.rsplit("/", 2)[0])
+                descriptor = sibling(descriptor, self.schema.parents[descriptor.name][name])
+            elif not names or field.is_repeated or is_json(field):
                 return owner, field, names
-            if field.message_type is None:
-                target = {"artist": "Artist", "teacher": "Artist", "copy_of": "Exhibit"}.get(name, "Country")
-                owner = None if owner is None else self.by_name.get(getattr(owner, name))
+            elif target := self.schema.target(field):
+                owner = None if owner is None else self.by_name.get(plain(getattr(owner, name)))
                 descriptor = sibling(descriptor, target)
             else:
                 owner = getattr(owner, name) if owner is not None and owner.HasField(name) else None
                 descriptor = field.message_type
 
-    def restrict(self, names: list[str], comparator: str, literal: Literal, row: Any) -> bool | None:
+    def is_set(self, owner: Any, field: FieldDescriptor) -> bool:
+        """Whether a field is not its default; of a reference, whether it names anything."""
+        return bool(plain(getattr(owner, field.name))) if self.schema.target(field) else is_set(owner, field)
+
+    def restrict(self, names: list[str], comparator: str, literal: Literal, row: Any) -> bool | None:  # noqa: PLR0911 - one case a line.
         """Compare a field."""
         owner, field, rest = self.walk(names, row)
         star = comparator == ":" and literal.pieces == ("", "")
         if star and not rest:
-            return owner is not None and is_set(owner, field)
+            return owner is not None and self.is_set(owner, field)
         if is_json(field) and not field.is_repeated:
             return document(owner, field, rest, comparator, literal)
         if owner is None:
@@ -151,7 +160,10 @@ class World:
         if not field.is_repeated:
             if field.has_presence and not owner.HasField(field.name):
                 return None
-            return compare(field, getattr(owner, field.name), comparator, literal, contain=True)
+            value = getattr(owner, field.name)
+            if self.schema.target(field):
+                return compare_name(plain(value), comparator, literal)
+            return compare(field, value, comparator, literal, contain=True)
         return inside(field, getattr(owner, field.name), rest, comparator, literal)
 
 
@@ -161,12 +173,6 @@ def sibling(descriptor: Any, name: str) -> Any:
 
 def path_of(given: Any) -> tuple[str, ...]:
     return given.path if isinstance(given, Member) else tuple(given.text.split("."))
-
-
-def searched(row: Any) -> Iterator[str]:
-    for name in SEARCHED:
-        value = getattr(row, name)
-        yield from [value] if isinstance(value, str) else value
 
 
 def contains(text: str, literal: Literal) -> bool:
@@ -199,7 +205,7 @@ def is_json(field: FieldDescriptor) -> bool:
 
 
 def is_set(owner: Any, field: FieldDescriptor) -> bool:
-    if field.has_presence and field.name not in REFERENCES:
+    if field.has_presence:
         return bool(owner.HasField(field.name))
     return bool(getattr(owner, field.name))
 
@@ -223,12 +229,16 @@ def leaves(
                 yield key, name, True if star else None
             return
         wanted, *names = names
-        name = wanted if key.type == key.TYPE_STRING else wanted == "true" if key.type == key.TYPE_BOOL else int(wanted)
-        if name in container:
+        name = next((name for name in container if key_text(name) == wanted), None)
+        if name is not None:
             yield from below(value, container[name], names, literal, star=star)
         return
     for element in container:
         yield from below(field, element, names, literal, star=star)
+
+
+def key_text(key: Any) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
 
 
 def below(field: FieldDescriptor, value: Any, names: list[str], literal: Literal, *, star: bool) -> Iterator[tuple[Any, Any, bool | None]]:
@@ -305,9 +315,6 @@ def compare(field: FieldDescriptor | None, value: Any, comparator: str, literal:
         return compare_dynamic(value, comparator, literal)
     value = plain(value)
     if isinstance(value, str):
-        if field.name in REFERENCES:
-            same = re.fullmatch("[^/]*".join(re.escape(piece) for piece in literal.pieces), value) is not None
-            return not same if comparator == "!=" else same
         return contains(value, literal) if comparator == ":" and contain else compare_text(value, comparator, literal)
     if isinstance(value, bytes):
         same = value == base64.b64decode(literal.text.rstrip("=") + "=" * (-len(literal.text.rstrip("=")) % 4))
@@ -328,6 +335,11 @@ def compare(field: FieldDescriptor | None, value: Any, comparator: str, literal:
             double_in(literal.text, single=single) if not re.fullmatch("-?[0-9]+", literal.text) else number_in(literal),
         )
     return order(Fraction(value), comparator, number_in(literal))
+
+
+def compare_name(value: str, comparator: str, literal: Literal) -> bool:
+    same = re.fullmatch("[^/]*".join(re.escape(piece) for piece in literal.pieces), value) is not None
+    return not same if comparator == "!=" else same
 
 
 def compare_text(value: str, comparator: str, literal: Literal) -> bool:

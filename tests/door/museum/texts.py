@@ -1,20 +1,25 @@
-"""Filters to ask: every field of an exhibit, of what it holds and of what it refers to, with all that can be said of it."""
+"""Filters to ask: every field of a resource, of what it holds and of what it refers to, with all that can be said of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import strategies as st
 
 from tests.door.museum import pb
-from tests.door.museum.oracle import REFERENCES, is_json, is_map, message_of
-from tests.door.museum.rows import STRINGS, UNFILLED
+from tests.door.museum.collection import museum
+from tests.door.museum.oracle import is_json, is_map, message_of
+from tests.door.museum.rows import STRINGS
+from tests.door.museum.schema import Schema
 
 ORDERED = ("=", "!=", "<", "<=", ">", ">=", ":")
 EQUAL = ("=", "!=", ":")
 HOPS = 2
+INSIDE = HOPS + 1
+"""In place of hops: inside a repeated field or a map, where references are texts and lead nowhere."""
 
 
 def quoted(text: str) -> str:
@@ -31,72 +36,99 @@ TIMES = ("1970-01-01T00:00:00Z", '"1970-01-01T00:00:00.0000005Z"', "1969-12-31T2
          "'2024-05-01T12:00:00.123456Z'", "2024-05-01T12:00:00.1234567Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z",
          "now()", "ago(365d)", "ago(-1.5h)", "ago(999999999999d)")  # fmt: skip
 SPANS = ("0s", "1.2s", "-3s", '"1.2s"', "0.0000005s", "-0.0000015s", "-0.000001s", "315576000000s", "315576000001s")
-COUNTRY_NAMES = ("countries/c1", '"countries/*"', "countries/c*", "countries/gone", '""')
-LITERALS = {
-    "artist": ("artists/a1", '"artists/*"', "artists/a*", "artists/gone", '""'),
-    "teacher": ("artists/a1", '"artists/*"', '""'),
-    "copy_of": ("halls/h0/exhibits/e9", '"halls/*/exhibits/*"', "halls/h*/exhibits/e0", "halls/h1/exhibits/*", '""'),
-    "name": (),
-    **dict.fromkeys(("home", "lender", "country"), COUNTRY_NAMES),
-}
-OWN_NAMES = {
-    "Exhibit": ("halls/h0/exhibits/e1*", "halls/*/exhibits/e0", '"halls/h1/exhibits/*"'),
-    "Artist": ("artists/a1", "artists/*"),
-    "Hall": ("halls/h0",),
-    "Country": ("countries/c*", "countries/c2"),
-}
-TARGETS = {"artist": "Artist", "teacher": "Artist", "copy_of": "Exhibit", "home": "Country", "lender": "Country", "country": "Country"}
+WORDS = ("a", "ab", '"a b"', '"%"', '"_"', "B", "'\\*'", '"a*b"', "ä", '"\\""', '"a\\nb"', "nothing")
 DYNAMIC = ("1", "1.5", '"1"', "true", "false", '"a%b "', '"a*"', '"ä😀"', '""', "-1e300", "x", "0", "1e400")
 
 
-def literals(field: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:  # noqa: PLR0911 - one case a line.
-    """The comparators a field takes, and what it is compared with."""
-    message = field.message_type
-    if message is not None and message.name.endswith("Value") and "value" in message.fields_by_name:
-        return literals(message.fields_by_name["value"])
-    if message is not None:
-        return {"Timestamp": (ORDERED, TIMES), "Duration": (ORDERED, SPANS)}.get(message.name, ((), ()))
-    if field.name in REFERENCES:
-        return EQUAL, OWN_NAMES[field.containing_type.name] if field.name == "name" else LITERALS[field.name]
-    if field.enum_type is not None:
-        return EQUAL, tuple(value.name for value in field.enum_type.values)
-    match field.type:
-        case field.TYPE_STRING:
-            return ORDERED, PLAIN
-        case field.TYPE_BYTES:
-            return EQUAL, ('""', '"AP8="', "YQ", "'YWI='")
-        case field.TYPE_BOOL:
-            return EQUAL, ("true", "false")
-        case field.TYPE_DOUBLE | field.TYPE_FLOAT:
-            return ORDERED, (*NUMBERS, *DOUBLES)
-    return ORDERED, NUMBERS
+@dataclass(frozen=True)
+class Texts:
+    """What can be asked of the messages of one package."""
 
+    schema: Schema
+    package: str
+    depth_max: int = 2
+    """Of messages in one another."""
 
-def paths(descriptor: Any, prefix: str = "", hops: int = 0, depth: int = 0, *, each: bool = False) -> Iterator[str]:
-    """Comparisons, one of each path and comparator, with `@` for the literal; then come the literals."""
-    for field in descriptor.fields:
-        if field.name in UNFILLED - {"name"}:
-            continue
-        path = prefix + field.name
-        yield f"{path}:*"
-        if is_map(field):
-            yield from map_paths(field, path, depth, each=each)
-        elif is_json(field):
-            yield from dynamic_paths(path, each=each, struct=message_of(field).name == "Struct" and not field.is_repeated)
-        else:
-            yield from value_paths(field, path, hops, depth, each=each)
+    def literals(self, field: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:  # noqa: PLR0911 - one case a line.
+        """The comparators a field takes, and what it is compared with."""
+        message = field.message_type
+        if message is not None and message.name.endswith("Value") and "value" in message.fields_by_name:
+            return self.literals(message.fields_by_name["value"])
+        if message is not None:
+            return {"Timestamp": (ORDERED, TIMES), "Duration": (ORDERED, SPANS)}.get(message.name, ((), ()))
+        if field.enum_type is not None:
+            return EQUAL, tuple(value.name for value in field.enum_type.values)
+        match field.type:
+            case field.TYPE_STRING:
+                return ORDERED, PLAIN
+            case field.TYPE_BYTES:
+                return EQUAL, ('""', '"AP8="', "YQ", "'YWI='")
+            case field.TYPE_BOOL:
+                return EQUAL, ("true", "false")
+            case field.TYPE_DOUBLE | field.TYPE_FLOAT:
+                return ORDERED, (*NUMBERS, *DOUBLES)
+        return ORDERED, NUMBERS
 
+    def paths(self, descriptor: Any, prefix: str = "", hops: int = 0, depth: int = 0, *, each: bool = False) -> Iterator[str]:
+        """Comparisons, one of each path, comparator and literal."""
+        for field in descriptor.fields:
+            if field.full_name in self.schema.hidden:
+                continue
+            path = prefix + field.name
+            yield f"{path}:*"
+            if hops != INSIDE:
+                yield from self.functions(field, path)
+            if is_map(field):
+                yield from self.map_paths(field, path, depth, each=each)
+            elif is_json(field):
+                struct = message_of(field).name == "Struct"
+                if struct or hops != INSIDE:
+                    yield from dynamic_paths(path, each=each or field.is_repeated, struct=struct and not field.is_repeated)
+            else:
+                yield from self.value_paths(field, path, hops, depth, each=each)
+        for name, parent in self.schema.parents.get(descriptor.name, {}).items():
+            if hops < HOPS and not each:
+                yield from self.paths(descriptor.file.message_types_by_name[parent], f"{prefix}{name}.", hops + 1, 1)
 
-def map_paths(field: FieldDescriptor, path: str, depth: int, *, each: bool) -> Iterator[str]:
-    key, value = message_of(field).fields_by_name["key"], message_of(field).fields_by_name["value"]
-    keys = {key.TYPE_STRING: ("a", '"x y"'), key.TYPE_BOOL: ("true",)}.get(key.type, ("1", '"-1"'))
-    for name in keys:
-        yield f"{path}:" + ("-1" if name == '"-1"' else name)
-        yield f"{path}.{name}:*"
-        if is_json(value):
-            yield from dynamic_paths(f"{path}.{name}", each=each, struct=False)
-        else:
-            yield from value_paths(value, f"{path}.{name}", HOPS, depth, each=each)
+    def map_paths(self, field: FieldDescriptor, path: str, depth: int, *, each: bool) -> Iterator[str]:
+        """Of a map: its keys, and what is behind each."""
+        key, value = message_of(field).fields_by_name["key"], message_of(field).fields_by_name["value"]
+        keys = {key.TYPE_STRING: ("a", '"x y"'), key.TYPE_BOOL: ("true",)}.get(key.type, ("1", '"-1"'))
+        for name in keys:
+            yield f"{path}:" + ("-1" if name == '"-1"' else name)
+            yield f"{path}.{name}:*"
+            if is_json(value):
+                yield from dynamic_paths(f"{path}.{name}", each=each, struct=False)
+            else:
+                yield from self.value_paths(value, f"{path}.{name}", INSIDE, depth, each=each)
+
+    def value_paths(self, field: Any, path: str, hops: int, depth: int, *, each: bool) -> Iterator[str]:
+        """Of one value, and of what it holds or names."""
+        each = each or field.is_repeated
+        target = "" if each or hops == INSIDE else self.schema.target(field)
+        comparators, values = (EQUAL, self.schema.names[target]) if target else self.literals(field)
+        for comparator in (":",) if each else comparators:
+            yield from (f"{path} {comparator} {value}" for value in values)
+            if values is PLAIN and comparator in EQUAL:
+                yield from (f"{path} {comparator} {value}" for value in WILD if value not in ('"*"', '"**"'))
+        message = field.message_type
+        if message is not None and message.file.package == self.package and depth < self.depth_max:
+            yield from self.paths(message, f"{path}.", INSIDE if field.is_repeated else hops, depth + 1, each=each)
+        leads_to = "" if each else self.schema.leads_to(field)
+        if leads_to and hops < HOPS:
+            yield from self.paths(field.containing_type.file.message_types_by_name[leads_to], f"{path}.", hops + 1, 1)
+
+    def functions(self, field: FieldDescriptor, path: str) -> Iterator[str]:
+        """Those that every filter has."""
+        if field.is_repeated:
+            yield from (f"size({path}) {comparator} {n}" for comparator in ORDERED[:-1] for n in ("0", "1", "2"))
+        elif self.literals(field)[1] is PLAIN and not self.schema.target(field):
+            yield from (f"{name}({path}, {value})" for name in ("startsWith", "endsWith") for value in (*PLAIN, '"a*"'))
+            yield from (f"length({path}) {comparator} {n}" for comparator in ORDERED[:-1] for n in ("0", "1", "2", "1.5"))
+
+    def comparisons(self, descriptor: Any) -> list[str]:
+        """Every one there is of a resource."""
+        return [*self.paths(descriptor), *(WORDS if self.schema.searched.get(descriptor.name) else ())]
 
 
 def dynamic_paths(path: str, *, each: bool, struct: bool) -> Iterator[str]:
@@ -110,35 +142,15 @@ def dynamic_paths(path: str, *, each: bool, struct: bool) -> Iterator[str]:
             yield from (f"{path}.{inner} {comparator} {literal}" for comparator in ("<", ">=") for literal in ("1", '"a"', "-1e400"))
 
 
-def value_paths(field: Any, path: str, hops: int, depth: int, *, each: bool) -> Iterator[str]:
-    each = each or field.is_repeated
-    comparators, values = literals(field)
-    for comparator in (":",) if each else comparators:
-        yield from (f"{path} {comparator} {value}" for value in values)
-        if values is PLAIN and comparator in EQUAL:
-            yield from (f"{path} {comparator} {value}" for value in WILD if value not in ('"*"', '"**"'))
-    message = field.message_type
-    if message is not None and message.file.package == "museum.v1" and depth < 2:
-        yield from paths(message, f"{path}.", HOPS if field.is_repeated else hops, depth + 1, each=each)
-    if field.name in TARGETS and hops < HOPS and not field.is_repeated:
-        yield from paths(field.containing_type.file.message_types_by_name[TARGETS[field.name]], f"{path}.", hops + 1, 1)
-
-
-def functions() -> Iterator[str]:
-    for path in ("title", "subtitle", "place.city", "artist.display_name", "lender.display_name", "wrapped_string"):
-        yield from (f"{name}({path}, {value})" for name in ("startsWith", "endsWith") for value in (*PLAIN, '"a*"'))
-        yield from (f"length({path}) {comparator} {n}" for comparator in ORDERED[:-1] for n in ("0", "1", "2", "1.5"))
-        yield from (f"initial({path}) {comparator} {value}" for comparator in ("=", "!=", "<") for value in ('"a"', '"ä"', '""'))
-    for path in ("tags", "labels", "parts", "place.lines", "lender.languages", "counts"):
-        yield from (f"size({path}) {comparator} {n}" for comparator in ORDERED[:-1] for n in ("0", "1", "2"))
-    yield from ("a", "ab", '"a b"', '"%"', '"_"', "B", "'\\*'", '"a*b"', "ä", '"\\""', '"a\\nb"', "nothing")
-
-
 def comparisons() -> list[str]:
-    """Every one there is."""
-    exhibit: Any = pb.Exhibit.DESCRIPTOR
-    hall = [f"hall.{text}" for text in paths(exhibit.file.message_types_by_name["Hall"], "", 1, 1)]
-    return [*paths(exhibit), *hall, *functions()]
+    """Every one there is of an exhibit, with the function that the museum has of its own."""
+    own = [
+        f"initial({path}) {comparator} {value}"
+        for path in ("title", "subtitle", "place.city", "artist.display_name", "lender.display_name", "wrapped_string")
+        for comparator in ("=", "!=", "<")
+        for value in ('"a"', '"ä"', '""')
+    ]
+    return [*Texts(museum(), "museum.v1").comparisons(pb.Exhibit.DESCRIPTOR), *own]
 
 
 def filters(simple: list[str]) -> st.SearchStrategy[str]:
