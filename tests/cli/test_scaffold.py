@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,18 @@ def test_what_is_scaffolded_has_no_findings_and_a_second_run_adds_nothing(tmp_pa
         assert scaffold(after, wish) == after
     if "\r\n" in text:
         assert after.count("\r\n") == after.count("\n")
+
+
+@pytest.mark.parametrize("body", ["{}", "{\n}", "{ // c\n}", "{\n\n}", "{ }", "{\n  // c\n}", "{ }\n// c"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_first_methods_of_an_empty_service_have_no_empty_line_at_its_ends(tmp_path: Path, body: str, newline: str) -> None:
+    """As `buf format` wants it."""
+    text = f"{HEADER}service Library {body}\n\nmessage Shelf {{\n  string name = 1;\n}}\n"
+    after = scaffold(text.replace("\n", newline), Wish("Shelf")).replace("\r\n", "\n")
+    assert findings(tmp_path, after) == []
+    assert "\n\n}" not in after
+    assert not re.search(r"\{[^\n]*\n\n", after)
+    assert re.search(r"^\}", after[after.index("service Library") :], re.MULTILINE)
 
 
 def test_a_resource_below_parents_of_two_kinds_has_a_pattern_for_each(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ TOKEN = re.compile(
 SIZED = re.compile(r"\b(?:(?:VAR)?(?:CHAR|BINARY)\(\d+\)|DECIMAL\(\d+, ?\d+\)|(?:UTC_TIMESTAMP|DATETIME)\(6\))")
 """Types with the sizes that the contract, or an engine, gives them."""
 
+
 TEXTS = frozenset({
     "", "!",  # No list yet; the escape of LIKE.
     "1970-01-01 00:00:00.000000", "now", "unixepoch", "start of month", "start of year", "%s", "%m", "%%s", "%%m", "-", " months",  # Times.
@@ -65,6 +66,7 @@ OWN = frozenset(
         "v",
         "via",
         "value",
+        "below",
         "element",
         "grouped",
         "listed",

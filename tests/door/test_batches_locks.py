@@ -17,6 +17,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from tests.door.client import Door
 from tests.door.conftest import Depot
 from tests.door.depot import commit, pb
+from tests.engines import Database
 from tests.engines.server import Server, driver
 
 ROUNDS = 12
@@ -118,13 +119,13 @@ def test_aip_58_commits_in_opposite_orders_over_parents_and_children_never_deadl
     assert len(keeper.ListCrates(parent=places[0], page_size=1_000).crates) == ROWS + CALLERS * ROUNDS
 
 
-def plan(depot: Depot, sql: str, params: Sequence[object]) -> list[dict[str, str]]:
+def plan(database: Database, sql: str, params: Sequence[object]) -> list[dict[str, str]]:
     """How the engine reaches the rows of the table, a step each: `type` and `key` (servers), or `detail` (SQLite)."""
-    engine = depot.database.engine
+    engine = database.engine
     if not isinstance(engine, Server):
-        with closing(sqlite3.connect(depot.database.name)) as connection:
+        with closing(sqlite3.connect(database.name)) as connection:
             return [{"table": "t1", "detail": row[3]} for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", params)]
-    connection = driver().connect(host="127.0.0.1", port=engine.port, user="root", database=depot.database.name, charset="utf8mb4")
+    connection = driver().connect(host="127.0.0.1", port=engine.port, user="root", database=database.name, charset="utf8mb4")
     with closing(connection), closing(connection.cursor()) as cursor:
         cursor.execute(f"SET NAMES utf8mb4 COLLATE {'utf8mb4_nopad_bin' if engine.name == 'mariadb' else 'utf8mb4_0900_bin'}")
         cursor.execute(f"EXPLAIN {'' if engine.name == 'mariadb' else 'FORMAT=TRADITIONAL '}{sql}", tuple(params))
@@ -144,7 +145,7 @@ def test_aip_45_46_47_every_statement_of_a_batch_finds_its_rows_by_key(depot: De
     ran = list(depot.statements)
     assert ran
     for sql, params in ran:
-        steps = [step for step in plan(depot, sql, params) if step["table"] == "t1"]
+        steps = [step for step in plan(depot.database, sql, params) if step["table"] == "t1"]
         if isinstance(depot.database.engine, Server):
             assert [(step["type"], step["key"], step["rows"]) for step in steps] == [("eq_ref", "PRIMARY", "1")], (sql, steps)
         else:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from tests.door.archive import Archive, code_of, pb
+from tests.door.archive import Archive, code_of, pb, recorded
 from tests.door.client import Door, Refused
 
 Refuse = Callable[..., Refused]
@@ -140,3 +140,19 @@ def test_aip_51_52_a_mask_reads_the_defaults_too(archivist: Door, region: str) -
     archivist.UpdateClimate(climate=climate(region, summary="wet", rain_days=3))
     assert archivist.GetClimate(name=name, metadata=(("x-goog-fieldmask", "rain_days"),)) == pb.Climate(rain_days=3)
     assert code_of(lambda: archivist.GetClimate(name="regions/never-was/climate", metadata=(("x-goog-fieldmask", "name"),))) == "NOT_FOUND"
+
+
+def test_aip_52_59_an_expansion_of_one_that_was_never_written_is_its_defaults(archivist: Door, fresh_id: str) -> None:
+    regions = [archivist.CreateRegion(region_id=f"{fresh_id}-{n}", region=pb.Region(display_name="x")).name for n in range(3)]
+    archivist.UpdateClimate(climate=pb.Climate(name=f"{regions[0]}/climate", summary="wet"))
+    named = [*(f"{region}/climate" for region in regions), "regions/never-was/climate", ""]
+    for n, climate in enumerate(named):
+        archivist.CreateTown(parent=regions[0], town_id=f"t{n}", town=pb.Town(climate=climate))
+    mask = (("x-goog-fieldmask", "towns.name,towns.expanded_climate"),)
+    with recorded() as ran:
+        towns = archivist.ListTowns(parent=regions[0], metadata=mask).towns
+    assert [town.expanded_climate for town in towns[:3]] == [archivist.GetClimate(name=name) for name in named[:3]]
+    assert [town.HasField("expanded_climate") for town in towns] == [True, True, True, False, False]
+    assert len(ran) == 3, "the page, those that were written, the parents of the others"
+    one = archivist.GetTown(name=towns[1].name, metadata=(("x-goog-fieldmask", "expanded_climate.name"),))
+    assert one == pb.Town(expanded_climate=pb.Climate(name=named[1]))

@@ -22,7 +22,25 @@ from tests.door.running import Running, done, running
 LIBRARY = Path(__file__).resolve().parents[2] / "examples" / "library"
 IMPORT = re.compile(r"^protoplane (import .+)$", re.MULTILINE)
 
-CALL = re.compile(r"-d '([^']*)'[\s\\]+localhost:50051 library\.v1\.Library/(\w+)")
+CALL = re.compile(r"(?:-H '(x-goog-fieldmask): ([^']*)'[\s\\]+)?-d '([^']*)'[\s\\]+localhost:50051 library\.v1\.Library/(\w+)")
+
+BOOKS = len((LIBRARY / "data/books.csv").read_text().splitlines()) - 1
+EMMA = "publishers/murray/books/emma"
+ANSWERS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+    ("ListBooks", lambda answer: [book.publish_date.year for book in answer.books] == [1814, 1813, 1811]),
+    ("ListBooks", lambda answer: {book.title for book in answer.books} == {"A Christmas Carol", "Great Expectations"}),
+    ("ListBooks", lambda answer: {(book.name, book.expanded_shelf.theme) for book in answer.books} == {("", "Novels")}),
+    ("AggregateBooks", lambda answer: sum(group.values["books"].int64_value for group in answer.groups) >= BOOKS),
+    ("UpdateBook", lambda answer: (answer.name, answer.shelf) == (EMMA, "")),
+    ("DeleteBook", lambda answer: answer.HasField("delete_time") and answer.purge_time.seconds - answer.delete_time.seconds == 30 * 86_400),
+    ("ListBooks", lambda answer: EMMA in {book.name for book in answer.books}),
+    ("UndeleteBook", lambda answer: answer.name == EMMA and not answer.HasField("delete_time")),
+    ("UpdateLoanRules", lambda answer: answer.loan_days == 28),
+    ("GetLoanRules", lambda answer: not answer.HasField("loan_days")),
+    ("BatchGetBooks", lambda answer: [book.title for book in answer.books] == ["Emma", "Mansfield Park"]),
+    ("Commit", lambda answer: len(answer.results) == 2),
+)
+"""The calls of the README, in its order, and what is true of their answers."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +100,21 @@ def test_the_data_is_there_and_can_be_asked_for(library: Library) -> None:
     assert len(pages) == 3
 
 
-def test_the_calls_of_its_readme_find_something(library: Library) -> None:
+def test_the_calls_of_its_readme_answer_as_it_says(library: Library) -> None:
     calls = CALL.findall((library.folder / "README.md").read_text())
-    assert len(calls) == 3
-    for data, name in calls:
+    assert [name for *_, name in calls] == [name for name, _ in ANSWERS]
+    for (header, mask, data, name), (_, is_true) in zip(calls, ANSWERS, strict=True):
         fields = json.loads(data)
         paths = fields.pop("update_mask", {"paths": []})["paths"]  # As grpcurl wants it.
-        request = json_format.ParseDict(fields, library.new(f"{name}Request"))
+        made: Any = (
+            library.edition.pool.messages["protoplane.commit.v1.CommitRequest"]() if name == "Commit" else library.new(f"{name}Request")
+        )
+        request: Any = json_format.ParseDict(fields, made, descriptor_pool=library.edition.pool.descriptors)
         if paths:
             request.update_mask.paths.extend(paths)
-        answer = getattr(library.door, name)(request)
-        assert answer.books if name == "ListBooks" else answer.shelf == "", name
+        answer = getattr(library.door, name)(request, metadata=((header, mask),) if header else ())
+        assert is_true(answer), (name, answer)
+    library.door.DeleteShelf(name="shelves/austen")
 
 
 def test_a_book_lives_as_the_proposals_say(library: Library) -> None:
@@ -110,8 +132,23 @@ def test_a_book_lives_as_the_proposals_say(library: Library) -> None:
     ebook = new("Book", name=made.name, format=3)
     assert code_of(lambda: door.UpdateBook(book=ebook, update_mask={"paths": ["format"]})) == "INVALID_ARGUMENT"
     assert code_of(lambda: door.DeletePublisher(name="publishers/murray")) == "FAILED_PRECONDITION"
-    door.DeleteBook(name=made.name, etag=moved.etag)
-    assert code_of(lambda: door.GetBook(name=made.name)) == "NOT_FOUND"
+    gone = door.DeleteBook(name=made.name, etag=moved.etag)
+    assert door.GetBook(name=made.name) == gone
+    assert code_of(lambda: door.CreateBook(parent="publishers/murray", book=twin)) == "ALREADY_EXISTS", "it can be had back"
+    assert made.name not in {book.name for book in door.ListBooks(parent="publishers/-").books}
+    assert door.UndeleteBook(name=made.name, etag=gone.etag).title == "Persuasion"
+
+
+def test_a_publisher_goes_with_its_books_by_force(library: Library) -> None:
+    door, new = library.door, library.new
+    name = door.CreatePublisher(publisher_id="short-lived", publisher=new("Publisher", display_name="x")).name
+    book = door.CreateBook(parent=name, book_id="only", book=new("Book", title="x")).name
+    door.UpdateLoanRules(loan_rules=new("LoanRules", name=f"{name}/loanRules", loan_days=7))
+    door.DeleteBook(name=book)
+    assert code_of(lambda: door.DeletePublisher(name=name)) == "FAILED_PRECONDITION", "its book can be had back"
+    door.DeletePublisher(name=name, force=True)
+    for call in (lambda: door.GetBook(name=book), lambda: door.GetLoanRules(name=f"{name}/loanRules")):
+        assert code_of(call) == "NOT_FOUND"
 
 
 def test_batches_are_all_or_nothing(library: Library) -> None:
@@ -122,8 +159,10 @@ def test_batches_are_all_or_nothing(library: Library) -> None:
     more = [new("CreateBookRequest", book_id=each, book=new("Book", title="x")) for each in ("fresh", "part-1")]
     assert code_of(lambda: door.BatchCreateBooks(parent="publishers/blackwood", requests=more)) == "ALREADY_EXISTS"
     assert code_of(lambda: door.GetBook(name="publishers/blackwood/books/fresh")) == "NOT_FOUND"
-    for book in made:
-        door.DeleteBook(name=book.name)
+    names = [book.name for book in made]
+    deleted = door.BatchDeleteBooks(parent="publishers/blackwood", names=names).books
+    assert [book.name for book in deleted] == names
+    assert all(book.HasField("delete_time") for book in door.BatchGetBooks(names=names).books)
 
 
 def test_who_is_not_a_librarian_may_read_only(library: Library) -> None:

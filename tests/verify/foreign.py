@@ -27,6 +27,7 @@ from tests.verify.sieve import Keep, UnknownFilterError, sieve
 PACKAGE = "attic.v1"
 PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX = 5, 50
 ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 SERVER_FIELDS = {"view_count", "create_time", "update_time"}
 
 
@@ -58,6 +59,7 @@ class Attic:
         self.flaws, self.rows, self.lock = flaws, dict[str, Any](), threading.RLock()
         self._clock, self._turns, self._tokens = itertools.count(1_700_000_000), itertools.count(), dict[str, Any]()
         self._answers = dict[tuple[str, str], Any]()
+        self._id = NUMBER if self.has("ids are numbers") else ID
 
     def has(self, flaw: str) -> bool:
         """Whether this is wrong."""
@@ -69,7 +71,7 @@ class Attic:
         """The name, if it is one."""
         collections = ["boxes", "things"] if word == "thing" else ["boxes"]
         pieces = name.split("/")
-        if pieces[::2] != collections or len(pieces) != 2 * len(collections) or not all(ID.fullmatch(own) for own in pieces[1::2]):
+        if pieces[::2] != collections or len(pieces) != 2 * len(collections) or not all(self._id.fullmatch(own) for own in pieces[1::2]):
             if self.has("malformed names are not found"):
                 raise Refused(grpc.StatusCode.NOT_FOUND, f"'{name}' was not found", name=name)
             raise invalid(field, "is no name")
@@ -112,9 +114,9 @@ class Attic:
     def create(self, word: str, request: Any) -> Any:
         """Create."""
         parent = self.parent(request, word) if word == "box" else self._existing(request)
-        body, own_id = type(getattr(request, word))(), getattr(request, f"{word}_id") or f"x{secrets.token_hex(8)}"
+        body, own_id = type(getattr(request, word))(), getattr(request, f"{word}_id") or self._new_id()
         body.CopyFrom(getattr(request, word))
-        if not ID.fullmatch(own_id):
+        if not self._id.fullmatch(own_id):
             raise invalid(f"{word}_id", "is no id")
         self.checked(body, word)
         name = f"{parent}{'boxes' if word == 'box' else 'things'}/{own_id}"
@@ -132,6 +134,9 @@ class Attic:
             self.rows[name] = body
             self._answers[key] = body
         return body
+
+    def _new_id(self) -> str:
+        return str(1 + secrets.randbits(56)) if self.has("ids are numbers") else f"x{secrets.token_hex(8)}"
 
     def _existing(self, request: Any) -> str:
         parent = self.parsed("parent", request.parent, "box")

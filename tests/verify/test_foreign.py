@@ -89,7 +89,7 @@ def test_a_fault_is_named_by_its_number_and_by_no_other(tmp_path: Path, flaw: st
     assert ran.exit_code == any(result["verdict"] == "fail" for result in found["results"])
 
 
-@pytest.mark.parametrize("rule", ["labels are short", "weights are refused"])
+@pytest.mark.parametrize("rule", ["labels are short", "weights are refused", "ids are numbers"])
 def test_rules_that_nothing_tells_of_are_learned_and_are_no_faults(tmp_path: Path, rule: str) -> None:
     with serving(rule) as (target, attic):
         ran, found = verify(target, tmp_path)
@@ -145,6 +145,17 @@ def test_reading_only_changes_nothing_and_still_finds_faults(tmp_path: Path) -> 
         _, found = verify(target, tmp_path, "--read-only")
     assert (wrong(found), writes, attic.rows) == ({19}, [], before)
     assert found["counts"]["pass"] > 15
+
+
+def test_reading_only_takes_ids_that_are_numbers_for_what_they_are(tmp_path: Path) -> None:
+    attic = Batching(frozenset({"ids are numbers"}))
+    box = attic.create("box", _request("CreateBoxRequest", box_id="17", box={"label": "theirs"}))
+    attic.create("thing", _request("CreateThingRequest", parent=box.name, thing_id="4", thing={"label": "theirs"}))
+    with serving(attic=attic) as (target, _):
+        ran, found = verify(target, tmp_path, "--read-only")
+    assert not wrong(found), ran.output
+    missing = next(one for one in found["results"] if (one["number"], one["resource"]) == (17, "Thing") and "not there" in one["title"])
+    assert missing["verdict"] == "pass"
 
 
 def _request(name: str, **fields: Any) -> Any:

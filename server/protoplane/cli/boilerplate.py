@@ -400,6 +400,7 @@ def _aggregate_request(noun: Noun) -> list[Line]:
             f"The `next_page_token` of the page before, to go on from there.\n"
             f"All other arguments must be those of the call to `Aggregate{noun.plural_name}` that gave it.",
         ),
+        *([_optional("bool", "show_deleted", f"If set, deleted {words} that are still kept are grouped too.")] if noun.kept else []),
     ]
 
 

@@ -205,7 +205,10 @@ def _methods(file: ProtoText, noun: Noun, wish: Wish) -> list[Insertion]:
     if service is None:
         return [_service(file, "\n".join(texts.values()), wish)]
     if not service.inner:
-        return [Insertion(service.body_start, "\n" + "\n".join(texts.values()))]
+        top = _behind_brace(file.text, service)
+        start = "" if file.text[top - 1] == "\n" else "\n"
+        ends = file.text[top:].startswith(("\n", "\r"))  # An empty line is there already.
+        return [Insertion(top, (start + "\n".join(texts.values())).removesuffix("\n" if ends else ""))]
     offset = line_end(file.text, service.inner[-1].end)
     if offset > service.body_end:  # The closing brace stands on the same line.
         return [Insertion(service.inner[-1].end, "\n\n" + "\n".join(texts.values()))]

@@ -132,12 +132,12 @@ def _request_slots(  # noqa: C901, PLR0911, PLR0912 - one return a kind reads as
     word = snake(resource.singular)
     parent = {"parent": _needed(_STRING)} if len(resource.pattern.variables) > 1 else {}
     body = {word: _message(resource.message.full_name, resource.message.name)}
+    deleted = {"show_deleted": _BOOL} if resource.soft else {}
     match kind:
         case MethodKind.GET:
             return {"name": _needed(_STRING), **_SHOWN}
         case MethodKind.LIST:
             pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
-            deleted = {"show_deleted": _BOOL} if resource.soft else {}
             return {**parent, **pages, "filter": _STRING, "order_by": _STRING, "skip": _INT32, **deleted, **_SHOWN}
         case MethodKind.CREATE:
             last_id = {
@@ -174,6 +174,7 @@ def _request_slots(  # noqa: C901, PLR0911, PLR0912 - one return a kind reads as
                 "aggregates": _STRINGS,
                 "having": _STRING,
                 "order_by": _STRING,
+                **deleted,
             }
         case MethodKind.COMMIT | MethodKind.CUSTOM:
             return {}

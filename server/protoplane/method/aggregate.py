@@ -16,18 +16,22 @@ from protoplane.contract.values import DURATION_SECONDS_MAX
 from protoplane.method.call import Call
 from protoplane.method.read import micros_of, resume
 from protoplane.method.rows import Rows
+from protoplane.method.scope import SCOPES_KEPT_MAX, compile_listings, shows_deleted
 from protoplane.method.served import Handler
 from protoplane.query.aggregate import INT64_MAX, INT64_MIN, Function, Output, read_grouping, read_order
 from protoplane.query.filter import NO_FUNCTIONS, FilterCompiler
 from protoplane.query.functions import FilterFunction
 from protoplane.query.paging import PageTokens, Position, digest_arguments, page_rows
-from protoplane.store.aggregate import Aggregation, Cells, Question
+from protoplane.store.aggregate import Aggregation, Cells, Groups, Question
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing
 
 QUESTIONS_KEPT_MAX = 128
 """Questions that an Aggregate method remembers by their texts: with 20 KiB of text at most they take 3 MiB."""
+
+LISTINGS_KEPT_MAX = 2 * SCOPES_KEPT_MAX
+"""Of each set of parents, with and without what is deleted."""
 
 Write: TypeAlias = Callable[[Any, Row], None]
 """Puts one output of a row into the values of a group."""
@@ -37,16 +41,20 @@ def compile_aggregate(
     method: Method, rows: Rows, tokens: PageTokens, engine: Engine, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS
 ) -> Handler:
     """Bind an Aggregate method: what it may be asked is read once per text, statements are made once per shape, pages go by key."""
-    listing = Listing(rows.table, engine, parents=range(len(rows.resource.pattern.variables) - 1))
-    aggregation = Aggregation(listing, engine)
+    listing_of = compile_listings(method, rows, engine)
     asked = _Arguments.of(method)
-    ask = _asker(rows, aggregation, functions)
+    ask = _asker(rows, functions)
+
+    @lru_cache(LISTINGS_KEPT_MAX)
+    def aggregation_of(listing: Listing) -> Aggregation:
+        return Aggregation(listing, engine)
+
     groups = next(field.name for field in method.response.fields if field.message_type and field.message_type.full_name == GROUP)
     response_class: type[Any] = method.response_class
 
     def aggregate(call: Call, request: Any) -> Any:
         size = page_rows(request.page_size)
-        parent = rows.locate_parent(asked.text(request, "parent"), "parent")
+        parent = rows.locate_parents(asked.text(request, "parent"), "parent")
         question, writes = ask(*asked.question(request))
         if question.views:
             call.follow(question.views)
@@ -58,7 +66,7 @@ def compile_aggregate(
             after = question.order.after(position)
         if moment:
             question = question.at(micros_of(moment))
-        found = aggregation.page(call.session, parent, question, after, size + 1)
+        found = aggregation_of(listing_of(parent)(request)).page(call.session, parent, question, after, size + 1)
         response = response_class()
         page: Any = getattr(response, groups)
         taken = _fill(page, found[:size], writes)
@@ -66,8 +74,8 @@ def compile_aggregate(
             position = question.groups.position(question.order, found[taken - 1])
             response.next_page_token = tokens.seal(digest or asked.digest(request), (*position, *moment), call.now_micros)
         # Without keys there is a group of nothing, too.
-        elif parent and not token and not (found and question.groups.keys) and not rows.parent_exists(call.session, parent):
-            raise rows.parent_not_found(parent)
+        elif parent and not token and not (found and question.groups.keys):
+            rows.require_scope(call.session, parent)
         return response
 
     return aggregate
@@ -76,13 +84,11 @@ def compile_aggregate(
 def count_of_all(rows: Rows, engine: Engine) -> str:
     """The SQL of a call that asks for nothing: the count of all resources."""
     aggregation = Aggregation(Listing(rows.table, engine, parents=range(len(rows.resource.pattern.variables) - 1)), engine)
-    question, _ = _asker(rows, aggregation, NO_FUNCTIONS)("", (), (), "", "")
+    question, _ = _asker(rows, NO_FUNCTIONS)("", (), (), "", "")
     return aggregation.statement(question, None).sql
 
 
-def _asker(
-    rows: Rows, aggregation: Aggregation, functions: Mapping[str, FilterFunction]
-) -> Callable[..., tuple[Question, Sequence[Write]]]:
+def _asker(rows: Rows, functions: Mapping[str, FilterFunction]) -> Callable[..., tuple[Question, Sequence[Write]]]:
     """Reads filter, group_by, aggregates, having and order_by; the filters' compiler remembers those by themselves."""
     filters = FilterCompiler(rows.resource, rows.table, functions)
 
@@ -92,7 +98,7 @@ def _asker(
     ) -> tuple[Question, Sequence[Write]]:
         predicate = filters.compile(filter_) if filter_ else None
         grouping = read_grouping(rows.table, group_by, aggregates)
-        groups = aggregation.groups(grouping)
+        groups = Groups(grouping, rows.table)
         which = FilterCompiler(groups.resource, groups, functions, argument="having").compile(having) if having else None
         order = read_order(grouping, groups, order_by)
         return Question(predicate, groups, which, order), [
@@ -122,10 +128,12 @@ class _Arguments:
 
     path: str
     names: frozenset[str]
+    deleted: bool
+    """Whether deleted ones can be asked for."""
 
     @classmethod
     def of(cls, method: Method) -> _Arguments:
-        return cls(method.path, frozenset(field.name for field in method.request_fields))
+        return cls(method.path, frozenset(field.name for field in method.request_fields), shows_deleted(method))
 
     def text(self, request: Any, name: str) -> str:
         return cast("str", getattr(request, name)) if name in self.names else ""
@@ -146,6 +154,8 @@ class _Arguments:
         bound = [(name, self.text(request, name).encode()) for name in ("parent", "filter", "having", "order_by")]
         for name in ("group_by", "aggregates"):
             bound += [(name, text.encode()) for text in self.texts(request, name)]
+        if self.deleted and request.show_deleted:
+            bound.append(("show_deleted", b"1"))
         return digest_arguments(self.path, bound)
 
 

@@ -1,4 +1,4 @@
-"""What stands below a resource in one table, found by its key, which begins with the ids of the resource.
+"""What stands below a resource in one table, or below many, found by its key, which begins with the ids of the resource.
 
 All of it is deleted or marked by one statement, however much that is. Where the table's changes are logged the rows are read first, so
 many at a time, and locked: what the log tells of them is what they were.
@@ -6,7 +6,7 @@ many at a time, and locked: what the log tells of them is what they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from protoplane.base.errors import Fault, Reason
@@ -17,6 +17,7 @@ from protoplane.query.order import OrderCompiler
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing, parent_values
+from protoplane.store.prefixed import MarkedRows, PrefixedRows
 from protoplane.store.schema import Storage
 from protoplane.store.session import Session
 from protoplane.store.statements import delete_below, mark_below
@@ -91,6 +92,11 @@ class Below:
         self._delete = delete_below(rows.table.shape, ids, engine.database)
         self._all = _Locked(rows, ids, engine, alive=False)
 
+    def erase_of_all(self, session: Session, several: Sequence[Ids]) -> None:
+        """The same below many resources. Raises as `erase` does."""
+        told = self._all.tell_of_all(session, several, lambda _: None)
+        require_told(told, self._all.many.remove(session, several))
+
     def erase(self, session: Session, ids: Ids) -> None:
         """Delete all of it for good. Raises HasChildren, Fault CONCURRENT_WRITE."""
         told = self._all.tell(session, ids, lambda _: None)
@@ -104,6 +110,7 @@ class SoftBelow:
         self._marks, self._marked = Marks.of(rows.table), Marked(rows.table)
         self._mark = mark_below(rows.table, sorted(self._marks.set(0)), ids, engine.database)
         self._alive = _Locked(rows, ids, engine, alive=True)
+        self._mark_many = MarkedRows(rows.table, ids, sorted(self._marks.set(0)), engine.database)
         self._bind = engine.dialect.binder(Storage.TIME)
 
     def mark(self, session: Session, ids: Ids, now_micros: int) -> None:
@@ -111,6 +118,12 @@ class SoftBelow:
         times = self._marks.set(now_micros)
         told = self._alive.tell(session, ids, lambda row: self._marked.row(row, times))
         require_told(told, session.execute(self._mark, (*(self._bind(times[name]) for name in sorted(times)), *ids)))
+
+    def mark_of_all(self, session: Session, several: Sequence[Ids], now_micros: int) -> None:
+        """The same below many resources. Raises as `mark` does."""
+        times = self._marks.set(now_micros)
+        told = self._alive.tell_of_all(session, several, lambda row: self._marked.row(row, times))
+        require_told(told, self._mark_many.mark(session, several, [self._bind(times[name]) for name in sorted(times)]))
 
 
 class _Locked:
@@ -120,6 +133,7 @@ class _Locked:
         self._rows = rows
         self._listing = Listing(rows.table, engine, parents=range(ids), alive=alive)
         self._order = OrderCompiler(rows.resource, rows.table, fixed_keys=ids).compile("")
+        self.many = PrefixedRows(rows.table, ids, engine.database, alive=alive)
 
     def tell(self, session: Session, ids: Ids, become: Callable[[Row], Row | None]) -> int | None:
         """Log of each row that it is deleted, and what becomes of it; how many they are, None where nothing is logged."""
@@ -131,6 +145,20 @@ class _Locked:
             count += len(found)
         return count
 
+    def tell_of_all(self, session: Session, several: Sequence[Ids], become: Callable[[Row], Row | None]) -> int | None:
+        """The same below many resources: those with little below them share a statement."""
+        if not self._rows.log.kept:
+            return None
+        told = 0
+        for some, count in _together(several, self.many.counts(session, several)):
+            if count > LOGGED_AT_ONCE:  # Of one alone.
+                told += self.tell(session, some[0], become) or 0
+            else:
+                found = self.many.read_for_update(session, some)
+                self._rows.log_rows(session, ChangeKind.DELETED, [(tuple(row), become(row)) for row in found])
+                told += len(found)
+        return told
+
     def _chunks(self, session: Session, ids: Ids) -> Iterator[Sequence[Row]]:
         listing, order, after = self._listing, self._order, None
         while True:
@@ -141,6 +169,21 @@ class _Locked:
             if len(found) < LOGGED_AT_ONCE:
                 return
             after = order.after(listing.position(order, found[-1]))
+
+
+def _together(several: Sequence[Ids], counts: Mapping[Ids, int]) -> Iterator[tuple[list[Ids], int]]:
+    """Resources in the order of their keys, as many together as have no more below them than is read at once; and how much that is."""
+    some: list[Ids] = []
+    total = 0
+    for ids in sorted(several):
+        count = counts.get(ids, 0)
+        if some and total + count > LOGGED_AT_ONCE:
+            yield some, total
+            some, total = [], 0
+        some.append(ids)
+        total += count
+    if some:
+        yield some, total
 
 
 def require_told(told: int | None, written: int) -> None:

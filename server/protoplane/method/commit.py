@@ -33,9 +33,13 @@ KINDS: Mapping[str, MethodKind] = {
     "create": MethodKind.CREATE,
     "update": MethodKind.UPDATE,
     "delete": MethodKind.DELETE,
+    "undelete": MethodKind.UNDELETE,
     "verify": MethodKind.GET,
 }
 """The standard method behind each operation of a write."""
+
+TYPED = frozenset({"delete", "undelete", "verify"})
+"""Operations that say by its type which kind of resource they are about; the others hold the resource."""
 
 TYPE_PREFIX = "type.googleapis.com/"
 
@@ -135,7 +139,7 @@ class Commits:
         return commit
 
     def _step_of(self, operation: str, given: Any) -> Step | None:
-        kind = given.type if operation in {"delete", "verify"} else self._types.get(given.resource.type_url.rpartition("/")[2], "")
+        kind = given.type if operation in TYPED else self._types.get(given.resource.type_url.rpartition("/")[2], "")
         return self._steps.get((operation, kind))
 
     def _plan(self, request: Any) -> list[_Write]:
@@ -145,7 +149,7 @@ class Commits:
         for i, write in enumerate(request.writes):
             operation = write.WhichOneof("operation")
             if not operation:
-                violations.append(Violation(f"writes[{i}]", "must have an operation: create, update, delete or verify", "REQUIRED"))
+                violations.append(Violation(f"writes[{i}]", f"must have an operation: {', '.join(KINDS)}", "REQUIRED"))
                 continue
             given = getattr(write, operation)
             step = self._step_of(operation, given)
@@ -183,7 +187,7 @@ class Commits:
                 keyed.hold(call.session, list(held[kind]))
 
     def _about(self, write: _Write) -> tuple[Resource, Ids | None, Ids | None] | None:
-        """The ids of the parent of what a write may create, and of the resource that it is about; malformed names are for its method."""
+        """The ids of the parent of what a write may create or have back, and of the resource that it is about; malformed names are for its method."""
         step, request, variants = write.step, write.request, self._rows[write.step.resource.type]
         if step.operation == "create":
             parent: str = getattr(request, "parent", "")
@@ -194,8 +198,8 @@ class Commits:
         if rows is None:
             return None
         ids = rows.pattern.parse(name)
-        creates = ids is not None and step.operation == "update" and getattr(request, "allow_missing", False)
-        return rows.resource, (ids[:-1] if creates and ids is not None else None), ids
+        below = step.operation == "undelete" or (step.operation == "update" and getattr(request, "allow_missing", False))
+        return rows.resource, (ids[:-1] if below and ids is not None else None), ids
 
     def _run(self, call: Call, write: _Write, *, rehearsal: bool) -> Message:
         """The result of one write. Raises what its method does, with fields named as the commit has them."""
@@ -243,19 +247,8 @@ def _step(operation: str, served: Served, resource: Resource) -> Step:
 
 def _fill(write: _Write, given: Any, *, rehearsal: bool) -> list[Violation]:
     """Make the request of the step's method from an operation; what cannot be said to that method is a violation."""
-    step, request, wanted = write.step, write.request, dict[str, Any]()
-    match step.operation:
-        case "create":
-            wanted = {"parent": given.parent, f"{step.body}_id": given.id}
-            write.made = not given.id
-        case "update":
-            wanted = {"allow_missing": given.allow_missing}
-            request.update_mask.CopyFrom(given.update_mask)
-        case "delete":
-            wanted = {"name": given.name, "etag": given.etag, "allow_missing": given.allow_missing, "force": given.force}
-        case _:
-            wanted = {"name": given.name}
-            write.etag = given.etag
+    step, request = write.step, write.request
+    wanted = _wanted(write, given)
     place = step.place(write.i)
     violations = [
         Violation(place(name), f"must be empty: {step.served.method.name} has no such field", "NOT_TAKEN")
@@ -280,6 +273,24 @@ def _fill(write: _Write, given: Any, *, rehearsal: bool) -> list[Violation]:
     return violations
 
 
+def _wanted(write: _Write, given: Any) -> dict[str, Any]:
+    """The plain fields of a method's request, as an operation gives them; what is no plain field is put where it goes."""
+    match write.step.operation:
+        case "create":
+            write.made = not given.id
+            return {"parent": given.parent, f"{write.step.body}_id": given.id}
+        case "update":
+            write.request.update_mask.CopyFrom(given.update_mask)
+            return {"allow_missing": given.allow_missing}
+        case "delete":
+            return {"name": given.name, "etag": given.etag, "allow_missing": given.allow_missing, "force": given.force}
+        case "undelete":
+            return {"name": given.name, "etag": given.etag}
+        case _:
+            write.etag = given.etag
+            return {"name": given.name}
+
+
 def _checked(write: _Write) -> list[Violation]:
     """What the method's own checks have against its request."""
     try:
@@ -294,7 +305,7 @@ def _checked(write: _Write) -> list[Violation]:
 
 def _unknown(operation: str, given: Any, i: int) -> Violation:
     """The refusal of a write that no method of the service does."""
-    by_type = operation in {"delete", "verify"}
+    by_type = operation in TYPED
     kind = given.type if by_type else given.resource.type_url
     field = f"writes[{i}].{operation}.{'type' if by_type else 'resource'}"
     problem = f"the service has no standard {KINDS[operation]} method for '{shorten(kind)}'"

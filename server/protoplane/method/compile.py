@@ -202,13 +202,16 @@ class _Binder:
             case MethodKind.BATCH_UPDATE:
                 return (keyed.everything.many_for_update, keyed.update_all, *rows.log.statements)
             case MethodKind.BATCH_DELETE:
-                return (
-                    (keyed.lock, keyed.everything.many, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
-                )
+                return self._batch_delete_statements(rows, keyed)
             case MethodKind.AGGREGATE:
                 return (count_of_all(rows, self.engine),)
             case _:
                 return ()
+
+    def _batch_delete_statements(self, rows: Rows, keyed: KeyedRows) -> tuple[str, ...]:
+        if rows.resource.soft:
+            return (keyed.everything.many_for_update, self.kept[rows.resource.key].mark_many.sql, *rows.log.statements)
+        return (keyed.lock, keyed.everything.many, keyed.delete, *rows.log.statements) if rows.log.kept else (keyed.lock, keyed.delete)
 
     def _standard(self, method: Method, *, around: bool) -> Handler | None:
         """The handler of a standard method; one that could find a name or a value taken says so only to those who may see by what."""

@@ -5,7 +5,7 @@ Rows of resources without children that are deleted for good need none of this: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from google.protobuf.message import Message
 
@@ -16,6 +16,8 @@ from protoplane.method.below import Below, Marked, Marks, SoftBelow
 from protoplane.method.rows import Ids, Rows, same_etag
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
+from protoplane.store.prefixed import MarkedRows, PrefixedRows
+from protoplane.store.schema import Storage
 from protoplane.store.session import Session
 from protoplane.store.statements import select_one
 from protoplane.store.tables import Table
@@ -31,7 +33,6 @@ class HardLifecycle:
         self._below = [Below(other, len(rows.table.keys), engine) for other in below]
         self._own = [one for one in self._below if _is_own(one.rows, rows)]
         """What goes with the row itself: its singletons."""
-        self.alone = not self._own
 
     def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool) -> Message | None:
         """See `Rows.remove`."""
@@ -52,6 +53,16 @@ class HardLifecycle:
                 self.rows.remove_row(session, ids, "")
         return None
 
+    def clear(self, session: Session, forced: Sequence[Ids], others: Sequence[Ids]) -> None:
+        """Delete for good what goes along with many rows: everything below those that are `forced`, of others their singletons.
+
+        Raises HasChildren, Fault CONCURRENT_WRITE.
+        """
+        for below in self._below if forced else ():
+            below.erase_of_all(session, forced)
+        for own in self._own if others else ():
+            own.erase_of_all(session, others)
+
     def erase(self, session: Session, ids: Ids, row: Row) -> None:
         """Delete a row that this transaction has locked, and all below it, for good. Raises Fault CONCURRENT_WRITE."""
         try:
@@ -66,8 +77,6 @@ class HardLifecycle:
 class SoftLifecycle:
     """Of a resource that is kept for a while when it is deleted."""
 
-    alone = False
-
     def __init__(self, rows: Rows, below: Sequence[Rows], engine: Engine) -> None:
         """`below` as in HardLifecycle."""
         ids = len(rows.table.keys)
@@ -76,8 +85,11 @@ class SoftLifecycle:
         """Its end, when it has been kept for long enough."""
         self._marks, self._marked = Marks.of(rows.table), Marked(rows.table)
         self._below = [SoftBelow(other, ids, engine) for other in below if other.table.deleted]
-        children = (other for other in below if other.resource.parent == rows.resource.key and not _is_own(other, rows))
-        self._find = [_find_child(child.table, ids, engine) for child in children]
+        children = [other.table for other in below if other.resource.parent == rows.resource.key and not _is_own(other, rows)]
+        self._find = [_find_child(child, ids, engine) for child in children]
+        self._children = [PrefixedRows(child, ids, engine.database, alive=True) for child in children]
+        self._bind = engine.dialect.binder(Storage.TIME)
+        self.mark_many = MarkedRows(rows.table, ids, sorted(self._marks.set(0)), engine.database)
 
     def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool) -> Message | None:
         """See `Rows.remove`. What stands below and is not deleted softly stays, until this is gone for good."""
@@ -92,6 +104,28 @@ class SoftLifecycle:
             for below in self._below if force else ():
                 below.mark(session, ids, now_micros)
             return self._write(session, ids, row, self._marks.set(now_micros), ChangeKind.DELETED)
+
+    def remove_many(self, session: Session, found: Mapping[Ids, Row], forced: Collection[Ids], now_micros: int) -> dict[Ids, Message]:
+        """Delete many that this transaction has locked and that are not deleted, in few statements; gives them as stored.
+
+        Raises as `remove` does, for the first of them.
+        """
+        self._require_childless(session, [ids for ids in found if ids not in forced])
+        times = self._marks.set(now_micros)
+        changed = {ids: self._marked.row(row, times) for ids, row in found.items()}
+        with session.savepoint():  # As above.
+            for below in self._below if forced else ():
+                below.mark_of_all(session, sorted(forced), now_micros)
+            if self.mark_many.mark(session, found, [self._bind(times[name]) for name in sorted(times)]) != len(found):
+                raise Fault(Reason.CONCURRENT_WRITE)  # Not while rows are locked, or the database is this transaction's alone.
+            self.rows.log_rows(session, ChangeKind.DELETED, [(tuple(row), changed[ids]) for ids, row in found.items()])
+        return {ids: self.rows.message(row) for ids, row in changed.items()}
+
+    def _require_childless(self, session: Session, several: Sequence[Ids]) -> None:
+        having = {ids for children in self._children for ids in children.having(session, several)}
+        first = next((ids for ids in several if ids in having), None)
+        if first is not None:
+            raise Fault(Reason.RESOURCE_HAS_CHILDREN, name=self.rows.pattern.format(first))
 
     def undelete(self, session: Session, ids: Ids, etag: str, now_micros: int) -> Message:
         """Have a deleted resource back, by itself. Raises Fault RESOURCE_NOT_FOUND (also the parent), RESOURCE_NOT_DELETED, ETAG_MISMATCH."""

@@ -14,6 +14,7 @@ from protoplane.base import limits
 from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.changes.log import ChangeKind, Entry, Sealed
 from protoplane.method.gather import gather, missing, too_large
+from protoplane.method.lifecycle import HardLifecycle, SoftLifecycle, require_etag
 from protoplane.method.rows import Change, Ids, Item, Rows, same_etag
 from protoplane.store.codec import Row
 from protoplane.store.keyed import KeyedRows, RowChange
@@ -111,9 +112,8 @@ class ManyRows:
 
         Raises what `Rows.remove` does, for the first that it is true of.
         """
-        lifecycle = self.rows.lifecycle
-        if lifecycle is not None and not (lifecycle.alone and not any(removal.force for removal in removals)):
-            return self._remove_each(session, removals, now_micros)
+        if isinstance(self.rows.lifecycle, SoftLifecycle):
+            return self._mark(session, self.rows.lifecycle, removals, now_micros)
         versions = self.keyed.versions(session, [removal.ids for removal in removals])
         for removal in removals:
             version = versions.get(removal.ids)
@@ -121,29 +121,35 @@ class ManyRows:
                 raise self.rows.not_found(removal.ids)
             if version is not None and removal.etag and not same_etag(removal.etag, version):
                 raise Fault(Reason.ETAG_MISMATCH, name=self.rows.pattern.format(removal.ids))
-        there = [removal.ids for removal in removals if removal.ids in versions]
+        there = [removal for removal in removals if removal.ids in versions]
+        others = [removal.ids for removal in there if not removal.force]
         try:
             with session.savepoint():
-                self._log_removal(session, there)
-                self.keyed.remove(session, there)
+                if isinstance(self.rows.lifecycle, HardLifecycle):
+                    self.rows.lifecycle.clear(session, [removal.ids for removal in there if removal.force], others)
+                ids = [removal.ids for removal in there]
+                self._log_removal(session, ids)
+                self.keyed.remove(session, ids)
         except HasChildren:
-            self._name_parent(session, there)
+            self._name_parent(session, others, now_micros)
         return []
 
-    def _remove_each(self, session: Session, removals: Sequence[Removal], now_micros: int) -> list[Message]:
-        """One by one, as what is below each, or what becomes of it, asks for."""
-        rows, kept = self.rows, list[Message]()
-        self.keyed.versions(session, [removal.ids for removal in removals])
-        with session.savepoint():
-            for removal in removals:
-                try:
-                    removed = rows.remove(session, removal.ids, removal.etag, now_micros, force=removal.force)
-                except Fault as fault:
-                    if not (removal.lenient and fault.reason == Reason.RESOURCE_NOT_FOUND):
-                        raise
-                    removed = rows.one(session, removal.ids) if rows.resource.soft else None
-                kept += [] if removed is None else [removed]
-        return kept
+    def _mark(self, session: Session, soft: SoftLifecycle, removals: Sequence[Removal], now_micros: int) -> list[Message]:
+        """The same, of what is kept. What is deleted already, where that is no error, is given as it is."""
+        rows = self.rows
+        found = self.lock(session, [removal.ids for removal in removals])
+        alive: dict[Ids, Row] = {}
+        for removal in removals:
+            row = found.get(removal.ids)
+            if row is not None and not rows.is_deleted(row):
+                require_etag(rows, removal.etag, row, removal.ids)
+                alive[removal.ids] = row
+            elif not removal.lenient:
+                raise rows.not_found(removal.ids)
+        forced = {removal.ids for removal in removals if removal.force and removal.ids in alive}
+        marked = soft.remove_many(session, alive, forced, now_micros) if alive else {}
+        there = [removal.ids for removal in removals if removal.ids in found]
+        return [marked[ids] if ids in marked else rows.message(found[ids]) for ids in there]
 
     def _log_removal(self, session: Session, there: Sequence[Ids]) -> None:
         """Read what is about to go, a part at a time, and write it down."""
@@ -152,12 +158,12 @@ class ManyRows:
         for found, _ in self.keyed.everything.in_pieces(session, there):
             self.rows.log_rows(session, ChangeKind.DELETED, [(row, None) for row in found.values()])
 
-    def _name_parent(self, session: Session, there: Sequence[Ids]) -> None:
-        """Raise RESOURCE_HAS_CHILDREN for the first that has any: the engine does not say which of many rows it was."""
+    def _name_parent(self, session: Session, others: Sequence[Ids], now_micros: int) -> None:
+        """Raise RESOURCE_HAS_CHILDREN for the first, of those not deleted by force, that has any: the engine does not say which it was."""
         with session.savepoint():
-            for ids in there:
-                self.rows.remove_row(session, ids, "")
-        raise Fault(Reason.CONCURRENT_WRITE)  # The children were deleted in between.
+            for ids in others:
+                self.rows.remove(session, ids, "", now_micros)
+        raise Fault(Reason.CONCURRENT_WRITE)  # The children were deleted in between, or made below one that is deleted by force.
 
     def _require(self, wanted: Sequence[Ids], found: Mapping[Ids, object]) -> None:
         ids = missing(wanted, found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -20,6 +20,7 @@ from protoplane.method.call import Call
 from protoplane.method.gather import gather, missing, sendable, too_large
 from protoplane.method.many import ManyRows
 from protoplane.method.rows import Ids, Rows
+from protoplane.method.singleton import SingletonRows
 from protoplane.query.mask import refuse_mask
 from protoplane.query.read_mask import Inside, Part, ReadMasks, needs_trim, trim
 from protoplane.store.codec import Row, compile_fill
@@ -93,6 +94,8 @@ class Narrow:
             return message
 
         found, left = gather(call.session, self.shown, wanted, make)
+        for ids, row in self.reading.defaults(call.session, wanted, {*found, *left}, self.columns).items():
+            found[ids] = make(ids, row)
         if not self.expansions:
             return found, frozenset(left)
         attach = self.expand(call, rows.values())
@@ -162,7 +165,7 @@ class Reading:
 
     def __init__(self, rows: Rows, keyed: KeyedRows, others: Mapping[str, Reading], inside: Inside) -> None:
         resource, self.inside = rows.resource, inside
-        self.rows, self._keyed = rows, keyed
+        self.rows, self.keyed = rows, keyed
         self._others = others
         self._masks = ReadMasks(resource.fields, inside, f"the resource '{resource.singular}'")
         self._kept: dict[tuple[str, tuple[str, ...]], Narrow | None] = {}
@@ -171,8 +174,19 @@ class Reading:
     def default(self, session: Session, ids: Ids, columns: Sequence[ColumnShape]) -> Row | None:
         """What a singleton holds before it is written, in these columns; None for everything else that has no row."""
         row = self.rows.default(session, ids)
-        if row is None:
-            return None
+        return None if row is None else self._shown(row, columns)
+
+    def defaults(self, session: Session, wanted: Sequence[Ids], known: Collection[Ids], columns: Sequence[ColumnShape]) -> dict[Ids, Row]:
+        """The same of many, by key, but those that are known: of those whose parents are there, which one statement tells."""
+        rows = self.rows
+        if not isinstance(rows, SingletonRows):
+            return {}
+        several = [ids for ids in wanted if ids not in known]
+        above = self._others.get(rows.resource.parent)
+        there: Iterable[Ids] = several if above is None else above.keyed.showing(above.rows.table.keys).rows(session, several)
+        return {ids: self._shown(rows.unwritten_row(ids), columns) for ids in there}
+
+    def _shown(self, row: Row, columns: Sequence[ColumnShape]) -> Row:
         values = {column.name: value for column, value in zip(self.rows.table.columns, row, strict=True)}
         return tuple(values[column.name] for column in columns)
 
@@ -203,7 +217,7 @@ class Reading:
         return Narrow(
             reading=self,
             columns=columns,
-            shown=self._keyed.showing(columns),
+            shown=self.keyed.showing(columns),
             fill=self._fill(part, columns),
             expansions=tuple(self._expansion(field, part.fields[field.name], columns, source) for field in expansions),
             lighter=self._lighter(columns, expansions),

@@ -54,10 +54,6 @@ class Change:
 class Lifecycle(Protocol):
     """What deleting a resource means to what stands below it, and whether it is kept; see `method.lifecycle`."""
 
-    @property
-    def alone(self) -> bool:
-        """Whether, unless by force, deleting one row is all there is to do."""
-
     def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool) -> Message | None:
         """See `Rows.remove`."""
 

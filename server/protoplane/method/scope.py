@@ -1,11 +1,11 @@
-"""What a List is about: the rows of one parent, or of all parents that `publishers/-` stands for (AIP-159); a Get below any parent."""
+"""What a List or an Aggregate is about: the rows of one parent, or of all parents that `publishers/-` stands for (AIP-159); a Get below any parent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from protoplane.contract.model import Kind, Method
 from protoplane.contract.names import ANY
@@ -16,6 +16,8 @@ from protoplane.query.order import Order, OrderCompiler
 from protoplane.store.engine import Engine
 from protoplane.store.listing import Listing
 from protoplane.store.session import Session
+
+T = TypeVar("T")
 
 SCOPES_KEPT_MAX = 16
 """Sets of parents' ids that may be left open, kept compiled for a List: there are 8 in all three levels deep."""
@@ -41,17 +43,23 @@ ScopeOf: TypeAlias = Callable[[Ids], Scope]
 
 def compile_scopes(method: Method, rows: Rows, engine: Engine) -> ScopeOf:
     """The scope that the ids of a parent mean, where each may be ANY."""
-    levels = len(rows.resource.pattern.variables) - 1
-    one_parent = _compile_scope(method, rows, engine, tuple(range(levels)))
+    return _by_parents(rows, lambda given: _compile_scope(method, rows, engine, given))
 
-    @lru_cache(SCOPES_KEPT_MAX)
-    def many(given: tuple[int, ...]) -> Scope:
-        return _compile_scope(method, rows, engine, given)
 
-    def scope(parent: Ids) -> Scope:
+def compile_listings(method: Method, rows: Rows, engine: Engine) -> Callable[[Ids], Callable[[Any], Listing]]:
+    """The listings of a scope alone: of the ids of a parent, then by the request."""
+    return _by_parents(rows, lambda given: _listings(method, rows, engine, given))
+
+
+def _by_parents(rows: Rows, compile_: Callable[[tuple[int, ...]], T]) -> Callable[[Ids], T]:
+    """What is compiled for the places of those ids that are given: of one parent at once, of many when they are asked for."""
+    one_parent = compile_(tuple(range(len(rows.resource.pattern.variables) - 1)))
+    many = lru_cache(SCOPES_KEPT_MAX)(compile_)
+
+    def of(parent: Ids) -> T:
         return many(tuple(i for i, one in enumerate(parent) if one != ANY)) if ANY in parent else one_parent
 
-    return scope
+    return of
 
 
 def _compile_scope(method: Method, rows: Rows, engine: Engine, given: tuple[int, ...]) -> Scope:
@@ -69,7 +77,7 @@ def _listings(method: Method, rows: Rows, engine: Engine, given: tuple[int, ...]
 
 
 def shows_deleted(method: Method) -> bool:
-    """Whether a List request can ask for deleted ones that are kept."""
+    """Whether a request for many can ask for deleted ones that are kept."""
     return method.resource is not None and method.resource.soft and has_special(method, "show_deleted", Kind.BOOL)
 
 

@@ -35,7 +35,11 @@ class SingletonRows(Rows):
 
     def default(self, session: Session, ids: Ids) -> Row | None:
         """See Rows."""
-        return self.codec.row(self.unwritten(ids), ids, UNWRITTEN) if self.parent_exists(session, ids) else None
+        return self.unwritten_row(ids) if self.parent_exists(session, ids) else None
+
+    def unwritten_row(self, ids: Ids) -> Row:
+        """The row that would hold it before anything was written."""
+        return self.codec.row(self.unwritten(ids), ids, UNWRITTEN)
 
     def unwritten(self, ids: Ids) -> Message:
         """The resource before anything was written."""

@@ -202,10 +202,6 @@ class Aggregation:
         self._listing, self._database = listing, engine.database
         self._statements: dict[tuple[str, ...], Statement] = {}
 
-    def groups(self, grouping: Grouping) -> Groups:
-        """The columns of the groups."""
-        return Groups(grouping, self._listing.table)
-
     def page(self, session: Session, parent: Sequence[Id], question: Question, after: After | None, limit: int) -> list[Row]:
         """At most `limit` groups, each a row of canonical values; a sum beyond 64 bits is as large as it is."""
         statement = self.statement(question, after)

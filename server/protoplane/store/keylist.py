@@ -16,6 +16,7 @@ from operator import and_
 from peewee import SQL, AsIs, Column, Entity, Node, NodeList, fn
 from peewee import Table as SqlTable
 
+from protoplane.contract.columns import ROW_VERSION
 from protoplane.query.slot import Slot
 from protoplane.store.schema import ColumnShape, Storage
 
@@ -32,6 +33,9 @@ class KeyList(ABC):
     join: str
     """Joins the list to the table and keeps the list in front."""
 
+    by_key = ""
+    """Has the table read by its primary key."""
+
     @abstractmethod
     def listed(self, keys: Sequence[ColumnShape]) -> Node:
         """The keys as a FROM item with the columns k0, k1, …, of the document bound to the one slot."""
@@ -39,7 +43,7 @@ class KeyList(ABC):
     def found(self, table: SqlTable, keys: Sequence[ColumnShape]) -> Node:
         """The rows of the table that are listed, as a FROM item."""
         matches = reduce(and_, (Column(table, key.name) == Entity(LIST, f"k{i}") for i, key in enumerate(keys)))
-        return NodeList((self.listed(keys), SQL(self.join), table, SQL("ON"), matches))
+        return NodeList((self.listed(keys), SQL(self.join), table, SQL(f"{self.by_key}ON"), matches))
 
     @abstractmethod
     def locking(self, select: str, *, shared: bool = False) -> str:
@@ -52,6 +56,13 @@ class KeyList(ABC):
     @abstractmethod
     def update(self, table: str, keys: Sequence[str], columns: Sequence[str], rows: int) -> str | None:
         """UPDATE of columns of so many rows: for each its key, then its values. None where one statement a row costs no more."""
+
+    @abstractmethod
+    def mark(self, counting: str, table: str, keys: Sequence[ColumnShape], *, times: Sequence[str], unset: str) -> str:
+        """UPDATE of the rows that `SELECT 1 FROM found` has and in which the column `unset` is NULL: the list, then the `times` to set.
+
+        Their version is counted up.
+        """
 
 
 class SqliteKeyList(KeyList):
@@ -81,11 +92,22 @@ class SqliteKeyList(KeyList):
         """Row by row."""
         del table, keys, columns, rows
 
+    def mark(self, counting: str, table: str, keys: Sequence[ColumnShape], *, times: Sequence[str], unset: str) -> str:
+        """As `delete`; `+` keeps it off the index of `unset`, of which it knows nothing."""
+        del counting
+        names = ", ".join(f'"{key.name}"' for key in keys)
+        values = ", ".join(f"json_extract(value, '$[{i}]')" for i in range(len(keys)))
+        changes = ", ".join((*(f'"{time}" = ?{i}' for i, time in enumerate(times, 2)), f'"{ROW_VERSION}" = "{ROW_VERSION}" + 1'))
+        listed = f"SELECT {values} FROM json_each(?1)"  # noqa: S608 - as above.
+        return f'UPDATE "{table}" SET {changes} WHERE ({names}) IN ({listed}) AND +"{unset}" IS NULL'  # noqa: S608 - as above.
+
 
 class ServerKeyList(KeyList):
     """MariaDB and MySQL: JSON_TABLE for keys; rows of values are a derived table, with the types of what is bound."""
 
     join = "STRAIGHT_JOIN"
+    by_key = "FORCE INDEX (PRIMARY) "
+    """Left to themselves they read small tables whole, and with `IS NULL` on what is deleted an index that has all that is not: and lock it."""
 
     def __init__(self, exact: str, *, lock: str, share: str, row: str) -> None:
         self._exact, self._lock, self._share, self._row = exact, lock, share, row
@@ -116,3 +138,10 @@ class ServerKeyList(KeyList):
         on = " AND ".join(f"{ROWS}.`{key}` = {LIST}.v{i}" for i, key in enumerate(keys))
         changes = ", ".join(f"{ROWS}.`{column}` = {LIST}.v{i}" for i, column in enumerate(columns, len(keys)))
         return f"UPDATE (SELECT {first}{more}) AS {LIST} STRAIGHT_JOIN `{table}` AS {ROWS} ON {on} SET {changes}"  # noqa: S608 - as above.
+
+    def mark(self, counting: str, table: str, keys: Sequence[ColumnShape], *, times: Sequence[str], unset: str) -> str:
+        """The list stands in front of the values."""
+        del table, keys
+        changes = [*(f"{ROWS}.`{time}` = %s" for time in times), f"{ROWS}.`{ROW_VERSION}` = {ROWS}.`{ROW_VERSION}` + 1"]
+        found = counting.removeprefix("SELECT 1 FROM ")
+        return f"UPDATE {found} SET {', '.join(changes)} WHERE {ROWS}.`{unset}` IS NULL"  # noqa: S608 - as above.

@@ -241,8 +241,17 @@ class World:
         if pattern:
             made = matching(f"^(?:{pattern})$", self.chance)
             return made or skip(f'cannot make an id for {kind.title} because of the pattern {pattern}; give one with --data: "@id"')
-        forms = (f"verify-{self.chance.word(10)}", self.chance.uuid4(), str(10**11 + self.chance.number(10**12)), self.chance.word(6))
+        forms = (f"verify-{self.chance.word(10)}", self.chance.uuid4(), self._some_number(), self.chance.word(6))
         return forms[self.learned(kind).turns.get("@id", 0) % len(forms)]
+
+    def _some_number(self) -> str:
+        return str(10**11 + self.chance.number(10**12))
+
+    def has_numbers(self, kind: Kind) -> bool:
+        """Whether the ids of a kind are whole numbers, as those that are there look. Such have no form of AIP-122."""
+        name = self._shared.get(kind.type) or self.existing(kind)
+        own = name.rpartition("/")[2]
+        return own.isascii() and own.isdigit()
 
     def _is_free(self, kind: Kind, own: str) -> bool:
         """Whether nobody has a short id: chance alone does not tell it from theirs, and ours are deleted."""
@@ -366,7 +375,12 @@ class World:
             learned.left_out.add(top)
 
     def absent(self, kind: Kind) -> str:
-        """A name that is well formed and that nothing has. Below a parent that is there."""
+        """A name that is well formed and that nothing has: below a parent that is there, but for singletons, which are there with theirs."""
+        if kind.singleton:
+            above = [self.kinds[parent] for parent in kind.parents if parent in self.kinds]
+            if not above:
+                skip(f"nothing is known of the parents of {kind.title}")
+            return f"{self.absent(above[0])}/{kind.pattern.rpartition('/')[2]}"
         if not self.permits.read_only and not kind.soft and Role.DELETE in kind.methods:
             gone = getattr(self.create(kind), kind.name_field)
             deleted = self.call(kind, Role.DELETE, self.request(kind, Role.DELETE, name=gone))
@@ -374,10 +388,9 @@ class World:
                 return str(gone)
         if not kind.pattern:
             skip("nothing says what its names look like")
-        if kind.singleton:
-            above = next((parent for parent in kind.parents if parent in self.kinds), None) or skip("nothing is known of its parents")
-            return f"{self.absent(self.kinds[above])}/{kind.pattern.rpartition('/')[2]}"
-        own = self.new_id(kind) or self.chance.word(20)
+        pattern = self.id_pattern(kind)
+        numbers = not pattern and self.has_numbers(kind)
+        own = self._some_number() if numbers else self.new_id(kind) or (self._some_id(kind) if pattern else self.chance.word(20))
         if len(own) < ID_LONG and not self._is_free(kind, own):
             skip("ids are so short that any may be somebody's")
         return "/".join(filter(None, (self.parent(kind), self._collection(kind), own)))
