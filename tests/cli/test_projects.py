@@ -81,7 +81,23 @@ def test_lint_prints_all_findings_and_fails(project: Path) -> None:
     assert "[method-shape]" in done.stdout
     listed = json.loads(run("lint", "--json", "--project", project).stdout)
     assert {finding["rule"] for finding in listed} == {"rule-missing", "method-shape"}
+    assert {finding["level"] for finding in listed} == {"finding"}
     assert all(finding["file"] == "flight_desk/v1/flight_desk.proto" and finding["line"] and finding["mend"] for finding in listed)
+
+
+def test_lint_notes_what_is_left_out_and_is_content(project: Path) -> None:
+    text = proto_of(project).read_text()
+    left = re.sub(r"  bool validate_only = 4.*\n", "", text, count=1)
+    assert left != text
+    before = run("lint", "--project", project)
+    proto_of(project).write_text(left)
+    done = run("lint", "--project", project)
+    assert (before.exit_code, done.exit_code) == (0, 0)
+    (more,) = set(re.sub(r":\d+:", ":", done.stdout).splitlines()) - set(re.sub(r":\d+:", ":", before.stdout).splitlines())
+    assert re.fullmatch(r"flight_desk/v1/flight_desk.proto: note: \w+ has no `validate_only`: it cannot be rehearsed \[AIP-163\]", more)
+    listed = json.loads(run("lint", "--json", "--project", project).stdout)
+    assert [(one["level"], one["rule"]) for one in listed if "validate_only" in one["problem"]] == [("note", "aip-163")]
+    assert all(one["file"] and one["line"] for one in listed)
 
 
 def test_lint_reports_python_that_does_not_import_at_its_line(project: Path) -> None:

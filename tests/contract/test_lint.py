@@ -19,6 +19,8 @@ BOOK_PATTERN = '    pattern: "publishers/{publisher}/books/{book}"\n'
 BOOK_INDEX = '      {fields: ["title"]},\n'
 BOOK_ID = '    id: {source: SOURCE_CLIENT pattern: "[a-z][a-z0-9]{0,19}"}\n'
 GET = "  rpc GetBook(GetBookRequest) returns (Book) {\n    option (protoplane.v1.rule).public = true;\n"
+CREATE = "  rpc CreateBook(CreateBookRequest) returns (Book) {\n"
+IDLE = "    option idempotency_level = NO_SIDE_EFFECTS;\n"
 DELETED = "  google.protobuf.Timestamp delete_time = 8 [(google.api.field_behavior) = OUTPUT_ONLY];\n"
 PUBLIC = "    option (protoplane.v1.rule).public = true;\n  }\n"
 LAST_FIELD = "  google.protobuf.FieldMask update_mask = 2;\n"
@@ -72,6 +74,20 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
     "a standard method that streams": (
         "method-streaming",
         edited(("  rpc GetBook(GetBookRequest) returns (Book) {", "  rpc GetBook(GetBookRequest) returns (stream Book) { //!")),
+    ),
+    "a Create that promises to write nothing": (
+        "idempotency-untrue",
+        edited((CREATE, CREATE.replace("{\n", "{ //!\n") + IDLE)),
+    ),
+    "a Delete that is an HTTP GET": (
+        "http-get",
+        edited(
+            after('import "buf/validate/validate.proto";\n', 'import "google/api/annotations.proto";\n'),
+            (
+                "  rpc DeleteBook(DeleteBookRequest) returns (google.protobuf.Empty) {\n",
+                '  rpc DeleteBook(DeleteBookRequest) returns (google.protobuf.Empty) { //!\n option (google.api.http) = {delete: "/v1/{name=*}" additional_bindings {get: "/v1/{name=*}:delete"}};\n',
+            ),
+        ),
     ),
     "Get by a key": (
         "method-shape method-fields",

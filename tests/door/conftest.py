@@ -21,6 +21,7 @@ from tests.door import archive as archived
 from tests.door import depot as depots
 from tests.door.changes import check_log
 from tests.door.client import Door, importable
+from tests.door.statements import Seen, watched
 from tests.engines import Database, Engine
 
 HERE = Path(__file__).parent
@@ -71,6 +72,23 @@ class Served:
         auth = settings.auth
         token = signer.mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=600) if subject else ""
         return Door(f"127.0.0.1:{self.app.port}", (self.stubs, self.specimens), token)
+
+
+SEEN = Seen()
+"""Of the whole session, all engines."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def judged() -> Iterator[None]:
+    """B04, B05: no statement of any call here holds what a caller said; values are bound."""
+    with watched(SEEN):
+        yield
+    SEEN.check()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if SEEN.hashes:
+        terminalreporter.write_line(f"statements of calls: {len(SEEN.hashes)} texts, {len(SEEN.strange)} with a value in them")
 
 
 @pytest.fixture(scope="session")

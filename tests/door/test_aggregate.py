@@ -176,7 +176,7 @@ def test_aip_56_hours_to_years_begin_in_utc(door: Door, hall: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["password", "draft", "vault", "vault.code", "etag", "artist.home.password", "lender.draft"])
-def test_aip_56_what_a_caller_may_not_read_cannot_be_aggregated(door: Door, hall: str, field: str) -> None:
+def test_aip_56_b03_what_a_caller_may_not_read_cannot_be_aggregated(door: Door, hall: str, field: str) -> None:
     """B03: neither grouped nor computed, nor sorted or chosen by."""
     for arguments in (
         {"group_by": [field]},
@@ -293,7 +293,7 @@ def test_aip_56_groups_behind_references_are_joined_not_asked_one_by_one(
     assert len(ran) == 1
 
 
-def test_aip_56_who_may_not_read_a_resource_cannot_group_or_compute_by_it(gallery: Gallery, hall: str) -> None:
+def test_aip_56_b03_who_may_not_read_a_resource_cannot_group_or_compute_by_it(gallery: Gallery, hall: str) -> None:
     visitor = gallery.museum.door("visitor")
     assert visitor.AggregateExhibits(parent=hall, group_by=["artist.display_name"]) == pb.AggregateExhibitsResponse()
     for arguments in (

@@ -282,7 +282,7 @@ def test_a_denied_caller_never_reaches_the_code(workshop: Workshop, refused: Ref
 
 
 @pytest.mark.parametrize("verb", ["create", "update", "delete", "model"])
-def test_a_method_without_side_effects_cannot_write(workshop: Workshop, door: Door, refused: Refuse, verb: str) -> None:
+def test_aip_48_a_custom_method_without_side_effects_cannot_write(workshop: Workshop, door: Door, refused: Refuse, verb: str) -> None:
     made = door.BatchCreateAccounts(requests=[pb.CreateAccountRequest(account=pb.Account(display_name="x"))]).accounts[0]
     assert door.Meddle(name=made.name, verb="get").account == made
     before = everything(door)
@@ -339,3 +339,18 @@ def test_f08_many_transfers_in_all_directions_lose_nothing(door: Door) -> None:
         list(pool.map(lambda pair: door.Transfer(source=pair[0], target=pair[1], amount=3), pairs))
     assert [door.GetAccount(name=name).balance for name in names] == [100] * 4
     assert sum(len(door.ListEntries(parent=name).entries) for name in names) == 4 + len(pairs)
+
+
+@pytest.mark.parametrize("verb", ["create", "update"])
+def test_aip_7_code_is_told_what_is_taken_as_its_caller_would_be_unless_the_service_acts(
+    workshop: Workshop, door: Door, refused: Refuse, verb: str
+) -> None:
+    taken = door.CreateAccount(account=pb.Account(display_name="x", code=f"code{next(numbers)}"), account_id=f"taken{next(numbers)}")
+    other = door.CreateAccount(account=pb.Account(display_name="x"))
+    cuckoo = workshop.door("cuckoo")
+    asked = {"name": taken.name if verb == "create" else other.name, "verb": verb, "code": taken.code if verb == "update" else ""}
+    refusal = refused(cuckoo.Snoop, **asked)
+    assert (refusal.code, refusal.metadata["permission"]) == ("PERMISSION_DENIED", "accounts.get")
+    assert refused(cuckoo.Snoop, trusted=True, **asked).code == "ALREADY_EXISTS"
+    assert refused(door.Snoop, **asked).code == "ALREADY_EXISTS"
+    cuckoo.close()

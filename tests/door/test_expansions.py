@@ -153,7 +153,7 @@ def test_aip_59_the_engine_itself_counts_no_more_statements_for_a_larger_page(do
     assert counts == [6, 6], "the page, its total, and the four of the expansions"
 
 
-def test_aip_59_the_reader_needs_the_right_to_read_what_is_expanded(gallery: Gallery, refused: Refuse) -> None:
+def test_aip_59_b03_the_reader_needs_the_right_to_read_what_is_expanded(gallery: Gallery, refused: Refuse) -> None:
     """A visitor may read pictures and artists, and no rooms."""
     visitor = gallery.door("visitor")
     assert visitor.GetPicture(name="pictures/p001", read_mask=mask("expanded_artist.name")).expanded_artist.name == "artists/a1"
@@ -172,7 +172,7 @@ def test_a_view_may_hold_an_expansion(door: Door) -> None:
     assert (found.title, found.expanded_artist.display_name, found.expanded_artist.name) == ("Picture 1", "Artist 1", "")
 
 
-def test_an_expansion_cannot_be_written_filtered_or_sorted_by(door: Door, refused: Refuse) -> None:
+def test_b03_an_expansion_cannot_be_written_filtered_or_sorted_by(door: Door, refused: Refuse) -> None:
     pb = reading.messages()
     given = pb.Picture(title="Forged", artist="artists/a1", expanded_artist=pb.Artist(display_name="Forged"))
     given.expanded_owners.add(display_name="Forged")

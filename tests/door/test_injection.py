@@ -5,6 +5,7 @@ Numbers are those of the attacks that are held off: B03 to B08.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 import sys
@@ -143,6 +144,56 @@ def test_b05_an_order_is_looked_up_or_refused(door: Door, sent: Sent) -> None:
     assert not [sql for sql in sent.statements if CANARY in sql]
 
 
+ASKED = {
+    "group_by": (
+        "{}",
+        "title, {}",
+        "year({})",
+        "year(make_time) as {}",
+        "year(make_time, {})",
+        "artist.{}",
+        "labels.{}",
+        "pieces.{}.text",
+        "facts.{}",
+    ),
+    "aggregates": ("{}", "count({})", "sum({})", "sum(number) as {}", "count() as {}", "max(artist.{})", "{}(number)"),
+    "having": ("{}", "{} > 1", "count > {}", "title = {}", "title:{}", "count() = {}"),
+    "order_by": ("{}", "count {}", "title, {}", "{} desc", "title desc{}"),
+}
+"""Where a text can stand in what an Aggregate is asked."""
+
+
+@pytest.mark.parametrize("place", ASKED)
+def test_b04_b05_groups_aggregates_their_conditions_and_orders_are_looked_up_or_refused(door: Door, sent: Sent, place: str) -> None:
+    """Whatever a caller calls a column, or compares it with, is no part of a statement, and no answer is that of another question."""
+    whole: dict[str, Any] = {"group_by": ["title"], "aggregates": ["count() as count"]}
+    for payload in PAYLOADS:
+        for form in ASKED[place]:
+            for text in (form.replace("{}", quoted(payload)), form.replace("{}", payload)):
+                asked = {**whole, place: [text] if place in {"group_by", "aggregates"} else text}
+                try:
+                    groups = door.AggregateExhibits(parent="halls/h", page_size=1_000, **asked).groups
+                except Refused as refused:
+                    assert refused.code == "INVALID_ARGUMENT", (text, refused)  # noqa: PT017 - refusing is one of two right answers.
+                else:
+                    assert len(groups) <= len(PAYLOADS), text
+    assert not [sql for sql in sent.statements if CANARY in sql]
+    assert len(numbers(door, "")) == len(PAYLOADS), "nothing is lost"
+
+
+def test_b04_masks_in_the_metadata_are_looked_up_or_refused(door: Door, sent: Sent) -> None:
+    for payload in (payload for payload in PAYLOADS if payload.isascii() and payload.isprintable()):
+        for form in ("{}", "title,{}", "labels.{}", "labels.`{}`", "parts.{}", "pieces.`{}`.text", "artist.{}"):
+            mask = (("x-goog-fieldmask", form.replace("{}", payload)),)
+            try:
+                exhibit = door.GetExhibit(name="halls/h/exhibits/e000", metadata=mask)
+            except Refused as refused:
+                assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD_MASK"), form  # noqa: PT017 - as above.
+            else:
+                assert not exhibit.subtitle, "what is not named is not shown"
+    assert not [sql for sql in sent.statements if CANARY in sql]
+
+
 def test_b04_every_statement_is_made_of_the_contract_and_of_placeholders(door: Door, sent: Sent) -> None:
     """Literals in SQL are those that the service itself writes: few, and known."""
     text = 'title = "x" AND (number > 17 OR artist.home.area != 2.5) AND facts.a.b = "y" AND labels.k:* AND pieces.k.text = "z" AND parts.point.x:3'
@@ -248,6 +299,26 @@ def test_b06_the_largest_filter_that_is_taken_needs_little_stack() -> None:
     thread.start()
     thread.join()
     assert found
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_b07_reading_a_filter_takes_time_in_proportion_to_its_length(name: str) -> None:
+    """CPU of this thread, the least of several runs: eight times the text must not cost the square of that."""
+    from protoplane.query.caret import Misread
+    from protoplane.query.syntax import parse
+
+    def least_seconds(text: str) -> float:
+        taken = []
+        for _ in range(7):
+            began = time.thread_time()
+            for _ in range(20):
+                with contextlib.suppress(Misread):
+                    parse(text)
+            taken.append(time.thread_time() - began)
+        return min(taken)
+
+    short, long = (least_seconds(BOMBS[name][: limits.FILTER_BYTES_MAX // divisor]) for divisor in (8, 1))
+    assert long < 24 * short + 0.002
 
 
 def test_b07_wildcards_are_matched_in_time_with_their_number_bounded(door: Door) -> None:

@@ -102,7 +102,7 @@ def test_what_a_database_says_about_values_is_told_to_nobody(workshop: Workshop,
     assert canary not in workshop.log_after(), "the field is sensitive"
 
 
-def test_sensitive_fields_are_stored_and_never_logged(workshop: Workshop, canary: str) -> None:
+def test_b03_sensitive_fields_are_stored_and_never_logged(workshop: Workshop, canary: str) -> None:
     door = workshop.door
     pin, secret = f"pin-{canary}", f"secret-{canary}"
     made = door.CreateAccount(account=pb.Account(display_name="x", pin=pin, secret=secret, code=canary[:40]))
@@ -290,7 +290,7 @@ def attempts(door: Door, lib: Any, publisher: str, book: str, text: str) -> dict
     }
 
 
-def test_texts_are_texts_wherever_they_stand(served: Served, door: Door, lib: Any, publisher: str) -> None:
+def test_b04_b05_texts_are_texts_wherever_they_stand(served: Served, door: Door, lib: Any, publisher: str) -> None:
     """Each is refused with a reason or taken as it is; none is ever part of a statement."""
     kept = door.CreateBook(parent=publisher, book_id="kept", book=lib.Book(title="kept"))
     spare = door.CreateBook(parent=publisher, book_id="spare", book=lib.Book(title="spare")).name

@@ -51,7 +51,7 @@ def mask_of(data: st.DataObject, module: Any, *, reading: bool) -> list[Path]:
 
 @MANY
 @given(data=st.data())
-def test_aip_35_36_an_update_writes_what_its_mask_names_and_nothing_else(served: Served, door: Door, data: st.DataObject) -> None:
+def test_aip_35_36_b02_an_update_writes_what_its_mask_names_and_nothing_else(served: Served, door: Door, data: st.DataObject) -> None:
     module = served.specimens
     made, change, mask = door.CreateSpecimen(specimen=specimen(data, module)), specimen(data, module), mask_of(data, module, reading=False)
     change.name = made.name
@@ -63,7 +63,7 @@ def test_aip_35_36_an_update_writes_what_its_mask_names_and_nothing_else(served:
 
 @MANY
 @given(data=st.data())
-def test_aip_51_a_read_shows_what_its_mask_names_and_nothing_else(served: Served, door: Door, data: st.DataObject) -> None:
+def test_aip_51_b02_a_read_shows_what_its_mask_names_and_nothing_else(served: Served, door: Door, data: st.DataObject) -> None:
     module = served.specimens
     made, mask = door.CreateSpecimen(specimen=specimen(data, module)), mask_of(data, module, reading=True)
     wanted, texts = shown(made, mask), list(map(text_of, mask))
@@ -93,7 +93,7 @@ def side_channel(*texts: str) -> tuple[tuple[str, str]]:
 
 @MANY
 @given(data=st.data())
-def test_aip_36_a_path_with_one_wrong_part_is_refused(served: Served, door: Door, refused: Refuse, data: st.DataObject) -> None:
+def test_aip_36_b02_a_path_with_one_wrong_part_is_refused(served: Served, door: Door, refused: Refuse, data: st.DataObject) -> None:
     """For updates and reads alike; whatever stands before the part that is wrong."""
     module = served.specimens
     path = data.draw(paths(module.Specimen.DESCRIPTOR, reading=False))
@@ -107,7 +107,7 @@ def test_aip_36_a_path_with_one_wrong_part_is_refused(served: Served, door: Door
         assert refused(door.GetSpecimen, name="specimens/none", metadata=side_channel(text)).reason == "INVALID_FIELD_MASK"
 
 
-def test_aip_35_an_empty_mask_is_no_mask(served: Served, door: Door) -> None:
+def test_aip_35_b02_an_empty_mask_is_no_mask(served: Served, door: Door) -> None:
     module = served.specimens
     made = door.CreateSpecimen(specimen=module.Specimen(a_bool=True, a_string="x", words=["a"]))
     for fields in ({}, {"update_mask": FieldMask()}):
@@ -115,7 +115,7 @@ def test_aip_35_an_empty_mask_is_no_mask(served: Served, door: Door) -> None:
         assert (after.a_bool, after.a_string, after.an_int32, list(after.words)) == (True, "x", 3, ["a"])
 
 
-def test_aip_35_a_star_stands_alone_in_an_update_and_clears_what_is_not_given(served: Served, door: Door, refused: Refuse) -> None:
+def test_aip_35_b02_a_star_stands_alone_in_an_update_and_clears_what_is_not_given(served: Served, door: Door, refused: Refuse) -> None:
     module = served.specimens
     made = door.CreateSpecimen(specimen=module.Specimen(a_bool=True, words=["a"], part={"text": "x"}))
     given = module.Specimen(name=made.name, a_string="x")
@@ -125,7 +125,7 @@ def test_aip_35_a_star_stands_alone_in_an_update_and_clears_what_is_not_given(se
 
 
 @pytest.mark.parametrize("count", [257, 10_000])
-def test_aip_36_ten_thousand_paths_are_refused_before_any_is_read(served: Served, door: Door, refused: Refuse, count: int) -> None:
+def test_aip_36_b02_ten_thousand_paths_are_refused_before_any_is_read(served: Served, door: Door, refused: Refuse, count: int) -> None:
     module = served.specimens
     made = door.CreateSpecimen(specimen=module.Specimen())
     given = module.Specimen(name=made.name, a_string="x")

@@ -164,7 +164,7 @@ def read(message: Any, names: tuple[str, ...]) -> Any:
 
 
 @pytest.mark.parametrize(("target", "way"), CREATES, ids=str)
-def test_what_callers_may_not_write_is_ignored_on_create_and_all_else_comes_back(
+def test_b01_what_callers_may_not_write_is_ignored_on_create_and_all_else_comes_back(
     served: Served, door: Door, publisher: str, target: Target, way: str
 ) -> None:
     desk = desk_of(served, door, publisher, target)
@@ -174,7 +174,7 @@ def test_what_callers_may_not_write_is_ignored_on_create_and_all_else_comes_back
 
 
 @pytest.mark.parametrize(("target", "mask"), UPDATES, ids=str)
-def test_what_callers_may_not_write_is_ignored_on_update_and_all_else_comes_back(
+def test_b01_what_callers_may_not_write_is_ignored_on_update_and_all_else_comes_back(
     served: Served, door: Door, publisher: str, target: Target, mask: str
 ) -> None:
     """A name says which resource is meant and an etag which version; both must be right. IMMUTABLE is refused."""

@@ -143,7 +143,7 @@ REFUSED: dict[str, str] = {
 
 
 @pytest.mark.parametrize("path", REFUSED)
-def test_aip_51_a_path_that_shows_nothing_is_refused(door: Door, refused: Refuse, path: str) -> None:
+def test_aip_51_b02_a_path_that_shows_nothing_is_refused(door: Door, refused: Refuse, path: str) -> None:
     problem = REFUSED[path]
     found = refused(door.GetPicture, name=P0, read_mask=FieldMask(paths=["title", path]))
     assert (found.code, found.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD_MASK")
@@ -153,7 +153,7 @@ def test_aip_51_a_path_that_shows_nothing_is_refused(door: Door, refused: Refuse
     assert problem in by_side.violations[SIDE_CHANNEL]
 
 
-def test_aip_51_a_mask_of_too_many_paths_is_refused(door: Door, refused: Refuse) -> None:
+def test_aip_51_b02_a_mask_of_too_many_paths_is_refused(door: Door, refused: Refuse) -> None:
     assert text(door.GetPicture(name=P0, read_mask=FieldMask(paths=["title"] * 256))) == 'title: "Picture 0"'
     found = refused(door.GetPicture, name=P0, read_mask=FieldMask(paths=["title"] * 257))
     assert "at most 256" in found.violations["read_mask"]

@@ -111,7 +111,7 @@ def test_the_table_has_every_field(served: Served) -> None:
     assert set(values(served.specimens)) == fields_of(served.specimens)
 
 
-def test_every_value_of_every_type_comes_back_equal(served: Served, door: Door) -> None:
+def test_b08_every_value_of_every_type_comes_back_equal(served: Served, door: Door) -> None:
     for name, candidates in values(served.specimens).items():
         for value in candidates:
             given = served.specimens.Specimen(**{name: value})
@@ -151,14 +151,14 @@ def _large(value: Any) -> bool:
 
 @pytest.mark.parametrize("field", ["a_float", "a_double", "maybe_double", "wrapped_float", "wrapped_double", "measures"])
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_nan_and_infinities_are_refused(served: Served, door: Door, refused: Refuse, field: str, number: float) -> None:
+def test_b08_nan_and_infinities_are_refused(served: Served, door: Door, refused: Refuse, field: str, number: float) -> None:
     wrapped = {"wrapped_float": wrappers_pb2.FloatValue(value=number), "wrapped_double": wrappers_pb2.DoubleValue(value=number)}
     value = wrapped.get(field, [number] if field == "measures" else number)
     refusal = refused(door.CreateSpecimen, specimen=served.specimens.Specimen(**{field: value}))
     assert (refusal.code, any(v.startswith(f"specimen.{field}") for v in refusal.violations)) == ("INVALID_ARGUMENT", True)
 
 
-def test_negative_zero_becomes_zero(served: Served, door: Door) -> None:
+def test_b08_negative_zero_becomes_zero(served: Served, door: Door) -> None:
     made = door.CreateSpecimen(specimen=served.specimens.Specimen(a_double=-0.0, maybe_double=-0.0, measures=[-0.0], a_float=-0.0))
     read = door.GetSpecimen(name=made.name)
     for one in (made, read):
@@ -166,7 +166,7 @@ def test_negative_zero_becomes_zero(served: Served, door: Door) -> None:
         assert one.HasField("maybe_double")
 
 
-def test_times_are_floored_to_microseconds_and_the_stored_value_is_returned(served: Served, door: Door) -> None:
+def test_b08_times_are_floored_to_microseconds_and_the_stored_value_is_returned(served: Served, door: Door) -> None:
     given = served.specimens.Specimen(
         a_time=stamp(-1, 999_999_999),
         a_duration=span(-1, -1_001),
@@ -185,7 +185,7 @@ def test_times_are_floored_to_microseconds_and_the_stored_value_is_returned(serv
     [("a_time", stamp(FIRST - 1)), ("a_time", stamp(LAST + 1)), ("a_time", stamp(0, -1)), ("a_time", stamp(0, 1_000_000_000)),
      ("a_duration", span(DURATION_MAX + 1)), ("a_duration", span(-DURATION_MAX, -999_999_999)), ("a_duration", span(1, -1)), ("a_duration", span(0, 1_000_000_000)), ("times", [stamp(LAST + 1)])],
 )  # fmt: skip
-def test_times_out_of_range_are_refused(served: Served, door: Door, refused: Refuse, field: str, value: Any) -> None:
+def test_b08_times_out_of_range_are_refused(served: Served, door: Door, refused: Refuse, field: str, value: Any) -> None:
     refusal = refused(door.CreateSpecimen, specimen=served.specimens.Specimen(**{field: value}))
     assert (refusal.code, any(v.startswith(f"specimen.{field}") for v in refusal.violations)) == ("INVALID_ARGUMENT", True)
 
@@ -195,14 +195,14 @@ def test_times_out_of_range_are_refused(served: Served, door: Door, refused: Ref
     [("a_string", "a\0b"), ("maybe_string", "\0"), ("words", ["x", "\0"]), ("parts", [{"text": "\0"}]), ("part", {"inner": {"note": "\0"}}),
      ("blobs_by_key", {"\0": b""}), ("names_by_number", {1: "\0"}), ("parts_by_key", {"a": {"words": ["\0"]}})],
 )  # fmt: skip
-def test_text_with_nul_is_refused(served: Served, door: Door, refused: Refuse, field: str, value: Any) -> None:
+def test_b08_text_with_nul_is_refused(served: Served, door: Door, refused: Refuse, field: str, value: Any) -> None:
     """SQLite's functions end at U+0000: sorted, paged and compared rows would differ from those of other engines."""
     refusal = refused(door.CreateSpecimen, specimen=served.specimens.Specimen(**{field: value}))
     assert (refusal.code, any(v.startswith(f"specimen.{field}") for v in refusal.violations)) == ("INVALID_ARGUMENT", True)
 
 
 @pytest.mark.parametrize("field", ["a_uint64", "a_fixed64", "maybe_uint64"])
-def test_uint64_is_exact_or_refused_by_name(served: Served, door: Door, refused: Refuse, field: str) -> None:
+def test_b08_uint64_is_exact_or_refused_by_name(served: Served, door: Door, refused: Refuse, field: str) -> None:
     largest = served.specimens.Specimen(**{field: 2**64 - 1})
     if served.database.url.startswith("sqlite"):
         assert list(refused(door.CreateSpecimen, specimen=largest).violations) == [f"specimen.{field}"]

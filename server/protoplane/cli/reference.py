@@ -20,7 +20,7 @@ from protoplane.base import limits
 from protoplane.base.errors import REASONS, Code, Reason
 from protoplane.base.settings import SECTIONS, reference
 from protoplane.cli.main import COMMANDS, main
-from protoplane.contract import breaks, report
+from protoplane.contract import breaks, notes, report
 from protoplane.edge import health, rpc, wire
 from protoplane.edge.server import OPTIONS
 from protoplane.method import custom
@@ -152,7 +152,18 @@ def rules_page() -> str:
         "| rule | what breaks it |\n| --- | --- |\n"
     )
     lines = (f"| `{rule}` | {_cell(text)} |\n" for rule, text in sorted({**report.RULES, **custom.RULES, **functions.RULES}.items()))
-    return MARK.format(source="server/protoplane/contract/report.py") + head + "".join(lines)
+    return MARK.format(source="server/protoplane/contract/report.py") + head + "".join(lines) + _notes()
+
+
+def _notes() -> str:
+    """What lint says besides."""
+    head = (
+        "\n## Notes\n\n"
+        "A contract without findings may still leave out what the AIPs ask for. `protoplane lint` says so, a line each with the number of the AIP;\n"
+        "its exit code stays 0, and nothing is kept from being served. `--json` gives findings and notes alike, told apart by `level`.\n\n"
+        "| AIP | what is left out |\n| --- | --- |\n"
+    )
+    return head + "".join(f"| [{number}](https://google.aip.dev/{number}) | {_cell(text)} |\n" for number, text in notes.NOTES.items())
 
 
 def breaks_page() -> str:

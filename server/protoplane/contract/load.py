@@ -23,6 +23,7 @@ from protoplane.contract.pool import Places, Pool, messages_of, open_pool
 from protoplane.contract.report import Report
 from protoplane.contract.resources import ResourceReader, with_parents
 from protoplane.contract.sources import compile_files, locate
+from protoplane.contract.verbs import lint_verbs
 from protoplane.contract.views import lint_views
 
 
@@ -92,6 +93,7 @@ class _Reading:
         methods = {method.path: method for method in self._methods(resources, implemented)}
         lint_expansions(resources, methods.values(), self._report)
         lint_views(resources, list(methods.values()), self._report)
+        lint_verbs(methods.values(), self._report)
         return Contract(
             resources=resources,
             methods=methods,

@@ -86,6 +86,7 @@ class MethodReader:
             server_streaming=method.server_streaming,
             idempotency=self._annotations.idempotency(method),
             place=self._places.method(method),
+            http=self._annotations.http(method),
         )
 
     def _standing(self, method: MethodDescriptor, *, implemented: bool) -> _Standing:

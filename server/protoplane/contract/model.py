@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor
 from google.protobuf.message import Message
@@ -287,6 +287,18 @@ class Idempotency(Enum):
     """It may write; doing it twice is doing it once."""
 
 
+READING: Final = frozenset({MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.AGGREGATE})
+"""Kinds of methods that never write."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBinding:
+    """How gateways reach a method (`google.api.http`): the verb in lower case, and the path."""
+
+    verb: str
+    path: str
+
+
 class Access(StrEnum):
     """The form of a method's rule."""
 
@@ -326,6 +338,12 @@ class Method:
     server_streaming: bool
     idempotency: Idempotency
     place: Place
+    http: tuple[HttpBinding, ...] = ()
+
+    @property
+    def reads(self) -> bool:
+        """Whether it only reads; code of a team's own may not write in it."""
+        return self.kind in READING or (self.kind is MethodKind.CUSTOM and self.idempotency is Idempotency.NO_SIDE_EFFECTS)
 
     def request_field(self, name: str) -> Field | None:
         """A top-level field of the request."""

@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from protoplane.contract.model import Access, Behavior, Idempotency, IdSource
+from protoplane.contract.model import Access, Behavior, HttpBinding, Idempotency, IdSource
 
 RESOURCE = 1053
 """Number of `google.api.resource` among message options and of `google.api.resource_definition` among file options."""
@@ -108,6 +108,10 @@ class Annotations:
             self._operation: Any = extension("google.longrunning.operation_info")
         except KeyError:  # Nobody imports it, so no method has it.
             self._operation = None
+        try:
+            self._http: Any = extension("google.api.http")
+        except KeyError:
+            self._http = None
 
     def resource(self, message: Descriptor) -> ResourceOption | None:
         """What a message says of itself as a resource; None when it says nothing."""
@@ -212,6 +216,15 @@ class Annotations:
         found = options.Extensions[self._operation]
         return f"{found.response_type}, {found.metadata_type}" if options.HasExtension(self._operation) else ""
 
+    def http(self, method: MethodDescriptor) -> tuple[HttpBinding, ...]:
+        """The HTTP bindings of a method, the additional ones included."""
+        if self._http is None or not method.has_options:
+            return ()
+        options: Any = self._method_options.FromString(method.GetOptions().SerializeToString())
+        rule = options.Extensions[self._http]
+        found = ((one, one.WhichOneof("pattern")) for one in (rule, *rule.additional_bindings))
+        return tuple(_binding(one, pattern) for one, pattern in found if pattern)
+
     def _field_has_rules(self, field: FieldDescriptor) -> bool:
         options = self._field_options.FromString(field.GetOptions().SerializeToString())
         return field.has_options and options.HasExtension(self._field_rules)
@@ -230,6 +243,11 @@ class Annotations:
 
 def _options_class(pool: DescriptorPool, name: str) -> type[Message]:
     return GetMessageClass(pool.FindMessageTypeByName(f"google.protobuf.{name}"))
+
+
+def _binding(rule: Any, pattern: str) -> HttpBinding:
+    found = getattr(rule, pattern)
+    return HttpBinding(found.kind.lower(), found.path) if pattern == "custom" else HttpBinding(pattern, found)
 
 
 def _resource_option(found: Any) -> ResourceOption:

@@ -35,12 +35,26 @@ class Stored:
 
         `path` is how it is reached. What no method reads cannot be read so either.
         """
-        for kind in (MethodKind.GET, MethodKind.LIST):
-            if any(other is kind for _, other in self.rules):
-                self.authorise(service, kind, principal, self.rows.resource.plural)
-                return
-        problem = f"'{path}' names a resource that no method reads; nothing can be filtered or sorted by its fields."
-        raise Fault(Reason.INVALID_FILTER, problem=problem, violations=[Violation("filter", problem, Reason.INVALID_FILTER.value)])
+        kind = self._reader()
+        if kind is None:
+            problem = f"'{path}' names a resource that no method reads; nothing can be filtered or sorted by its fields."
+            raise Fault(Reason.INVALID_FILTER, problem=problem, violations=[Violation("filter", problem, Reason.INVALID_FILTER.value)])
+        self.authorise(service, kind, principal, self.rows.resource.plural)
+
+    def authorise_learning(self, service: str, principal: Principal, name: str) -> None:
+        """As `authorise_reading`, for who would be told that a resource of his is in the way of another one: Fault PERMISSION_DENIED.
+
+        What no method reads nobody may know of.
+        """
+        kind = self._reader()
+        if kind is None:
+            raise Fault(Reason.PERMISSION_DENIED, permission=f"{self.rows.resource.plural}.get", resource=name)
+        self.authorise(service, kind, principal, name)
+
+    def _reader(self) -> MethodKind | None:
+        """The kind of method whose rule says who may read it."""
+        declared = {kind for _, kind in self.rules}
+        return next((kind for kind in (MethodKind.GET, MethodKind.LIST) if kind in declared), None)
 
     def authorise(self, service: str, kind: MethodKind, principal: Principal, name: str) -> None:
         """By the rule of the service's own method; where it has none, by those of every service that has."""
@@ -93,7 +107,11 @@ class Call:
         ids = (*rows.locate_parent(parent, "parent"), rows.take_id(id, "id") if id else rows.make_id())
         own = type(message)()
         own.CopyFrom(message)
-        return cast("M", rows.insert(self.session, [Item(ids, own, "", made=not id)], self.now_micros)[0])
+        try:
+            return cast("M", rows.insert(self.session, [Item(ids, own, "", made=not id)], self.now_micros)[0])
+        except Fault as fault:
+            self.veil(fault, type(message))
+            raise
 
     def update(self, message: M, *paths: str) -> M:
         """Write the fields at `paths` (none: all populated ones) of the resource that `message.name` names.
@@ -104,7 +122,11 @@ class Call:
         rows = self._rows(type(message), MethodKind.UPDATE, name)
         mask = compile_mask(paths, rows.resource, message)
         ids = rows.locate(name, "name")
-        return cast("M", rows.change(self.session, ids, Change(message, mask, writer=Writer.CODE), self.now_micros))
+        try:
+            return cast("M", rows.change(self.session, ids, Change(message, mask, writer=Writer.CODE), self.now_micros))
+        except Fault as fault:
+            self.veil(fault, type(message))
+            raise
 
     def delete(self, resource: type[Message], name: str) -> None:
         """Delete the resource of that name; softly, if it is one that is kept. Raises as the Delete method does."""
@@ -122,6 +144,14 @@ class Call:
         for view in views:
             stored = self.resources[view.resource.message_class]
             stored.authorise_reading(self.method.service, self.principal, view.prefix.removesuffix("."))
+
+    def veil(self, fault: Fault, resource: type[Message]) -> None:
+        """Raise PERMISSION_DENIED in place of RESOURCE_EXISTS for a caller who may not see by what a name or a unique value is taken (AIP-133).
+
+        It names the resource that was to be written, so it does not tell a name from a value.
+        """
+        if fault.reason == Reason.RESOURCE_EXISTS and not self.trusted:
+            self.resources[resource].authorise_learning(self.method.service, self.principal, fault.metadata["name"])
 
     def _rows(self, resource: type[Message], kind: MethodKind, name: str) -> Rows:
         stored = self.resources[resource]

@@ -12,14 +12,15 @@ from typing import assert_never
 
 from google.protobuf.message import Message
 
+from protoplane.base.errors import Fault
 from protoplane.changes.log import log_of
-from protoplane.contract.model import Contract, Idempotency, Kind, Method, MethodKind
+from protoplane.contract.model import Contract, Kind, Method, MethodKind
 from protoplane.contract.validate import Checks
 from protoplane.identity.principal import Principal
 from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.asked import compile_asked, compile_trim
 from protoplane.method.batch import compile_batch_create, compile_batch_delete, compile_batch_get, compile_batch_update
-from protoplane.method.call import Stored
+from protoplane.method.call import Call, Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.commit import Commits
 from protoplane.method.custom import CustomMethod
@@ -147,18 +148,15 @@ class _Binder:
     ) -> Served:
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
-        reads = method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.AGGREGATE} or (
-            method.kind is MethodKind.CUSTOM and method.idempotency is Idempotency.NO_SIDE_EFFECTS
-        )
         has_request_id = has_special(method, "request_id", Kind.STRING)
-        replay = Replay(method, self.engine) if has_request_id and not reads else None
+        replay = Replay(method, self.engine) if has_request_id and not method.reads else None
         return Served(
             method=method,
             handler=handler,
             authorise=authorise,
             prepare=RequestChecks(method, self.checks, own_code=custom is not None).prepare,
             engine=self.engine,
-            writes=not reads,
+            writes=not method.reads,
             replay=replay,
             validate_only=flag(method, "validate_only"),
             repeated_id=text(method, "request_id"),
@@ -206,7 +204,14 @@ class _Binder:
             case _:
                 return ()
 
-    def _standard(self, method: Method, *, around: bool) -> Handler | None:  # noqa: C901, PLR0911, PLR0912 - one return a kind.
+    def _standard(self, method: Method, *, around: bool) -> Handler | None:
+        """The handler of a standard method; one that could find a name or a value taken says so only to those who may see by what."""
+        handler = self._bare(method, around=around)
+        if handler is None or method.resource is None or method.kind not in TAKING:
+            return handler
+        return _veiled(handler, method.resource.message_class)
+
+    def _bare(self, method: Method, *, around: bool) -> Handler | None:  # noqa: C901, PLR0911, PLR0912 - one return a kind.
         if method.resource is None or method.kind in {MethodKind.CUSTOM, MethodKind.COMMIT}:
             return None
         rows, many = self.rows[method.resource.type], self.many[method.resource.type]
@@ -236,6 +241,21 @@ class _Binder:
                 return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
             case _:
                 assert_never(method.kind)
+
+
+TAKING = frozenset({MethodKind.CREATE, MethodKind.BATCH_CREATE, MethodKind.UPDATE, MethodKind.BATCH_UPDATE})
+"""Kinds of methods that give resources names, or values that must be unique."""
+
+
+def _veiled(handler: Handler, resource: type[Message]) -> Handler:
+    def write(call: Call, request: Message) -> Message:
+        try:
+            return handler(call, request)
+        except Fault as fault:
+            call.veil(fault, resource)
+            raise
+
+    return write
 
 
 def _target(method: Method) -> Callable[[Message], str]:

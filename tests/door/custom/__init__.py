@@ -38,6 +38,7 @@ calls = "all"
 [grants]
 "teller" = ["accounts.*", "entries.*"]
 "snoop" = ["accounts.snoop"]
+"cuckoo" = ["accounts.snoop", "accounts.create", "accounts.update"]
 "nobody" = []
 """
 

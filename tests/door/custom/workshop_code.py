@@ -136,6 +136,8 @@ def act(call: Call, request: Any) -> Any:
             return call.get(Account, request.name)
         case "create":
             return call.create(Account(display_name="made", balance=7), id=request.name.rpartition("/")[2])
+        case "update" if request.code:
+            return call.update(Account(name=request.name, code=request.code), "code")
         case "update":
             return call.update(Account(name=request.name, note="changed", balance=8), "note", "balance")
         case "delete":

@@ -33,7 +33,8 @@ threads = 8
 [grants]
 "keeper" = ["depots.*", "crates.*", "notices.get"]
 "filler" = ["crates.create", "crates.update"]
-"crier" = ["notices.create", "notices.commit"]
+"stocker" = ["crates.create", "crates.update", "crates.get"]
+"crier" = ["notices.create", "notices.commit", "whispers.create"]
 "silent" = ["notices.commit"]
 "nobody" = []
 """
