@@ -82,6 +82,7 @@ def kept_lines(before: str, after: str) -> bool:
         (HEADER + "service Other {}\nmessage Shelf {\n  string name = 1;\n}\n", [Wish("Shelf")]),
         ((HEADER + "message Shelf {\n  string title = 1;\n}\n").replace("\n", "\r\n"), [Wish("Shelf")]),
         (KEPT, [Wish("Shelf", http=True), Wish("ShelfPlan", http=True)]),
+        (HEADER, [Wish("Shelf"), Wish("Author"), Wish("Book", "Shelf", http=True, more_parents=("Author",)), Wish("Page", "Book")]),
     ],
 )
 def test_what_is_scaffolded_has_no_findings_and_a_second_run_adds_nothing(tmp_path: Path, text: str, wishes: list[Wish]) -> None:
@@ -93,6 +94,21 @@ def test_what_is_scaffolded_has_no_findings_and_a_second_run_adds_nothing(tmp_pa
         assert scaffold(after, wish) == after
     if "\r\n" in text:
         assert after.count("\r\n") == after.count("\n")
+
+
+def test_a_resource_below_parents_of_two_kinds_has_a_pattern_for_each(tmp_path: Path) -> None:
+    file = tmp_path / "protos/library/v1/library.proto"
+    file.parent.mkdir(parents=True)
+    (tmp_path / "protoplane.toml").write_text('[project]\nname = "library"\n')
+    file.write_text(scaffold(scaffold(HEADER, Wish("Shelf")), Wish("Author")))
+    done = run("scaffold", "Book", "--parent", "Shelf", "--parent", "Author", "--http", "--project", tmp_path)
+    assert done.exit_code == 0, done.output
+    text = file.read_text()
+    assert '    pattern: "shelves/{shelf}/books/{book}"\n    pattern: "authors/{author}/books/{book}"\n' in text
+    assert "  // Format: shelves/{shelf} or authors/{author}\n" in text
+    assert 'additional_bindings {get: "/v1/{parent=authors/*}/books"}' in text
+    text = scaffold(text, Wish("Page", "Book"))
+    assert "  // Format: shelves/{shelf}/books/{book} or authors/{author}/books/{book}\n  string parent" in text
 
 
 def test_what_a_resource_can_have_decides_what_is_scaffolded() -> None:

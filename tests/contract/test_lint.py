@@ -9,7 +9,7 @@ import pytest
 
 from protoplane.contract.model import Finding
 from protoplane.contract.report import RULES
-from tests.contract import answers
+from tests.contract import answers, patterns
 from tests.contract.protos import BOOK, HEADER, LIBRARY, LIBRARY_FILE, PUBLISHER, edited, load_files, load_text, marked_lines
 
 TITLE = "  string title = 2 [(google.api.field_behavior) = REQUIRED, (buf.validate.field).string.max_len = 200];\n"
@@ -182,14 +182,6 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
         + edited(
             ('    pattern: "publishers/{publisher}"\n', ""),
             ("  option (google.api.resource) = {", "  option (google.api.resource) = { //!"),
-            text=PUBLISHER,
-        ),
-    ),
-    "two patterns": (
-        "pattern-missing",
-        HEADER
-        + edited(
-            ('    pattern: "publishers/{publisher}"\n', '    pattern: "publishers/{publisher}" //!\n    pattern: "presses/{press}"\n'),
             text=PUBLISHER,
         ),
     ),
@@ -413,6 +405,7 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
     "an option that does not exist": ("proto", edited(after(SHELF, '  string motto = 7 [(protoplane.v1.field).colum = "x"]; //!\n'))),
     "proto2": ("syntax-unsupported", 'syntax = "proto2"; //!\npackage library.v1;\n'),
     **answers.CASES,
+    **patterns.CASES,
 }
 
 
@@ -435,9 +428,9 @@ def test_the_library_itself_has_no_findings(tmp_path: Path) -> None:
     assert load_text(tmp_path, LIBRARY).findings == ()
 
 
-@pytest.mark.parametrize("case", answers.GOOD)
+@pytest.mark.parametrize("case", [*answers.GOOD, *patterns.GOOD])
 def test_expansions_and_views_as_they_should_be_have_no_findings(case: str, tmp_path: Path) -> None:
-    assert load_text(tmp_path, answers.GOOD[case]).findings == ()
+    assert load_text(tmp_path, (answers.GOOD | patterns.GOOD)[case]).findings == ()
 
 
 def test_ten_breakages_give_ten_findings_at_once(tmp_path: Path) -> None:

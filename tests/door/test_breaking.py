@@ -58,6 +58,15 @@ def rpc(options: str, response: str = "Other") -> str:
     return f"rpc Do(Ask) returns ({response}) {{ {options} }}"
 
 
+REFERRING = """
+message Loan {
+  option (google.api.resource) = {type: "x.com/Loan" pattern: "loans/{loan}"};
+  string name = 1;
+  string book = 2 [(google.api.resource_reference).type = "x.com/Book"];
+}
+"""
+
+
 def resource(option: str, *, kind: str = "x.com/Book", patterns: str = 'pattern: "books/{book}"') -> str:
     """A resource with options."""
     said = f'option (google.api.resource) = {{type: "{kind}" {patterns} singular: "book" plural: "books"}};'
@@ -159,6 +168,14 @@ BREAKING: dict[str, tuple[str, str, set[str]]] = {
     "resource no more": (resource(""), resource("").replace("option (google.api.resource)", "// option"), {"resource-type"}),
     "pattern": (resource(""), resource("", patterns='pattern: "tomes/{book}"'), {"resource-pattern"}),
     "one pattern of two": (resource("", patterns='pattern: "books/{book}" pattern: "a/{a}/books/{book}"'), resource(""), {"resource-pattern"}),
+    "first pattern behind another": (
+        resource("", patterns='pattern: "books/{book}" pattern: "a/{a}/books/{book}"'),
+        resource("", patterns='pattern: "a/{a}/books/{book}" pattern: "books/{book}"'),
+        {"pattern-order"},
+    ),
+    "pattern added to what is referred to": (
+        resource("") + REFERRING, resource("", patterns='pattern: "books/{book}" pattern: "a/{a}/books/{book}"') + REFERRING, {"pattern-added"},
+    ),
     "ids by callers": (resource(""), stored("id: {source: SOURCE_CLIENT}"), {"id-stricter"}),
     "ids by the service": (stored("id: {source: SOURCE_CLIENT}"), stored("id: {source: SOURCE_SERVER}"), {"id-stricter"}),
     "id pattern": (resource(""), stored('id: {pattern: "[a-z]{3}"}'), {"id-stricter"}),

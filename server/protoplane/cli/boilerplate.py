@@ -66,6 +66,18 @@ class Noun:
     """Whether it has a `delete_time`, and so is deleted softly."""
     has_children: bool = False
     """Whether the file has resources below it."""
+    others: tuple[str, ...] = ()
+    """Its patterns after the first."""
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All its patterns."""
+        return (self.pattern, *self.others)
+
+    @property
+    def format(self) -> str:
+        """Its patterns in a comment."""
+        return f"Format: {' or '.join(self.patterns)}"
 
     @property
     def singleton(self) -> bool:
@@ -84,8 +96,9 @@ class Noun:
 
     @property
     def parent(self) -> str:
-        """The pattern of the parent; empty for a top-level resource."""
-        return "/".join(self.pattern.split("/")[: -1 if self.singleton else -2])
+        """The patterns of the parents in a comment; empty for a resource that is at the top only."""
+        parents = ["/".join(pattern.split("/")[: -1 if self.singleton else -2]) for pattern in self.patterns]
+        return " or ".join(parent or "empty" for parent in parents) if any(parents) else ""
 
     @property
     def name(self) -> str:
@@ -164,16 +177,17 @@ def starter_message(noun: Noun) -> str:
 
 def resource_option(noun: Noun) -> str:
     """The `google.api.resource` annotation of a message."""
+    patterns = "".join(f'    pattern: "{pattern}"\n' for pattern in noun.patterns)
     return (
         "  option (google.api.resource) = {\n"
-        f'    type: "{noun.type}"\n    pattern: "{noun.pattern}"\n    singular: "{noun.singular}"\n    plural: "{noun.plural}"\n  }};\n'
+        f'    type: "{noun.type}"\n{patterns}    singular: "{noun.singular}"\n    plural: "{noun.plural}"\n  }};\n'
     )
 
 
 def name_line(noun: Noun, number: int = 1) -> Line:
     """The `name` field of a resource (AIP-122)."""
     words = prose(noun.singular)
-    comment = f"The resource name of the {words}.\nFormat: {noun.pattern}"
+    comment = f"The resource name of the {words}.\n{noun.format}"
     return Line("string", "name", comment, (f"{BEHAVIOR}IDENTIFIER",), number)
 
 
@@ -212,7 +226,7 @@ def _message_comment(message: str) -> str:
 
 
 def _name(noun: Noun, verb: str) -> Line:
-    comment = f"The name of the {prose(noun.singular)} to {verb}.\nFormat: {noun.pattern}"
+    comment = f"The name of the {prose(noun.singular)} to {verb}.\n{noun.format}"
     return Line("string", "name", comment, (f"{BEHAVIOR}REQUIRED", f'{REFERENCE}.type = "{noun.type}"'))
 
 
@@ -309,7 +323,7 @@ def _batch_names(noun: Noun, verb: str) -> list[Line]:
     names = Line(
         "repeated string",
         "names",
-        f"The names of the {words} to {verb}, at most 1,000: all of them or none.\nFormat: {noun.pattern}",
+        f"The names of the {words} to {verb}, at most 1,000: all of them or none.\n{noun.format}",
         (f"{BEHAVIOR}REQUIRED", f'{REFERENCE}.type = "{noun.type}"'),
     )
     comment = f"The parent of the {words}.\nIf set, all of them must lie below it."
@@ -322,7 +336,7 @@ def _batch_response(noun: Noun, which: str) -> list[Line]:
 
 def _update_request(noun: Noun) -> list[Line]:
     words = prose(noun.singular)
-    comment = f"The {words} to update; its `name` says which.\nFormat: {noun.pattern}"
+    comment = f"The {words} to update; its `name` says which.\n{noun.format}"
     return [
         Line(noun.message, noun.field, comment, (f"{BEHAVIOR}REQUIRED",)),
         _optional(
@@ -429,8 +443,20 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
 
 
 def _http_paths(noun: Noun) -> dict[str, str]:
-    """AIP-127 bindings by method name."""
-    name = "/".join("*" if part.startswith("{") else part for part in noun.pattern.split("/"))
+    """AIP-127 bindings by method name; those of further patterns are additional."""
+    first, *others = (_http_paths_of(noun, pattern) for pattern in noun.patterns)
+    return {method: _with_additional(path, [other[method] for other in others]) for method, path in first.items()}
+
+
+def _with_additional(path: str, others: list[str]) -> str:
+    if not others:
+        return path
+    inside = path[1:-1].strip()
+    return "".join((f"{{\n      {inside}", *(f"\n      additional_bindings {other}" for other in others), "\n    }"))
+
+
+def _http_paths_of(noun: Noun, pattern: str) -> dict[str, str]:
+    name = "/".join("*" if part.startswith("{") else part for part in pattern.split("/"))
     parent = name.rpartition("/")[0].rpartition("/")[0]
     base, field = f"/{noun.version}/", noun.field
     collection = f"{base}{{parent={parent}}}/{noun.collection}" if parent else f"{base}{noun.collection}"

@@ -97,10 +97,12 @@ def _settings(settings: Settings) -> Check:
 
 
 def _contract(patient: Patient) -> Iterator[Check]:
+    from protoplane.contract.variants import faces
+
     contract, findings = patient.project.contract, patient.project.findings
     yield from (Check("contract", State.FAIL, f"{one.place}: {one.problem} [{one.rule}]", one.mend) for one in findings)
     if contract is not None and not findings:
-        yield Check("contract", State.OK, f"{len(contract.resources)} resources, {len(contract.methods)} methods")
+        yield Check("contract", State.OK, f"{len(faces(contract.resources.values()))} resources, {len(contract.methods)} methods")
 
 
 def _driver(patient: Patient) -> Iterator[Check]:

@@ -47,6 +47,7 @@ def command(*, as_data: bool, project: Path) -> None:
     they keep nothing from being served.
     """
     from protoplane.contract.notes import notes
+    from protoplane.contract.variants import faces
     from protoplane.project import read_project
 
     read = read_project(read_settings(project))
@@ -58,9 +59,10 @@ def command(*, as_data: bool, project: Path) -> None:
         for line in (*findings, *noted):
             click.echo(str(line))
     if contract is not None and not findings:
-        unlogged = [resource.message.name for resource in contract.resources.values() if resource.unlogged]
+        resources = faces(contract.resources.values()).values()
+        unlogged = [resource.message.name for resource in resources if resource.unlogged]
         besides = f"; not in the change log: {', '.join(unlogged)}" if unlogged else ""
-        click.echo(f"nothing to mend: {len(contract.resources)} resources, {len(contract.methods)} methods{besides}", err=True)
+        click.echo(f"nothing to mend: {len(resources)} resources, {len(contract.methods)} methods{besides}", err=True)
         return
     click.echo(f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}", err=True)
     sys.exit(1)

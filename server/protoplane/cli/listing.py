@@ -10,7 +10,7 @@ from typing import Any
 from protoplane.base import limits
 from protoplane.cli.door import Door, answer
 from protoplane.cli.loading import CannotLoad
-from protoplane.contract.model import Contract, Method, MethodKind, Resource
+from protoplane.contract.model import Contract, Method, MethodKind, Pattern, Resource
 
 SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,63}")
 """Ids that need no escape inside a filter's quotes; no other exists."""
@@ -47,7 +47,9 @@ class Listing:
 
     def present(self, resource: Resource, parent: str, ids: Sequence[str]) -> set[str]:
         """Those of the ids below a parent that exist and the caller may list, a filter full of names a call. Raises Refused, CannotLoad."""
-        prefix = f"{parent}/{resource.pattern.collections[-1]}/" if parent else f"{resource.pattern.collections[-1]}/"
+        above = tuple(parent.split("/")[0::2]) if parent else ()
+        collection = next((one.collections[-1] for one in self._patterns(resource) if one.collections[:-1] == above), "")
+        prefix = f"{parent}/{collection}/" if parent else f"{collection}/"
         names = [f'name = "{prefix}{own}"' for own in ids if SAFE_ID.fullmatch(own)]
         size = max(1, min(limits.FILTER_TERMS_MAX, limits.FILTER_BYTES_MAX // (len(prefix) + limits.ID_CHARACTERS_MAX + FILTER_TERM_BYTES)))
         found: set[str] = set()
@@ -57,16 +59,24 @@ class Listing:
         return found
 
     def parents_of(self, resource: Resource) -> Iterator[str]:
-        """Names of every parent, by listing them; one empty name for a top-level resource."""
-        if len(resource.pattern.variables) == 1:
+        """Names of every parent, of one kind after the other, by listing them; one empty name for the top level."""
+        for variant in self.contract.variants(resource):
+            yield from self._parents_of(variant)
+
+    def _parents_of(self, variant: Resource) -> Iterator[str]:
+        """Those of one pattern."""
+        if len(variant.pattern.variables) == 1:
             yield ""
             return
-        above = self.contract.resources.get(resource.parent)
+        above = self.contract.resources.get(variant.parent)
         if above is None:
-            raise CannotLoad(f"the parents of {resource.message.name} are not in the contract; name them with --parent")
-        for grand in self.parents_of(above):
+            raise CannotLoad(f"the parents of {variant.message.name} are not in the contract; name them with --parent")
+        for grand in self._parents_of(above):
             for page in self.pages(above, grand):
                 yield from (each.name for each in page)
+
+    def _patterns(self, resource: Resource) -> list[Pattern]:
+        return [variant.pattern for variant in self.contract.variants(resource)]
 
     def _list_of(self, resource: Resource) -> Method:
         for method in self.contract.methods.values():

@@ -233,5 +233,5 @@ def find_resource(contract: Contract, name: str) -> Resource:
         spellings = (resource.type, resource.message.name, resource.message.full_name, resource.singular, resource.plural)
         if wanted in {spelling.lower() for spelling in spellings}:
             return resource
-    known = ", ".join(resource.message.name for resource in contract.resources.values())
+    known = ", ".join(dict.fromkeys(resource.message.name for resource in contract.resources.values()))
     raise CannotLoad(f"the contract has no resource '{name}'; it has {known or 'none'}")

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class TablePlan:
+    """A table, as in MethodPlan."""
+
+    table: str
+    key: tuple[str, ...]
+    indexes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MethodPlan:
     """One method as it is served. `sql` are the statements of its ordinary case, in the engine's own words."""
 
@@ -44,6 +53,8 @@ class MethodPlan:
     """Columns of the primary key."""
     indexes: tuple[str, ...]
     """Secondary indexes of the table: `name (columns)`, unique ones say so."""
+    more_tables: tuple[TablePlan, ...]
+    """Of a resource with several patterns: the tables of the others."""
     logged: bool
     """Whether its writes are in the change log; false without a table of its own."""
     sql: tuple[str, ...]
@@ -55,7 +66,7 @@ def plans(served: Mapping[str, Served], custom: Mapping[str, CustomMethod]) -> l
 
 
 def _plan(served: Served, *, around: bool) -> MethodPlan:
-    method, shape = served.method, _table(served)
+    method, (first, *others) = served.method, _tables(served) or (TablePlan("", (), ()),)
     return MethodPlan(
         method=method.path,
         kind=str(method.kind),
@@ -64,22 +75,26 @@ def _plan(served: Served, *, around: bool) -> MethodPlan:
         request_id=served.replay is not None,
         code=served.code,
         around=around,
-        table=shape.name if shape else "",
-        key=shape.primary_key if shape else (),
-        indexes=tuple(f"{'unique ' if index.unique else ''}{index.name} ({', '.join(index.columns)})" for index in shape.indexes)
-        if shape
-        else (),
-        logged=shape is not None and served.writes and not (method.resource is None or method.resource.unlogged),
+        table=first.table,
+        key=first.key,
+        indexes=first.indexes,
+        more_tables=tuple(others),
+        logged=bool(first.table) and served.writes and not (method.resource is None or method.resource.unlogged),
         sql=served.statements,
     )
 
 
-def _table(served: Served) -> TableShape | None:
-    """The table of a standard method; what own code reads and writes it knows itself."""
+def _tables(served: Served) -> tuple[TablePlan, ...]:
+    """The tables of a standard method; what own code reads and writes it knows itself."""
     method: Method = served.method
     if method.resource is None or method.kind is MethodKind.CUSTOM:
-        return None
-    return served.resources[method.resource.message_class].rows.table.shape
+        return ()
+    return tuple(_table(rows.table.shape) for rows in served.resources[method.resource.message_class].rows.all)
+
+
+def _table(shape: TableShape) -> TablePlan:
+    indexes = (f"{'unique ' if index.unique else ''}{index.name} ({', '.join(index.columns)})" for index in shape.indexes)
+    return TablePlan(shape.name, shape.primary_key, tuple(indexes))
 
 
 def _rule(rule: Rule) -> str:
@@ -98,10 +113,10 @@ def _lines(plan: MethodPlan) -> Iterator[str]:
     if plan.code:
         standard = plan.kind != MethodKind.CUSTOM
         yield f"    code {plan.code}{', around the standard method' if plan.around else ', instead of the standard method' if standard else ''}"
-    if plan.table:
+    for shape in (TablePlan(plan.table, plan.key, plan.indexes), *plan.more_tables) if plan.table else ():
         unlogged = ", not in the change log" if plan.writes and not plan.logged else ""
-        yield f"    table {plan.table}, key ({', '.join(plan.key)}){unlogged}"
-        yield from (f"    index {index}" for index in plan.indexes)
+        yield f"    table {shape.table}, key ({', '.join(shape.key)}){unlogged}"
+        yield from (f"    index {index}" for index in shape.indexes)
     yield from (f"    sql {sql}" for sql in plan.sql)
     yield ""
 

@@ -19,6 +19,7 @@ from protoplane.contract.casing import lower_camel, snake, upper_camel
 MESSAGE_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 FIELD_NUMBER = re.compile(r"= (\d+)(?: \[.*)? ;$", re.DOTALL)
 RESERVED_NUMBERS = re.compile(r"(\d+)(?: to (\d+))?")
+PATTERNS = re.compile(r'\bpattern (?:[:=] )?("[^"]*"|\[[^\]]*\])')
 PLACE_OF_NAME = 1
 
 
@@ -32,6 +33,8 @@ class Wish:
     service: str = ""
     methods: tuple[str, ...] = METHODS
     http: bool = False
+    more_parents: tuple[str, ...] = ()
+    """Of a new resource with several patterns."""
 
 
 class CannotScaffold(ValueError):
@@ -64,10 +67,12 @@ def noun_of(file: ProtoText, wish: Wish, message: Declaration | None) -> Noun:
     said = _said(message)
     plural = lower_camel(wish.plural) or said.get("plural", "")
     variable = snake(wish.message)
-    parent = f"{_pattern_of(file, wish.parent)}/" if wish.parent else ""
-    pattern = said.get("pattern", f"{parent}{plural or pluralised(wish.message)}/{{{variable}}}")
-    if not re.fullmatch(r"(?:[^/{}]+/\{[a-z0-9_]+\}/?)+(?:(?<=/)[^/{}]+)?", pattern):
-        raise CannotScaffold(f"the pattern '{pattern}' of {wish.message} is not of the form `books/{{book}}`")
+    parents = [above for parent in (wish.parent, *wish.more_parents) for above in (_above(file, parent) if parent else [""])]
+    patterns = _said_patterns(message) or tuple(f"{parent}{plural or pluralised(wish.message)}/{{{variable}}}" for parent in parents)
+    for pattern in patterns:
+        if not re.fullmatch(r"(?:[^/{}]+/\{[a-z0-9_]+\}/?)+(?:(?<=/)[^/{}]+)?", pattern):
+            raise CannotScaffold(f"the pattern '{pattern}' of {wish.message} is not of the form `books/{{book}}`")
+    pattern = patterns[0]
     return Noun(
         message=wish.message,
         singular=said.get("singular") or lower_camel(said.get("type", wish.message).rpartition("/")[2]),
@@ -77,12 +82,13 @@ def noun_of(file: ProtoText, wish: Wish, message: Declaration | None) -> Noun:
         version=next((part for part in reversed(file.package.split(".")) if re.fullmatch(r"v\d\w*", part)), "v1"),
         id_source=said.get("source", "SOURCE_EITHER").removeprefix("SOURCE_").replace("UNSPECIFIED", "EITHER"),
         kept=message is not None and any("Timestamp delete_time =" in inner.code for inner in message.inner),
-        has_children=any(other.startswith(f"{pattern}/") and other.endswith("}") for other in _patterns(file)),
+        has_children=any(other.startswith(f"{above}/") and other.endswith("}") for other in _patterns(file) for above in patterns),
+        others=patterns[1:],
     )
 
 
 def _said(message: Declaration | None) -> dict[str, str]:
-    """What the message's own annotations say: type, pattern, singular, plural, and where its ids come from."""
+    """What the message's own annotations say: type, first pattern, singular, plural, and where its ids come from."""
     said: dict[str, str] = {}
     for option in message.inner if message else ():
         if option.keyword == "option" and "google.api.resource )" in option.code:
@@ -94,14 +100,23 @@ def _said(message: Declaration | None) -> dict[str, str]:
 
 def _patterns(file: ProtoText) -> Iterator[str]:
     """The patterns of the file's resources."""
-    return (said["pattern"] for said in map(_said, file.all("message")) if "pattern" in said)
+    return (pattern for message in file.all("message") for pattern in _said_patterns(message))
 
 
-def _pattern_of(file: ProtoText, parent: str) -> str:
-    pattern = _said(file.message(parent)).get("pattern", "")
-    if not pattern:
+def _said_patterns(message: Declaration | None) -> tuple[str, ...]:
+    """All patterns of a message's annotation."""
+    options = message.inner if message else ()
+    texts = (option.code for option in options if option.keyword == "option" and "google.api.resource )" in option.code)
+    given = (found for text in texts for found in PATTERNS.findall(text))
+    return tuple(pattern for one in given for pattern in re.findall(r'"([^"]*)"', one))
+
+
+def _above(file: ProtoText, parent: str) -> list[str]:
+    """What the patterns of a resource below a parent begin with."""
+    patterns = _said_patterns(file.message(parent))
+    if not patterns:
         raise CannotScaffold(f"the parent {parent} is no resource of this file; scaffold it first")
-    return pattern
+    return [f"{pattern}/" for pattern in patterns]
 
 
 def _domain(file: ProtoText) -> str:
@@ -254,7 +269,13 @@ def names_elsewhere(paths: Sequence[Path], file: Path) -> frozenset[str]:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The .proto to write into (default: the one that has RESOURCE).",
 )
-@click.option("--parent", default="", metavar="MESSAGE", help="Resource above a new RESOURCE: books below publishers.")
+@click.option(
+    "--parent",
+    "parents",
+    multiple=True,
+    metavar="MESSAGE",
+    help="Resource above a new RESOURCE: books below publishers (may be repeated: below either).",
+)
 @click.option("--plural", default="", help="Plural of a new RESOURCE, where English custom does not give it.")
 @click.option("--service", default="", help="Service the methods go into (default: the file's first, else one named after the package).")
 @click.option(
@@ -267,7 +288,7 @@ def command(  # noqa: PLR0913 - one parameter an option of the command.
     *,
     resource: str,
     file: Path | None,
-    parent: str,
+    parents: tuple[str, ...],
     plural: str,
     service: str,
     methods: tuple[str, ...],
@@ -281,7 +302,9 @@ def command(  # noqa: PLR0913 - one parameter an option of the command.
     """
     if not MESSAGE_NAME.fullmatch(resource):
         raise click.UsageError(f"RESOURCE is a message name such as Shelf, not '{resource}'")
-    wish = Wish(resource, parent, plural, service, tuple(name for name in (*KEPT_METHODS, *FURTHER) if name in methods) or METHODS, http)
+    wanted = tuple(name for name in (*KEPT_METHODS, *FURTHER) if name in methods) or METHODS
+    first, *more = parents or ("",)
+    wish = Wish(resource, first, plural, service, wanted, http, tuple(more))
     try:
         paths = sorted(path for root in proto_roots(project) for path in root.rglob("*.proto"))
         chosen = file or find_file(paths, resource)

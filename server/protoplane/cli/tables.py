@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import IO, Any, Protocol, TypeAlias
 
 from protoplane.base import limits
@@ -76,10 +77,15 @@ class TableOptions:
 def split_name(resource: Resource, name: str) -> tuple[str, str]:
     """Parent and id of a resource name; ValueError when it does not fit the pattern."""
     parts = name.split("/")
-    collections = tuple(parts[0::2])
-    if len(parts) != 2 * len(resource.pattern.collections) or collections != resource.pattern.collections or not all(parts):
-        raise values.BadValue(f"must be a name of the form {resource.pattern.text}, not {values.shown(name)}")
+    if len(parts) % 2 or tuple(parts[0::2]) not in _collections(resource.patterns) or not all(parts):
+        raise values.BadValue(f"must be a name of the form {' or '.join(resource.patterns)}, not {values.shown(name)}")
     return "/".join(parts[:-2]), parts[-1]
+
+
+@lru_cache(1)
+def _collections(patterns: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """The words of each pattern; kept, because rows of one resource ask for them one after the other."""
+    return frozenset(tuple(pattern.split("/")[0::2]) for pattern in patterns)
 
 
 def id_names(resource: Resource) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, MethodDescriptor
 
 from protoplane.contract import options
 from protoplane.contract.breaking_fields import Fields, short_name
@@ -110,6 +110,12 @@ def _resource(old: Edition, new: Edition, was: Descriptor, now: Descriptor) -> I
     for pattern in said.patterns:
         if pattern not in says.patterns:
             yield Break(place, "resource-pattern", f"`{now.name}` has no names like `{pattern}` any more")
+    first = said.patterns[:1]
+    if first and first[0] in says.patterns[1:]:
+        yield Break(place, "pattern-order", f"`{first[0]}` was the first pattern of `{now.name}`, and is behind `{says.patterns[0]}`")
+    if len(said.patterns) == 1 < len(says.patterns):
+        for field in _references(old, said.type):
+            yield Break(place, "pattern-added", f"`{now.name}` has several patterns now, and `{short_name(field)}` refers to it")
     if (said.name_field or "name") != (says.name_field or "name"):
         yield Break(
             place,
@@ -117,6 +123,18 @@ def _resource(old: Edition, new: Edition, was: Descriptor, now: Descriptor) -> I
             f"the name of `{now.name}` was in `{said.name_field or 'name'}`, and is in `{says.name_field or 'name'}`",
         )
     yield from _storage(new, was, now, (old.annotations.storage(was) or StorageOption(), new.annotations.storage(now) or StorageOption()))
+
+
+def _references(edition: Edition, kind: str) -> Iterator[FieldDescriptor]:
+    """The fields of resources, and of what is inside them, that refer to a type."""
+    seen: set[str] = set()
+    waiting = [message for message in edition.messages.values() if edition.annotations.resource(message) is not None]
+    while waiting:
+        message = waiting.pop()
+        if message.full_name not in seen:
+            seen.add(message.full_name)
+            yield from (field for field in message.fields if edition.annotations.field(field).reference == kind)
+            waiting += [field.message_type for field in message.fields if field.message_type is not None]
 
 
 def _storage(new: Edition, was: Descriptor, now: Descriptor, both: tuple[StorageOption, StorageOption]) -> Iterator[Break]:

@@ -43,6 +43,11 @@ RULES: Mapping[str, tuple[str, str]] = {
     "method-type": ("clients send or expect another message", "add another method"),
     "operation-type": ("clients cannot read the result or the progress of operations", "add another method"),
     "pagination-added": ("clients take the first page for everything", "keep the method as it is, and add one with pages (AIP-158)"),
+    "pattern-added": (
+        "the references to it are stored in another way, and filters and expansions through them are refused",
+        "keep one pattern, or add a resource of another type",
+    ),
+    "pattern-order": ("the first pattern has the table that was there before the others", "put it first again"),
     "reference-changed": ("names that are taken now are refused, or mean something else", "add another field"),
     "resource-pattern": ("names that clients have kept do not work any more", "keep the old pattern"),
     "resource-type": ("references, IAM policies and clients name the type", "keep the old type"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from protoplane.contract.model import Behavior, Field, Kind, Label, Method, MethodKind, Resource
 from protoplane.contract.report import Report
+from protoplane.contract.variants import followable
 
 EXPANSIONS_DEEP_MAX = 2
 """Expansions inside one another that a mask may name: each is one more statement, and each row may bring a whole other one."""
@@ -55,6 +56,8 @@ def _reference_problem(reference: Field | None, resources: Mapping[str, Resource
     """Why a field cannot fill an expansion, as the end of "which …"; empty when it can."""
     if reference is None:
         return "is no field beside it"
-    if reference.kind is not Kind.STRING or reference.label is Label.MAP or reference.reference not in resources:
+    if reference.kind is not Kind.STRING or reference.label is Label.MAP:
         return "does not refer to one resource that is stored here"
+    if problem := followable(reference.reference, resources):
+        return problem
     return "is INPUT_ONLY: the answer would tell what it holds" if reference.has(Behavior.INPUT_ONLY) else ""

@@ -22,6 +22,7 @@ from protoplane.contract.options import Annotations, FieldOption
 from protoplane.contract.pool import Places, messages_of
 from protoplane.contract.report import Report
 from protoplane.contract.resources import parse_pattern
+from protoplane.contract.variants import lint_variants
 
 _IDENTIFIER: Final = re.compile(rf"[a-z_][a-z0-9_]{{0,{limits.IDENTIFIER_CHARACTERS_MAX - 1}}}")
 """Table and column names. Lower case means the same on every engine and file system."""
@@ -86,8 +87,9 @@ class Linter:
 
     def lint_resources(self, resources: Sequence[Resource]) -> None:
         """Every resource by itself, then against the others. `resources` may hold one type twice: that is a finding."""
-        patterns = {resource.type: resource.pattern for resource in resources}
+        patterns = {resource.key: resource.pattern for resource in resources}
         self._lint_twins(resources)
+        lint_variants(resources, self._at_pattern, self._report)
         for resource in resources:
             self._lint_parent(resource)
             self._lint_table(resource)
@@ -184,7 +186,7 @@ class Linter:
         tables: dict[str, Resource] = {}
         for resource in resources:
             twin = types.setdefault(resource.type, resource)
-            if twin is not resource:
+            if twin.message is not resource.message:
                 problem = f"{resource.message.name} and {twin.message.name} are both {resource.type!r}"
                 self._report.add(self._at_type(resource), "type-duplicate", problem, "give each its own type")
             twin = names.setdefault(("/".join(resource.pattern.collections), len(resource.pattern.variables)), resource)

@@ -89,7 +89,7 @@ class _Reading:
         found = self._resources(own)
         linter.lint_messages(own, self._pool.messages)
         linter.lint_resources(found)
-        resources = with_parents({resource.type: resource for resource in found})
+        resources = with_parents({resource.key: resource for resource in found})
         methods = {method.path: method for method in self._methods(resources, implemented)}
         lint_expansions(resources, methods.values(), self._report)
         lint_views(resources, list(methods.values()), self._report)
@@ -114,7 +114,7 @@ class _Reading:
     def _resources(self, own: Sequence[Descriptor]) -> list[Resource]:
         reader = ResourceReader(self._annotations, self._fields, self._places, self._report)
         read = (reader.read(message, self._pool.messages[message.full_name]) for message in own)
-        return [resource for resource in read if resource is not None]
+        return [resource for variants in read for resource in variants]
 
     def _methods(self, resources: dict[str, Resource], implemented: Container[str]) -> Iterator[Method]:
         reader = MethodReader(self._annotations, self._fields, self._places, self._report, resources=resources, implemented=implemented)

@@ -15,6 +15,7 @@ from protoplane.contract.model import Access, Field, MessageClass, Method, Metho
 from protoplane.contract.options import Annotations
 from protoplane.contract.pool import Places
 from protoplane.contract.report import Report
+from protoplane.contract.variants import faces
 
 _PERMISSION: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*(\.[a-zA-Z][a-zA-Z0-9_-]*)+")
 _STANDARD_VERB: Final = re.compile(r"(Get|List|Create|Update|Delete|Undelete|Aggregate|Batch(Get|Create|Update|Delete))[A-Z]")
@@ -53,10 +54,10 @@ class MethodReader:
         self._fields = fields
         self._places = places
         self._report = report
-        self._resources = resources
+        self._resources = faces(resources.values())
         self._implemented = implemented
         self._nouns: dict[str, list[_Standing]] = {}
-        for resource in resources.values():
+        for resource in self._resources.values():
             for kind in _KINDS:
                 self._nouns.setdefault(shapes.noun(kind, resource), []).append(_Standing(kind, resource))
 

@@ -209,10 +209,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A message with `google.api.resource`: what is stored."""
+    """A message with `google.api.resource`, under one of its patterns: what is stored in one table."""
 
     type: str
     """`library.example.com/Book`"""
+    key: str
+    """What tells it apart from all others of its contract: the type, and behind it, of one of several patterns, the pattern."""
     singular: str
     """lowerCamel singular as the contract gives or implies it: `book`."""
     plural: str
@@ -225,13 +227,20 @@ class Resource:
     indexes: tuple[IndexRule, ...]
     table: str
     parent: str
-    """Type of the resource that is its parent in the pattern and is stored here too; empty for none."""
+    """Key of the resource that is its parent in the pattern and is stored here too; empty for none."""
     purge_after_micros: int
     """Of one that is deleted softly: how long it is kept."""
     place: Place
     views: tuple[View, ...] = ()
     unlogged: bool = False
     """Whether the change log leaves its rows out."""
+    patterns: tuple[str, ...] = ()
+    """All patterns of its type, in order. Each of several has a resource and a table of its own: they share the message."""
+
+    @property
+    def several(self) -> bool:
+        """Whether its type has other patterns too."""
+        return len(self.patterns) > 1
 
     def field(self, path: str) -> Field | None:
         """The field at a dotted path; None when there is none."""
@@ -326,7 +335,7 @@ class Method:
     """Full name of the service."""
     kind: MethodKind
     resource: Resource | None
-    """The resource of a standard method, also of a custom one whose request names one; None otherwise."""
+    """The resource of a standard method, also of a custom one whose request names one; None otherwise. See `variants.faces`."""
     rule: Rule
     request: Descriptor
     response: Descriptor
@@ -355,7 +364,7 @@ class Contract:
     """Everything a set of proto files says that Protoplane serves."""
 
     resources: Mapping[str, Resource]
-    """By resource type, in order of declaration."""
+    """By key, in order of declaration."""
     methods: Mapping[str, Method]
     """By path, in order of declaration."""
     files: Mapping[str, bytes]
@@ -364,6 +373,10 @@ class Contract:
     """Names of the files that are the contract's own (not imports)."""
     messages: Mapping[str, MessageClass]
     """Class of every message in the pool, by full name."""
+
+    def variants(self, resource: Resource) -> tuple[Resource, ...]:
+        """The resources of one type, one for each of its patterns, in order."""
+        return tuple(other for other in self.resources.values() if other.type == resource.type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,16 @@ def integer(value: str) -> int | None:
 
 
 def compile_patterns(contract: Contract) -> dict[str, NamePattern]:
-    """The name pattern of every resource stored here, by type."""
-    return {resource.type: NamePattern(resource.pattern, resource.id) for resource in contract.resources.values()}
+    """The name pattern of every resource stored here, by key."""
+    return {key: NamePattern(resource.pattern, resource.id) for key, resource in contract.resources.items()}
+
+
+def compile_types(contract: Contract) -> dict[str, tuple[NamePattern, ...]]:
+    """All name patterns of every type stored here: a reference may hold a name of any."""
+    patterns = compile_patterns(contract)
+    return {
+        resource.type: tuple(patterns[variant.key] for variant in contract.variants(resource)) for resource in contract.resources.values()
+    }
 
 
 def _matcher(pattern: Pattern, *, of: int | None = None, wild: int = 0) -> Callable[[str], tuple[Id, ...] | None]:

@@ -51,15 +51,16 @@ class Note:
 def notes(contract: Contract) -> tuple[Note, ...]:
     """Everything that a contract leaves out, by file and line."""
     found = [note for resource in contract.resources.values() for note in _of_resource(resource, contract)]
-    parents = {resource.parent for resource in contract.resources.values() if not resource.pattern.singleton}
+    children = (resource for resource in contract.resources.values() if resource.parent and not resource.pattern.singleton)
+    parents = {contract.resources[child.parent].type for child in children}
     found += [note for method in contract.methods.values() for note in _of_method(method, parents)]
-    return tuple(sorted(found, key=lambda note: (note.place.file, note.place.line, note.aip, note.text)))
+    return tuple(sorted(dict.fromkeys(found), key=lambda note: (note.place.file, note.place.line, note.aip, note.text)))
 
 
 def _of_resource(resource: Resource, contract: Contract) -> Iterator[Note]:
     name, place = resource.message.name, resource.place
     roles = {field.role for field in resource.fields}
-    kinds = {method.kind for method in contract.methods.values() if method.resource is resource}
+    kinds = {method.kind for method in contract.methods.values() if method.resource is not None and method.resource.type == resource.type}
     if Role.ETAG not in roles:
         yield Note(place, 154, f"{name} has no `etag`: of two who change it, the last one wins unseen")
     for role in (Role.CREATE_TIME, Role.UPDATE_TIME):

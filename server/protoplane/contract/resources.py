@@ -19,6 +19,7 @@ from protoplane.contract.names import DEFAULT_ID_PATTERN, INTEGER_ID_PATTERN
 from protoplane.contract.options import Annotations, ResourceOption, StorageOption
 from protoplane.contract.pool import Places
 from protoplane.contract.report import Report
+from protoplane.contract.variants import variants_of
 
 _COLLECTION: Final = re.compile(r"[a-z][a-zA-Z0-9]*")
 _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -37,8 +38,8 @@ class ResourceReader:
         self._places = places
         self._report = report
 
-    def read(self, message: Descriptor, message_class: MessageClass) -> Resource | None:
-        """The resource that a message is; None when it is none, or not well enough described to be one."""
+    def read(self, message: Descriptor, message_class: MessageClass) -> tuple[Resource, ...]:
+        """The resource that a message is, once for each of its patterns; nothing when it is none, or not well enough described to be one."""
         option = self._annotations.resource(message)
         storage = self._annotations.storage(message)
         if option is None:
@@ -49,20 +50,21 @@ class ResourceReader:
                     f"{message.name} has storage options and is no resource",
                     "add option (google.api.resource), or take the storage options away",
                 )
-            return None
-        pattern = self._pattern(message, option)
+            return ()
+        patterns = self._patterns(message, option)
         named = self._check_name(message, option)
         typed = self._check_type(message, option)
         storage = storage or StorageOption()
         id_rule = self._id_rule(message, storage)
-        if pattern is None or not named or not typed:
-            return None
-        plural = option.plural or pattern.collections[-1]
-        return Resource(
+        if not patterns or not named or not typed:
+            return ()
+        plural = option.plural or patterns[0].collections[-1]
+        first = Resource(
             type=option.type,
+            key=option.type,
             singular=option.singular or lower_camel(option.type.rpartition("/")[2]),
             plural=plural,
-            pattern=pattern,
+            pattern=patterns[0],
             message=message,
             message_class=message_class,
             fields=self._fields.of_resource(message),
@@ -74,7 +76,9 @@ class ResourceReader:
             place=self._places.message(message),
             views=self._views(message, storage),
             unlogged=storage.unlogged,
+            patterns=tuple(pattern.text for pattern in patterns),
         )
+        return variants_of(first, patterns) if first.several else (first,)
 
     def _at(self, message: Descriptor, *inside: str) -> Place:
         return self._places.message_option(message, options.RESOURCE, *inside)
@@ -103,18 +107,16 @@ class ResourceReader:
         self._report.add(place, "name-field", problem, "declare `string name = 1 [(google.api.field_behavior) = IDENTIFIER];`")
         return False
 
-    def _pattern(self, message: Descriptor, option: ResourceOption) -> Pattern | None:
-        if len(option.patterns) != 1:
-            many = "several patterns; only one is served yet" if option.patterns else "no pattern"
+    def _patterns(self, message: Descriptor, option: ResourceOption) -> tuple[Pattern, ...]:
+        if not option.patterns:
             mend = f'give one, like pattern: "{lower_camel(message.name)}s/{{{snake(message.name)}}}"'
-            self._report.add(self._at(message, "pattern"), "pattern-missing", f"{message.name} has {many}", mend)
-            return None
-        text = option.patterns[0]
-        pattern, problem = parse_pattern(text)
-        if pattern is None:
-            mend = 'write pairs of a camelCase plural and a {variable}: "publishers/{publisher}/books/{book}"'
-            self._report.add(self._at(message, f'"{text}"'), "pattern-malformed", f"the pattern {text!r} {problem}", mend)
-        return pattern
+            self._report.add(self._at(message, "pattern"), "pattern-missing", f"{message.name} has no pattern", mend)
+        parsed = [(text, *parse_pattern(text)) for text in option.patterns]
+        for text, pattern, problem in parsed:
+            if pattern is None:
+                mend = 'write pairs of a camelCase plural and a {variable}: "publishers/{publisher}/books/{book}"'
+                self._report.add(self._at(message, f'"{text}"'), "pattern-malformed", f"the pattern {text!r} {problem}", mend)
+        return tuple(pattern for _, pattern, _ in parsed if pattern is not None)
 
     def _id_rule(self, message: Descriptor, storage: StorageOption) -> IdRule:
         pattern = storage.id_pattern or DEFAULT_ID_PATTERN
@@ -165,14 +167,12 @@ def parse_pattern(text: str) -> tuple[Pattern | None, str]:
 
 
 def with_parents(resources: Mapping[str, Resource]) -> dict[str, Resource]:
-    """The same resources, each with the type of the one whose pattern it stands below, and with what their ids are."""
-    types = {resource.pattern.collections: resource.type for resource in resources.values() if not resource.pattern.singleton}
+    """The same resources, by key, each with the key of the one whose pattern it stands below, and with what their ids are."""
+    keys = {resource.pattern.collections: resource.key for resource in resources.values() if not resource.pattern.singleton}
     numbered = {resource.pattern.collections for resource in resources.values() if resource.id.integer}
     return {
-        resource_type: replace(
-            resource, parent=types.get(resource.pattern.collections[:-1], ""), pattern=_with_integers(resource.pattern, numbered)
-        )
-        for resource_type, resource in resources.items()
+        key: replace(resource, parent=keys.get(resource.pattern.collections[:-1], ""), pattern=_with_integers(resource.pattern, numbered))
+        for key, resource in resources.items()
     }
 
 

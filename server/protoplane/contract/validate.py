@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from protoplane.base.errors import Violation, shorten
 from protoplane.base.generated import Source, attribute
 from protoplane.contract.model import Behavior, Contract, Field, Label, MessageClass, Presence, Role
-from protoplane.contract.names import compile_patterns
+from protoplane.contract.names import compile_types
 from protoplane.contract.options import Annotations
 from protoplane.contract.values import Test, value_test
 from protoplane.contract.walk import Inline, Step, compile_walk, map_key
@@ -40,7 +40,7 @@ class Checks:
 
     def __init__(self, contract: Contract) -> None:
         self._validator = protovalidate.Validator()
-        self._patterns = compile_patterns(contract)
+        self._patterns = compile_types(contract)
         self._resources = frozenset(resource.message.full_name for resource in contract.resources.values())
 
     def rules(self, message_class: MessageClass, *, shallow: Collection[str] = ()) -> Check:

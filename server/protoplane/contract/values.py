@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from protoplane.base.clock import MICROSECONDS
@@ -48,7 +48,7 @@ _NANOS: Final = 1_000_000_000
 _UUID4: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")
 
 
-def value_test(field: Field, patterns: Mapping[str, NamePattern], *, request: bool) -> Test | None:
+def value_test(field: Field, patterns: Mapping[str, Sequence[NamePattern]], *, request: bool) -> Test | None:
     """The test that values of a field need; None when any value will do. `request`: the field is not a resource's own."""
     match field.kind:
         case Kind.FLOAT | Kind.DOUBLE:
@@ -112,7 +112,7 @@ def _is_value(value: Any) -> bool:
             return True
 
 
-def _string_test(field: Field, patterns: Mapping[str, NamePattern], *, request: bool) -> Test | None:
+def _string_test(field: Field, patterns: Mapping[str, Sequence[NamePattern]], *, request: bool) -> Test | None:
     if field.reference in patterns and field.role is not Role.NAME:
         return _name_test(patterns[field.reference])
     if field.format == "UUID4" or (request and field.name == "request_id"):
@@ -120,11 +120,14 @@ def _string_test(field: Field, patterns: Mapping[str, NamePattern], *, request: 
     return {"IPV4": _ipv4, "IPV6": _ipv6, "IPV4_OR_IPV6": _ip}.get(field.format)
 
 
-def _name_test(pattern: NamePattern) -> Test:
+def _name_test(patterns: Sequence[NamePattern]) -> Test:
+    first, *others = (one.parse for one in patterns)
+    texts = " or ".join(one.pattern.text for one in patterns)
+
     def test(value: str) -> Problem | None:
-        if not value or pattern.parse(value) is not None:
+        if not value or first(value) is not None or any(parse(value) is not None for parse in others):
             return None
-        return f"'{shorten(value)}' is not a name like {pattern.pattern.text}", "INVALID_NAME"
+        return f"'{shorten(value)}' is not a name like {texts}", "INVALID_NAME"
 
     return test
 

@@ -11,9 +11,10 @@ from google.protobuf.message import Message
 
 from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason, Violation
-from protoplane.contract.model import Method, MethodKind
+from protoplane.contract.model import Method, MethodKind, Resource
 from protoplane.identity.principal import Principal
 from protoplane.method.rows import Change, Item, Rows
+from protoplane.method.variants import Variants
 from protoplane.query.columns import Columns
 from protoplane.query.mask import Writer, compile_mask
 from protoplane.store.session import Session
@@ -25,10 +26,16 @@ M = TypeVar("M", bound=Message)
 class Stored:
     """A resource as a team's own code reaches it."""
 
-    rows: Rows
-    model: type[peewee.Model]
+    rows: Variants[Rows]
+    models: Mapping[str, type[peewee.Model]]
+    """By pattern."""
     rules: Mapping[tuple[str, MethodKind], Callable[[Principal, str], None]]
     """The rules that the contract declares for the resource's standard methods, by service; the name is for the refusal's text."""
+
+    @property
+    def resource(self) -> Resource:
+        """The resource, by its first pattern."""
+        return self.rows.resource
 
     def authorise_reading(self, service: str, principal: Principal, path: str) -> None:
         """As the Get method does, or List where there is no Get: for who filters or sorts by this resource through a reference.
@@ -39,7 +46,7 @@ class Stored:
         if kind is None:
             problem = f"'{path}' names a resource that no method reads; nothing can be filtered or sorted by its fields."
             raise Fault(Reason.INVALID_FILTER, problem=problem, violations=[Violation("filter", problem, Reason.INVALID_FILTER.value)])
-        self.authorise(service, kind, principal, self.rows.resource.plural)
+        self.authorise(service, kind, principal, self.resource.plural)
 
     def authorise_learning(self, service: str, principal: Principal, name: str) -> None:
         """As `authorise_reading`, for who would be told that a resource of his is in the way of another one: Fault PERMISSION_DENIED.
@@ -48,7 +55,7 @@ class Stored:
         """
         kind = self._reader()
         if kind is None:
-            raise Fault(Reason.PERMISSION_DENIED, permission=f"{self.rows.resource.plural}.get", resource=name)
+            raise Fault(Reason.PERMISSION_DENIED, permission=f"{self.resource.plural}.get", resource=name)
         self.authorise(service, kind, principal, name)
 
     def _reader(self) -> MethodKind | None:
@@ -95,7 +102,7 @@ class Call:
 
     def get(self, resource: type[M], name: str) -> M:
         """The resource of that name. Raises Fault INVALID_NAME, PERMISSION_DENIED, RESOURCE_NOT_FOUND."""
-        rows = self._rows(resource, MethodKind.GET, name)
+        rows = self._stored(resource, MethodKind.GET, name).named(name, "name")
         return cast("M", rows.find(self.session, rows.locate(name, "name")))
 
     def create(self, message: M, *, parent: str = "", id: str = "") -> M:  # noqa: A002 - AIP's word.
@@ -103,7 +110,7 @@ class Call:
 
         Unlike a caller, code may fill OUTPUT_ONLY fields.
         """
-        rows = self._rows(type(message), MethodKind.CREATE, parent)
+        rows = self._stored(type(message), MethodKind.CREATE, parent).below(parent, "parent")
         ids = (*rows.locate_parent(parent, "parent"), rows.take_id(id, "id") if id else rows.make_id())
         own = type(message)()
         own.CopyFrom(message)
@@ -118,8 +125,8 @@ class Call:
 
         Unlike a caller, code may write OUTPUT_ONLY fields. An etag in the message must be the current one.
         """
-        name: str = getattr(message, self.resources[type(message)].rows.resource.name_field.name)
-        rows = self._rows(type(message), MethodKind.UPDATE, name)
+        name: str = getattr(message, self.resources[type(message)].resource.name_field.name)
+        rows = self._stored(type(message), MethodKind.UPDATE, name).named(name, "name")
         mask = compile_mask(paths, rows.resource, message)
         ids = rows.locate(name, "name")
         try:
@@ -130,12 +137,20 @@ class Call:
 
     def delete(self, resource: type[Message], name: str) -> None:
         """Delete the resource of that name; softly, if it is one that is kept. Raises as the Delete method does."""
-        rows = self._rows(resource, MethodKind.DELETE, name)
+        rows = self._stored(resource, MethodKind.DELETE, name).named(name, "name")
         rows.remove(self.session, rows.locate(name, "name"), "", self.now_micros)
 
-    def model(self, resource: type[Message]) -> type[peewee.Model]:
-        """The Peewee model of a resource's table, for queries on this call's connection, inside its transaction."""
-        return self.resources[resource].model
+    def model(self, resource: type[Message], *, pattern: str = "") -> type[peewee.Model]:
+        """The Peewee model of a resource's table, for queries on this call's connection, inside its transaction.
+
+        Of a resource with several patterns `pattern` says which is meant: each has a table. Raises LookupError when it says none of them.
+        """
+        models = self.resources[resource].models
+        if pattern in models:
+            return models[pattern]
+        if pattern or len(models) > 1:
+            raise LookupError(f"say which table of {resource.DESCRIPTOR.name} is meant, by its pattern: {' or '.join(map(repr, models))}")
+        return next(iter(models.values()))
 
     def follow(self, views: Iterable[Columns]) -> None:
         """Refuse a caller who may not read a resource that a filter or an order reaches through a reference: Fault PERMISSION_DENIED."""
@@ -153,7 +168,7 @@ class Call:
         if fault.reason == Reason.RESOURCE_EXISTS and not self.trusted:
             self.resources[resource].authorise_learning(self.method.service, self.principal, fault.metadata["name"])
 
-    def _rows(self, resource: type[Message], kind: MethodKind, name: str) -> Rows:
+    def _stored(self, resource: type[Message], kind: MethodKind, name: str) -> Variants[Rows]:
         stored = self.resources[resource]
         if not self.trusted:
             stored.authorise(self.method.service, kind, self.principal, name)

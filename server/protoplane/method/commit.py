@@ -24,8 +24,9 @@ from protoplane.method.batch import check_size
 from protoplane.method.call import Call
 from protoplane.method.gather import too_large
 from protoplane.method.many import ManyRows
-from protoplane.method.rows import Ids
+from protoplane.method.rows import Ids, Rows, lock_order
 from protoplane.method.served import Handler, Served, compile_rule
+from protoplane.method.variants import of_rows
 from protoplane.method.write import body_of
 
 KINDS: Mapping[str, MethodKind] = {
@@ -85,7 +86,7 @@ class Commits:
     """The Commit of one service."""
 
     def __init__(self, served: Sequence[Served], many: Mapping[str, ManyRows]) -> None:
-        """`served` are the standard methods of the service; `many` is by type of resource."""
+        """`served` are the standard methods of the service; `many` is by key of resource."""
         self._many = many
         self._steps: dict[tuple[str, str], Step] = {}
         self._types: dict[str, str] = {}
@@ -95,8 +96,11 @@ class Commits:
             if operation and resource is not None:
                 self._steps[operation, resource.type] = _step(operation, one, resource)
                 self._types[resource.message.full_name] = resource.type
-        # Parents before their children, as other writes lock them; then by name.
-        self._order = sorted(many, key=lambda kind: (len(many[kind].rows.resource.pattern.collections), kind))
+        of_type: dict[str, list[Rows]] = {}
+        for rows in (one.rows for one in many.values()):
+            of_type.setdefault(rows.resource.type, []).append(rows)
+        self._rows = {kind: of_rows(several) for kind, several in of_type.items()}
+        self._order = sorted(many, key=lambda key: lock_order(many[key].rows.resource))
 
     def authorise(self, principal: Principal, request: Any) -> None:
         """Ask the rule of every write that has one; what has none is refused by `prepare`, which comes later."""
@@ -163,10 +167,12 @@ class Commits:
         changed: dict[str, set[Ids]] = {}
         held: dict[str, set[Ids]] = {}
         for write in writes:
-            resource = write.step.resource
-            parent, ids = self._about(write)
+            about = self._about(write)
+            if about is None:
+                continue
+            resource, parent, ids = about
             if ids is not None:
-                changed.setdefault(resource.type, set()).add(ids)
+                changed.setdefault(resource.key, set()).add(ids)
             if parent is not None and resource.parent in self._many:
                 held.setdefault(resource.parent, set()).add(parent)
         for kind in self._order:
@@ -176,16 +182,20 @@ class Commits:
             elif kind in held:
                 keyed.hold(call.session, list(held[kind]))
 
-    def _about(self, write: _Write) -> tuple[Ids | None, Ids | None]:
+    def _about(self, write: _Write) -> tuple[Resource, Ids | None, Ids | None] | None:
         """The ids of the parent of what a write may create, and of the resource that it is about; malformed names are for its method."""
-        step, request = write.step, write.request
-        pattern = self._many[step.resource.type].rows.pattern
+        step, request, variants = write.step, write.request, self._rows[write.step.resource.type]
         if step.operation == "create":
-            return pattern.parse_parent(getattr(request, "parent", "")), None
+            parent: str = getattr(request, "parent", "")
+            rows = variants.find_below(parent)
+            return None if rows is None else (rows.resource, rows.pattern.parse_parent(parent), None)
         name = getattr(getattr(request, step.body), step.resource.name_field.name) if step.body else request.name
-        ids = pattern.parse(name)
+        rows = variants.find_named(name)
+        if rows is None:
+            return None
+        ids = rows.pattern.parse(name)
         creates = ids is not None and step.operation == "update" and getattr(request, "allow_missing", False)
-        return (ids[:-1] if creates and ids is not None else None), ids
+        return rows.resource, (ids[:-1] if creates and ids is not None else None), ids
 
     def _run(self, call: Call, write: _Write, *, rehearsal: bool) -> Message:
         """The result of one write. Raises what its method does, with fields named as the commit has them."""

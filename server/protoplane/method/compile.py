@@ -14,8 +14,9 @@ from google.protobuf.message import Message
 
 from protoplane.base.errors import Fault
 from protoplane.changes.log import log_of
-from protoplane.contract.model import Contract, Kind, Method, MethodKind
+from protoplane.contract.model import Contract, Kind, Method, MethodKind, Resource
 from protoplane.contract.validate import Checks
+from protoplane.contract.variants import faces
 from protoplane.identity.principal import Principal
 from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.asked import compile_asked, compile_trim
@@ -24,6 +25,7 @@ from protoplane.method.call import Call, Stored
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.commit import Commits
 from protoplane.method.custom import CustomMethod
+from protoplane.method.dispatch import compile_dispatch
 from protoplane.method.lifecycle import SoftLifecycle, join_lifecycles
 from protoplane.method.many import ManyRows
 from protoplane.method.narrow import Reading, compile_readings
@@ -33,6 +35,7 @@ from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
 from protoplane.method.singleton import SingletonRows
+from protoplane.method.variants import of_rows
 from protoplane.method.write import (
     body_of,
     compile_create,
@@ -84,13 +87,15 @@ def compile_methods(
     kept = join_lifecycles(rows, engine)
     models = compile_models(tables, engine)
     stored: dict[type[Message], Stored] = {}
-    for kind, resource in contract.resources.items():
+    for resource in faces(contract.resources.values()).values():
         standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
         rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
-        stored[resource.message_class] = Stored(rows[kind], models[kind], rules)
+        variants = contract.variants(resource)
+        of_pattern = {variant.pattern.text: models[variant.key] for variant in variants}
+        stored[resource.message_class] = Stored(of_rows([rows[variant.key] for variant in variants]), of_pattern, rules)
     many = {kind: ManyRows(one, KeyedRows(one.table, one.sql, engine.database)) for kind, one in rows.items()}
     inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
-    bind = _Binder(checks, engine, tokens, rows, kept, many, stored, compile_readings(many, inside), inside, functions)
+    bind = _Binder(contract, checks, engine, tokens, rows, kept, many, stored, compile_readings(many, inside), inside, functions)
     alone = {
         path: bind.served(method, custom.get(path)) for path, method in contract.methods.items() if method.kind is not MethodKind.COMMIT
     }
@@ -117,6 +122,7 @@ def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Binder:
+    contract: Contract
     checks: Checks
     engine: Engine
     tokens: PageTokens
@@ -170,12 +176,12 @@ class _Binder:
 
     def _statements(self, method: Method, replay: Replay | None, *, own: bool) -> tuple[str, ...]:
         """The SQL of the ordinary case: with a request_id, without etag, of a List its first page; `own`: the standard method's too."""
-        statements = self._own_statements(method) if own and method.resource is not None else ()
+        variants = self.contract.variants(method.resource) if own and method.resource is not None else ()
+        statements = tuple(sql for variant in variants for sql in self._own_statements(method, variant))
         return statements if replay is None else (replay.claim, *statements, replay.keep)
 
-    def _own_statements(self, method: Method) -> tuple[str, ...]:  # noqa: C901, PLR0911 - one return a kind.
-        assert method.resource is not None
-        rows, keyed = self.rows[method.resource.type], self.many[method.resource.type].keyed
+    def _own_statements(self, method: Method, resource: Resource) -> tuple[str, ...]:  # noqa: C901, PLR0911 - one return a kind.
+        rows, keyed = self.rows[resource.key], self.many[resource.key].keyed
         match method.kind:
             case MethodKind.GET:
                 return (rows.sql.select,)
@@ -211,20 +217,27 @@ class _Binder:
             return handler
         return _veiled(handler, method.resource.message_class)
 
-    def _bare(self, method: Method, *, around: bool) -> Handler | None:  # noqa: C901, PLR0911, PLR0912 - one return a kind.
+    def _bare(self, method: Method, *, around: bool) -> Handler | None:
         if method.resource is None or method.kind in {MethodKind.CUSTOM, MethodKind.COMMIT}:
             return None
-        rows, many = self.rows[method.resource.type], self.many[method.resource.type]
+        variants = self.contract.variants(method.resource)
+        return compile_dispatch(method, variants, [self._handler(method, variant, around=around) for variant in variants])
+
+    def _handler(  # noqa: C901, PLR0911, PLR0912 - one return a kind.
+        self, method: Method, resource: Resource, *, around: bool
+    ) -> Handler:
+        """A standard method under one pattern of its resource."""
+        rows, many = self.rows[resource.key], self.many[resource.key]
         match method.kind:
             case MethodKind.GET:
-                return compile_get(rows, compile_asked(method, self.readings[method.resource.type], around=around))
+                return compile_get(rows, compile_asked(method, self.readings[resource.key], around=around))
             case MethodKind.LIST:
-                asked = compile_asked(method, self.readings[method.resource.type], around=around)
+                asked = compile_asked(method, self.readings[resource.key], around=around)
                 return compile_list(method, rows, self.tokens, self.engine, asked, self.functions)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_GET:
-                return compile_batch_get(method, many, compile_asked(method, self.readings[method.resource.type], around=around))
+                return compile_batch_get(method, many, compile_asked(method, self.readings[resource.key], around=around))
             case MethodKind.BATCH_CREATE:
                 return compile_batch_create(method, rows)
             case MethodKind.BATCH_UPDATE:
@@ -236,9 +249,11 @@ class _Binder:
             case MethodKind.DELETE:
                 return compile_delete(method, rows)
             case MethodKind.UNDELETE:
-                return compile_undelete(method, rows, self.kept[method.resource.type])
+                return compile_undelete(method, rows, self.kept[resource.key])
             case MethodKind.AGGREGATE:
                 return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
+            case MethodKind.COMMIT | MethodKind.CUSTOM:
+                raise AssertionError(method.path)
             case _:
                 assert_never(method.kind)
 

@@ -76,7 +76,7 @@ class SoftLifecycle:
         """Its end, when it has been kept for long enough."""
         self._marks, self._marked = Marks.of(rows.table), Marked(rows.table)
         self._below = [SoftBelow(other, ids, engine) for other in below if other.table.deleted]
-        children = (other for other in below if other.resource.parent == rows.resource.type and not _is_own(other, rows))
+        children = (other for other in below if other.resource.parent == rows.resource.key and not _is_own(other, rows))
         self._find = [_find_child(child.table, ids, engine) for child in children]
 
     def remove(self, session: Session, ids: Ids, etag: str, now_micros: int, *, force: bool) -> Message | None:
@@ -116,7 +116,7 @@ class SoftLifecycle:
 
 
 def join_lifecycles(every: Mapping[str, Rows], engine: Engine) -> dict[str, SoftLifecycle]:
-    """Give the rows of each resource that needs one its lifecycle; those of the softly deleted ones, by type."""
+    """Give the rows of each resource that needs one its lifecycle; those of the softly deleted ones, by key."""
     soft: dict[str, SoftLifecycle] = {}
     for kind, rows in every.items():
         below = sorted(
@@ -139,7 +139,7 @@ def require_etag(rows: Rows, etag: str, row: Row, ids: Ids) -> None:
 
 def _is_own(other: Rows, rows: Rows) -> bool:
     """Whether it is a singleton of a resource, which its parent may have and still be without children."""
-    return other.resource.pattern.singleton and other.resource.parent == rows.resource.type
+    return other.resource.pattern.singleton and other.resource.parent == rows.resource.key
 
 
 def _find_child(table: Table, ids: int, engine: Engine) -> str:
@@ -149,7 +149,7 @@ def _find_child(table: Table, ids: int, engine: Engine) -> str:
 
 
 def _is_below(resource: Resource, kind: str, every: Mapping[str, Rows]) -> bool:
-    """Whether a resource stands below those of a type, at any depth."""
+    """Whether a resource stands below those of a key, at any depth."""
     while resource.parent:
         if resource.parent == kind:
             return True

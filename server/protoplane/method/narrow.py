@@ -295,7 +295,7 @@ def _place(field: Field) -> Callable[[Message], Message]:
 
 
 def compile_readings(many: Mapping[str, ManyRows], inside: Inside) -> dict[str, Reading]:
-    """How masks read every resource, by type."""
+    """How masks read every resource, by key."""
     readings: dict[str, Reading] = {}
     readings.update({kind: Reading(one.rows, one.keyed, readings, inside) for kind, one in many.items()})
     return readings

@@ -42,7 +42,7 @@ class MicrosField(peewee.Field):
 
 
 def compile_models(tables: Mapping[str, Table], engine: Engine) -> dict[str, type[peewee.Model]]:
-    """A model for each table, by resource type."""
+    """A model for each table, by the resource's key."""
     return {kind: _model(table, engine) for kind, table in tables.items()}
 
 

@@ -348,7 +348,7 @@ def _leaf(field: Field, contract: Contract, within: tuple[Field, ...]) -> Iterat
         yield Leaf(field, Form.PRESENT, (ColumnShape(column, Storage.BOOL, nullable=bool(within)),), within)
     else:
         nullable = bool(within) or field.presence is Presence.EXPLICIT
-        if is_stored_reference(field, {r.type: r.pattern for r in contract.resources.values()}):
+        if is_stored_reference(field, {r.key: r.pattern for r in contract.resources.values()}):
             target = contract.resources[field.reference]
             names = reference_columns(field, target.pattern)
             keys = key_columns(target.pattern, names, nullable=nullable)

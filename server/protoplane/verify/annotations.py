@@ -9,6 +9,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
+from protoplane.contract.names import INTEGER_ID_PATTERN
+
 _BEHAVIOURS: Final = {2: "REQUIRED", 3: "OUTPUT_ONLY", 4: "INPUT_ONLY", 5: "IMMUTABLE", 8: "IDENTIFIER"}
 _FORMATS: Final = {1: "uuid", 2: "ipv4", 3: "ipv6", 4: "ip"}
 _BY_SERVER: Final = 3
@@ -116,7 +118,8 @@ class Annotations:
         found = self._of_message(message, self._storage)
         if found is None or not found.HasField("id"):
             return IdFacts()
-        return IdFacts(found.id.pattern, found.id.source == _BY_SERVER)
+        integer = getattr(found.id, "integer", False)  # An older server's options have none.
+        return IdFacts(found.id.pattern or (INTEGER_ID_PATTERN if integer else ""), found.id.source == _BY_SERVER)
 
     def expanded(self, field: FieldDescriptor) -> str:
         """Name of the reference beside it that fills a field; "" for any other. Only Protoplane's own option says so."""

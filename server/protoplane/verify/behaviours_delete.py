@@ -93,7 +93,7 @@ def singletons_are_not_in_the_way(scene: Scene) -> None:
     name = scene.name(scene.new())
     for other in singles:
         if other.has(Role.GET):
-            single = f"{name}/{other.pattern.rpartition('/')[2]}"
+            single = f"{name}/{other.pattern_below(scene.kind.type).rpartition('/')[2]}"
             expect_code(scene.world.call(other, Role.GET, scene.world.request(other, Role.GET, name=single)), "OK")
     expect_code(scene.delete(name), "OK")
 

@@ -58,8 +58,13 @@ class Kind:
 
     @property
     def pattern(self) -> str:
-        """The first of its patterns."""
-        return self.patterns[0] if self.patterns else ""
+        """The one of its patterns that checks go by: the first below a kind that is known, else the first."""
+        place = next((place for place, parent in enumerate(self.parents) if parent not in {"", "?"}), 0)
+        return self.patterns[place] if self.patterns else ""
+
+    def pattern_below(self, parent: str) -> str:
+        """Its pattern below resources of a type; the one that checks go by where there is none."""
+        return next((pattern for pattern, above in zip(self.patterns, self.parents, strict=False) if above == parent), self.pattern)
 
     @property
     def singleton(self) -> bool:

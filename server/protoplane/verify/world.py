@@ -144,10 +144,13 @@ class World:
         """The name that a Create is to give, "" when the server chooses."""
         own = getattr(request, f"{kind.word}_id", "")
         parent = getattr(request, "parent", "")
-        return "/".join(filter(None, (parent, self._collection(kind), own))) if own else ""
+        return "/".join(filter(None, (parent, self._collection(kind, parent), own))) if own else ""
 
-    def _collection(self, kind: Kind) -> str:
-        return kind.pattern.split("/")[-2] if kind.pattern and not kind.singleton else kind.plural
+    def _collection(self, kind: Kind, parent: str | None = None) -> str:
+        """The word before the last id, below a parent: that which checks go by, or the one that is named."""
+        words = None if parent is None else parent.split("/")[::2] if parent else []
+        pattern = next((one for one in kind.patterns if one.split("/")[:-2:2] == words), kind.pattern)
+        return pattern.split("/")[-2] if pattern and not kind.singleton else kind.plural
 
     def learned(self, kind: Kind) -> Learned:
         """What is known of a kind by refusals."""
@@ -212,9 +215,9 @@ class World:
         if self.example(kind).parent:
             return self.example(kind).parent
         known = [parent for parent in kind.parents if parent in self.kinds]
-        if "" in kind.parents:
-            return ""
         if not known:
+            if "" in kind.parents:
+                return ""
             above = parent_pattern(kind.pattern) if kind.pattern else "unknown"
             skip(f'the server has no method that makes the parents of {kind.title} ({above}); name one with --data: "@parent"')
         above_kind = self.kinds[known[0]]
@@ -371,6 +374,9 @@ class World:
                 return str(gone)
         if not kind.pattern:
             skip("nothing says what its names look like")
+        if kind.singleton:
+            above = next((parent for parent in kind.parents if parent in self.kinds), None) or skip("nothing is known of its parents")
+            return f"{self.absent(self.kinds[above])}/{kind.pattern.rpartition('/')[2]}"
         own = self.new_id(kind) or self.chance.word(20)
         if len(own) < ID_LONG and not self._is_free(kind, own):
             skip("ids are so short that any may be somebody's")

@@ -1,0 +1,129 @@
+"""What the commands make of resources with several patterns: verify, import and export, plan, lint, and a pattern that is added later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from protoplane import app
+from protoplane.base import config
+from protoplane.base.settings import Environment
+from protoplane.cli.main import main
+from tests.door import notebook as notebooks
+from tests.door.client import Door, Refused
+from tests.door.notebook import Notebook, pb
+from tests.engines import Database, Engine
+from tests.engines.sqlite import Sqlite
+
+SECOND = '    pattern: "users/{user}/notes/{note}"\n'
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Iterator[Notebook]:
+    """A notebook of its own: verify would find what others made."""
+    engine = Sqlite(folder=tmp_path)
+    with notebooks.served(engine, tmp_path / "notebook") as running:
+        yield running
+
+
+def run(*words: object, **options: Any) -> Result:
+    """One command."""
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False, **options)
+
+
+def reached(notebook: Notebook) -> tuple[object, ...]:
+    """The options of commands that call the server."""
+    return "--target", f"127.0.0.1:{notebook.app.port}", "--project", notebook.folder, "--token", notebook.token()
+
+
+def test_verify_finds_no_fault_with_several_patterns(notebook: Notebook, tmp_path: Path) -> None:
+    ran = run("verify", f"127.0.0.1:{notebook.app.port}", "--seed", "notes", "--token", notebook.token(), "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text())
+    wrong = [(one["number"], one["resource"], one["text"]) for one in found["results"] if one["verdict"] in {"fail", "should"}]
+    assert not wrong, ran.output
+    assert (ran.exit_code, found["left"], notebook.bugs) == (0, [], [])
+    passed = {one["resource"] for one in found["results"] if one["verdict"] == "pass"}
+    assert passed >= {"Note", "Remark", "Layout", "Memo"}
+
+
+def test_what_is_exported_is_imported_below_parents_of_every_kind(notebook: Notebook, tmp_path: Path) -> None:
+    door = notebook.door()
+    parents = ["folders/f", "users/1", "users/2"]
+    door.CreateFolder(folder_id="f", folder=pb.Folder())
+    for own in "12":
+        door.CreateUser(user_id=own, user=pb.User())
+    for parent in parents:
+        for own in "ab":
+            door.CreateNote(parent=parent, note_id=own, note=pb.Note(title=f"{parent} {own}"))
+    every = [f"{parent}/notes/{own}" for parent in parents for own in "ab"]
+    for form in ("csv", "ndjson"):
+        file = tmp_path / f"notes.{form}"
+        assert run("export", "Note", "-o", file, *reached(notebook)).exit_code == 0
+        whole = file.read_text()
+        assert [name for name in every if name not in whole] == []
+        only = run("export", "Note", "--format", form, "--parent", "users/2", *reached(notebook)).stdout
+        assert [name in only for name in every] == [False] * 4 + [True] * 2
+        door.BatchDeleteNotes(names=every[1:])
+        skipping = run("import", "Note", file, "--skip-existing", *reached(notebook))
+        assert skipping.exit_code == 0, skipping.output
+        assert "5 rows of Note created" in skipping.output
+        assert [one.title for one in door.BatchGetNotes(names=every).notes] == [f"{name[:-8]} {name[-1]}" for name in every]
+    below = tmp_path / "more.csv"
+    below.write_text("id,title\nc,x\n")
+    for parent in parents[:2]:
+        assert run("import", "Note", below, "--parent", parent, *reached(notebook)).exit_code == 0
+        assert door.GetNote(name=f"{parent}/notes/c").title == "x"
+    below.write_text("name,title\nmemos/x,x\n")
+    wrong = run("import", "Note", below, *reached(notebook))
+    assert "folders/{folder}/notes/{note} or users/{user}/notes/{note}" in wrong.output
+    door.close()
+
+
+def test_plan_shows_the_table_of_each_pattern(notebook: Notebook) -> None:
+    (get,) = json.loads(run("plan", "--json", "--method", "/GetNote", "--project", notebook.folder).stdout)
+    assert (get["table"], get["key"]) == ("notes", ["folder", "note"])
+    assert [(one["table"], one["key"]) for one in get["more_tables"]] == [("notes_of_users", ["user", "note"])]
+    assert len(get["sql"]) == 2
+    text = run("plan", "--method", "ListMemos", "--project", notebook.folder).stdout
+    assert "table memos, key (memo)" in text
+    assert "table memos_of_users, key (user, memo)" in text
+    assert "nothing to mend: 7 resources" in run("lint", "--project", notebook.folder).output
+
+
+def test_a_pattern_added_later_finds_everything_where_it_was(engine: Engine, tmp_path: Path) -> None:
+    database, bugs = engine.create_database(), list[BaseException]()
+    folder = notebooks.project(tmp_path / "notebook", database.url)
+    both = (notebooks.HERE / "notebook.proto").read_text().partition("// What names a note")[0]
+    alone = both.replace(SECOND, "").replace(', "users/{user}/notes/{note}/remarks/{remark}"', "")
+    try:
+        with served(folder, alone, database, bugs) as door:
+            parent = door.CreateFolder(folder_id="f", folder=pb.Folder()).name
+            kept = door.CreateNote(parent=parent, note_id="kept", note=pb.Note(title="kept"))
+            with pytest.raises(Refused):
+                door.ListNotes(parent="users/1")
+        with served(folder, both, database, bugs) as door:
+            assert door.GetNote(name=kept.name) == kept
+            user = door.CreateUser(user_id="1", user=pb.User()).name
+            assert door.CreateNote(parent=user, note_id="kept", note=pb.Note(title="x")).name == f"{user}/notes/kept"
+    finally:
+        database.drop()
+    assert not bugs
+
+
+@contextmanager
+def served(folder: Path, text: str, database: Database, bugs: list[BaseException]) -> Iterator[Door]:
+    """Calls of the project with this contract, for as long as the block runs."""
+    (folder / "protos/notebook/v1/notebook.proto").write_text(notebooks.scaffolded(text, notebooks.RESOURCES[:-1]))
+    running = app.start(config.load(folder, Environment.DEV), lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
+    door = Notebook(running, folder, database, bugs).door()
+    try:
+        yield door
+    finally:
+        door.close()
+        running.stop()
