@@ -54,6 +54,8 @@ NUMBERS = frozenset({
 })  # fmt: skip
 COMMENTS = frozenset({"/*+ NO_SEMIJOIN() */"})
 PATH = re.compile(r"\$(?:\[(?:\*|\d)\])?((?:\.[a-z][a-z0-9_]*)*)")
+INDEX = re.compile(r"PRAGMA index_(?:list|info)\('([^']*)'\)")
+"""How SQLite is asked which index refused a row: by the names of a table and of its indexes."""
 NAME = re.compile(r"[a-z_][a-z0-9_.]*")
 DIGEST = re.compile(r"(?<=^via\..{36})\.[0-9a-f]{12}$")
 """At the end of a name that was cut."""
@@ -77,9 +79,13 @@ OWN = frozenset(
         "column",
         "row",
         "version",
+        "wanted",
     }
 )
 """Words in names that statements give to their own parts."""
+
+DATE = frozenset({"year", "month", "day"})
+"""Of `google.type.Date`, whose fields contracts have and do not name."""
 
 
 @cache
@@ -90,7 +96,7 @@ def words() -> frozenset[str]:
     found = re.findall(r"[a-z]+", text) + re.findall(r"[A-Z][a-z]+", text)
     found += re.findall("[a-z]+", snake(" ".join((*FIELDS, *PARTS, *REFERENCES, *TABLES, *(name for one in RESOURCES for name in one)))))
     names = [name for table in SYSTEM_TABLES for name in (table.name, *(column.name for column in table.columns))]
-    return OWN | {word.lower() for word in found} | {word for name in names for word in name.split("_")}
+    return OWN | DATE | {word.lower() for word in found} | {word for name in names for word in name.split("_")}
 
 
 def known(name: str) -> bool:
@@ -101,6 +107,9 @@ def known(name: str) -> bool:
 
 def foreign(sql: str, *, backticks: bool) -> Iterator[str]:
     """What in a statement stands neither in a contract nor in the code: a caller may have said it."""
+    index = INDEX.fullmatch(sql)
+    if index is not None and known(index[1]):
+        return
     for match in TOKEN.finditer(SIZED.sub(" ", sql)):
         token, inside = match.group(), match.group()[1:-1]
         match match.lastgroup:
@@ -123,6 +132,7 @@ class Seen:
     """The statements of a session: each text is judged once, and kept as its hash."""
 
     def __init__(self) -> None:
+        self.judging = True
         self.hashes: set[int] = set()
         self.strange: list[tuple[list[str], str]] = []
 
@@ -146,7 +156,7 @@ def watched(seen: Seen) -> Iterator[None]:
 
     def noted(original: Callable[..., Any], *, backticks: bool) -> Callable[..., Any]:
         def run(self: Connection, sql: str) -> Any:
-            if threading.current_thread() is not threading.main_thread():
+            if seen.judging and threading.current_thread() is not threading.main_thread():
                 seen.note(sql, backticks=backticks)
             return original(self, sql)
 

@@ -28,6 +28,12 @@ def test_what_is_bound_is_not_foreign_and_any_value_in_its_place_is(sql: str, ba
         assert list(foreign(sql.replace("?", value).replace("%s", value), backticks=backticks)), value
 
 
+def test_an_index_is_asked_about_by_a_name_of_the_contract_only() -> None:
+    assert list(foreign("PRAGMA index_list('books')", backticks=False)) == []
+    assert list(foreign("PRAGMA index_info('books__isbn')", backticks=False)) == []
+    assert list(foreign("PRAGMA index_list('xyzzy')", backticks=False)) == ["'xyzzy'"]
+
+
 def test_a_name_in_the_quotes_of_another_engine_is_a_value_there() -> None:
     assert list(foreign('SELECT "title"', backticks=True)) == ['"title"']
     assert list(foreign("SELECT `title`", backticks=False)) == ["`title`"]
