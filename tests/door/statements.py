@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from protoplane.contract.casing import snake
 from protoplane.store import mysqlclient, sqlite
 from protoplane.store.connection import Connection
 from protoplane.store.system import SYSTEM_TABLES
+from tests.door.contracts.words import FIELDS, PARTS, REFERENCES, RESOURCES, TABLES
 
 ROOT = Path(__file__).parents[2]
 STRANGE_MAX = 20
@@ -55,7 +57,9 @@ COMMENTS = frozenset({"/*+ NO_SEMIJOIN() */"})
 PATH = re.compile(r"\$(?:\[(?:\*|\d)\])?((?:\.[a-z][a-z0-9_]*)*)")
 INDEX = re.compile(r"PRAGMA index_(?:list|info)\('([^']*)'\)")
 """How SQLite is asked which index refused a row: by the names of a table and of its indexes."""
-NAME = re.compile(r"[a-z][a-z0-9_.]*")
+NAME = re.compile(r"[a-z_][a-z0-9_.]*")
+DIGEST = re.compile(r"(?<=^via\..{36})\.[0-9a-f]{12}$")
+"""At the end of a name that was cut."""
 OWN = frozenset(
     {
         "c",
@@ -92,12 +96,14 @@ def words() -> frozenset[str]:
     protos = (path for folder in ("tests", "examples") for path in (ROOT / folder).rglob("*.proto"))
     text = " ".join(re.sub(r"//.*", "", path.read_text()) for path in protos)
     found = re.findall(r"[a-z]+", text) + re.findall(r"[A-Z][a-z]+", text)
+    found += re.findall("[a-z]+", snake(" ".join((*FIELDS, *PARTS, *REFERENCES, *TABLES, *(name for one in RESOURCES for name in one)))))
     names = [name for table in SYSTEM_TABLES for name in (table.name, *(column.name for column in table.columns))]
     return OWN | DATE | {word.lower() for word in found} | {word for name in names for word in name.split("_")}
 
 
 def known(name: str) -> bool:
     """Whether a name is one of the contract's or of the code's."""
+    name = DIGEST.sub("", name)
     return NAME.fullmatch(name) is not None and set(filter(None, re.split(r"[_.\d]+", name))) <= words()
 
 
