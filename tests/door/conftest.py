@@ -88,9 +88,9 @@ def judged() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _judging(request: pytest.FixtureRequest) -> Iterator[None]:
-    """While a test of this folder runs; contracts that are made up have names that no file has."""
-    SEEN.judging = request.node.path.name != "test_contracts_oracle.py"
+def _judging() -> Iterator[None]:
+    """While a test of this folder runs."""
+    SEEN.judging = True
     yield
     SEEN.judging = False
 
