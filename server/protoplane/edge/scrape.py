@@ -10,6 +10,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, final
@@ -28,6 +29,10 @@ LINE_BYTES_MAX = 8_192
 
 REQUEST_BYTES_MAX = 32_768
 """Of the request line and all headers."""
+
+REST_SECONDS_MAX = 0.5
+REST_READS_MAX = 8
+"""What is taken of the rest of a request that was refused, and how long each part is waited for."""
 
 ACCEPT_PAUSE_SECONDS = 0.1
 """After a connection that could not be accepted, for want of file descriptors: it would fail again at once."""
@@ -157,8 +162,20 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Bound what is read."""
         super().setup()
+        self._refused = False
         self._arriving = _Arriving(self.connection)
         self.rfile = io.BufferedReader(self._arriving, LINE_BYTES_MAX)
+
+    def finish(self) -> None:
+        """Of a request that was refused, take what is still coming: to close on it would reset the connection, and take the answer back."""
+        super().finish()
+        if self._refused:
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_WR)
+                self.connection.settimeout(REST_SECONDS_MAX)
+                for _ in range(REST_READS_MAX):
+                    if not self.connection.recv(REQUEST_BYTES_MAX):
+                        break
 
     def parse_request(self) -> bool:
         """Whether it is one that is answered; refuses it otherwise."""
@@ -223,6 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: a request that is answered is no news."""
 
     def _refuse(self, status: HTTPStatus) -> None:
+        self._refused = True
         self._answer(status, f"{status.phrase}\n".encode(), TEXT)
 
     def _answer(self, status: HTTPStatus, body: bytes, kind: str) -> None:
