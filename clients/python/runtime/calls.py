@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -37,7 +38,7 @@ class Method(Generic[Request, Response]):
     """Whether the request has a `request_id`, so that its tries have one effect (AIP-155)."""
 
 
-class Client:
+class Client(ABC):
     """What the clients of all services share. Threads may share a client.
 
     Tries are made by the channel, as the contract allows them (`channel.SERVICE_CONFIG`), and never here: the request that is
@@ -101,9 +102,9 @@ class Client:
         self.close()
 
     @staticmethod
+    @abstractmethod
     def _channel_options() -> Sequence[tuple[str, Any]]:
         """How channels of this service try again; of the generated subclass."""
-        raise NotImplementedError
 
     @staticmethod
     def _connect(

@@ -220,7 +220,11 @@ class Wire:
 
     def _run(self, call: Call) -> Call | None:
         """Run a call that has a place; what the thread is to run next, in the same."""
-        call.run()
+        try:
+            call.run()
+        except BaseException:
+            self._places.leave(call)
+            raise
         return self._places.pass_on(call, self._waiting.take)
 
     def _take_stream(self, call: Call) -> None:
