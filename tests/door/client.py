@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from click.testing import CliRunner
 from google.rpc import error_details_pb2, status_pb2
+
+from protoplane.cli.generate import command as generate
 
 CALL_SECONDS_MAX = 20.0
 
@@ -89,3 +93,15 @@ def importable(folder: Path) -> Iterator[Callable[[str], Any]]:
         yield importlib.import_module
     finally:
         sys.path.remove(str(folder))
+
+
+def generated(project: Callable[[Path, str], Path], *modules: str) -> tuple[Any, ...]:
+    """Modules of the client that `protoplane generate` makes for a project, which `project` puts into a folder, told where its data would be."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = project(Path(name), "sqlite:///none.db")
+        made = CliRunner().invoke(
+            generate, ["--lang", "python", "--out", f"{name}/client", "--project", str(folder)], catch_exceptions=False
+        )
+        assert made.exit_code == 0, made.output
+        with importable(Path(name) / "client/src") as load:
+            return tuple(map(load, modules))

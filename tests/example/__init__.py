@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -11,13 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from click.testing import CliRunner
-
 from protoplane import app
 from protoplane.base import config
 from protoplane.base.settings import Environment
-from protoplane.cli.generate import command as generate
-from tests.door.client import Door, importable
+from tests.door.client import Door, generated
 from tests.door.custom import Later
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "flightdesk"
@@ -37,12 +33,7 @@ def copy(folder: Path, url: str = "", **server: str) -> Path:
 @cache
 def modules() -> tuple[Any, ...]:
     """The `_pb2` modules that `protoplane generate` makes."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = copy(Path(name))
-        made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
-        assert made.exit_code == 0, made.output
-        with importable(folder / "client/src") as load:
-            return tuple(load(f"flightdesk.v1.{stem}_pb2") for stem in PROTOS)
+    return generated(copy, *(f"flightdesk.v1.{stem}_pb2" for stem in PROTOS))
 
 
 @cache

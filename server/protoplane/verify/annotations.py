@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from protoplane.contract.names import INTEGER_ID_PATTERN
+from protoplane.contract.options import ResourceOption
 
 _BEHAVIOURS: Final = {2: "REQUIRED", 3: "OUTPUT_ONLY", 4: "INPUT_ONLY", 5: "IMMUTABLE", 8: "IDENTIFIER"}
 _FORMATS: Final = {1: "uuid", 2: "ipv4", 3: "ipv6", 4: "ip"}
@@ -34,17 +35,6 @@ class FieldFacts:
     def required(self) -> bool:
         """Whether it must be given, by either annotation."""
         return "REQUIRED" in self.behaviours or bool(self.rules is not None and getattr(self.rules, "required", False))
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceFacts:
-    """`google.api.resource`."""
-
-    type: str
-    patterns: tuple[str, ...]
-    singular: str
-    plural: str
-    name_field: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +96,12 @@ class Annotations:
             rules=options.Extensions[self._rules] if ruled else None,
         )
 
-    def resource(self, message: Descriptor) -> ResourceFacts | None:
+    def resource(self, message: Descriptor) -> ResourceOption | None:
         """What a message says of itself as a resource; None when it says nothing."""
         found = self._of_message(message, self._resource)
         if found is None:
             return None
-        return ResourceFacts(found.type, tuple(found.pattern), found.singular, found.plural, found.name_field or "name")
+        return ResourceOption(found.type, tuple(found.pattern), found.singular, found.plural, found.name_field or "name")
 
     def ids(self, message: Descriptor) -> IdFacts:
         """What is said of the ids of a resource."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from protoplane import app
 from protoplane.base import config
 from protoplane.base.settings import Environment
-from protoplane.cli.generate import command as generate
 from protoplane.store.session import Session
 from tests.door.changes import check_log
-from tests.door.client import Door, Refused, importable
+from tests.door.client import Door, Refused, generated
 from tests.door.custom import Later
 from tests.engines import Database, Engine
 
@@ -69,12 +66,8 @@ def project(folder: Path, url: str) -> Path:
 @cache
 def messages() -> Any:
     """`archive_pb2`, as `protoplane generate` makes it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = project(Path(name), "sqlite:///none.db")
-        made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
-        assert made.exit_code == 0, made.output
-        with importable(folder / "client/src") as load:
-            return load("archive.v1.archive_pb2")
+    (module,) = generated(project, "archive.v1.archive_pb2")
+    return module
 
 
 pb = Later(messages)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
-
 from protoplane.base import config
 from protoplane.base.settings import Environment
-from protoplane.cli.generate import command as generate
 from protoplane.cli.scaffold import Wish, scaffold
 from protoplane.identity.tokens import Signer
-from tests.door.client import Door, importable
+from tests.door.client import Door, generated
 
 HERE = Path(__file__).parent
 
@@ -57,12 +53,8 @@ def project(folder: Path, url: str) -> Path:
 @cache
 def messages() -> Any:
     """`workshop_pb2`, as a client of the service has it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = project(Path(name), "sqlite:///none.db")
-        made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
-        assert made.exit_code == 0, made.output
-        with importable(folder / "client/src") as load:
-            return load("workshop.v1.workshop_pb2")
+    (module,) = generated(project, "workshop.v1.workshop_pb2")
+    return module
 
 
 class Later:

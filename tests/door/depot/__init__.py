@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from click.testing import CliRunner
-
-from protoplane.cli.generate import command as generate
 from protoplane.cli.scaffold import Wish, scaffold
-from tests.door.client import Door, importable
+from tests.door.client import Door, generated
 from tests.door.custom import Later, token_of
 
 HERE = Path(__file__).parent
@@ -55,12 +51,7 @@ def project(folder: Path, url: str) -> Path:
 @cache
 def modules() -> tuple[ModuleType, ModuleType]:
     """`depot_pb2` and `commit_pb2`, as a client of the service has them."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = project(Path(name), "sqlite:///none.db")
-        made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
-        assert made.exit_code == 0, made.output
-        with importable(folder / "client/src") as load:
-            return load("depot.v1.depot_pb2"), load("depot.v1.protoplane.commit.v1.commit_pb2")
+    return generated(project, "depot.v1.depot_pb2", "depot.v1.protoplane.commit.v1.commit_pb2")
 
 
 pb: Any = Later(lambda: modules()[0])

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
-
 from protoplane import app
 from protoplane.base import config
 from protoplane.base.settings import Environment
 from protoplane.cli.boilerplate import FURTHER, METHODS
-from protoplane.cli.generate import command as generate
 from protoplane.cli.scaffold import Wish, scaffold
-from tests.door.client import Door, importable
+from tests.door.client import Door, generated
 from tests.door.custom import Later
 
 HERE = Path(__file__).parent
@@ -56,12 +52,8 @@ def project(folder: Path, url: str) -> Path:
 @cache
 def messages() -> Any:
     """`museum_pb2`, as a client of the service has it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = project(Path(name), "sqlite:///none.db")
-        made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
-        assert made.exit_code == 0, made.output
-        with importable(folder / "client/src") as load:
-            return load("museum.v1.museum_pb2")
+    (module,) = generated(project, "museum.v1.museum_pb2")
+    return module
 
 
 pb = Later(messages)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,16 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
-
 from protoplane import app
 from protoplane.base import config
 from protoplane.base.settings import Environment
 from protoplane.cli.boilerplate import FURTHER, KEPT_METHODS, METHODS
-from protoplane.cli.generate import command as generate
 from protoplane.cli.scaffold import Wish, scaffold
 from tests.door.changes import check_log
-from tests.door.client import Door, importable
+from tests.door.client import Door, generated
 from tests.door.custom import Later
 from tests.engines import Database, Engine
 
@@ -88,12 +84,7 @@ def project(folder: Path, url: str) -> Path:
 @cache
 def modules() -> tuple[Any, Any]:
     """`notebook_pb2` and `commit_pb2`, as `protoplane generate` makes them."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = project(Path(name), "sqlite:///none.db")
-        made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
-        assert made.exit_code == 0, made.output
-        with importable(folder / "client/src") as load:
-            return load("notebook.v1.notebook_pb2"), load("notebook.v1.protoplane.commit.v1.commit_pb2")
+    return generated(project, "notebook.v1.notebook_pb2", "notebook.v1.protoplane.commit.v1.commit_pb2")
 
 
 pb: Any = Later(lambda: modules()[0])

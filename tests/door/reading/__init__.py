@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from protoplane import app
 from protoplane.base import config
 from protoplane.base.settings import Environment
-from protoplane.cli.generate import command as generate
 from protoplane.store.session import Session
-from tests.door.client import Door, importable
+from tests.door.client import Door, generated
 from tests.engines import Database, Engine
 
 HERE = Path(__file__).parent
@@ -55,12 +52,8 @@ def project(folder: Path, url: str) -> Path:
 @cache
 def messages() -> Any:
     """`gallery_pb2`, as a client of the service has it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = project(Path(name), "sqlite:///none.db")
-        made = CliRunner().invoke(generate, ["--lang", "python", "--out", f"{folder}/client", "--project", name], catch_exceptions=False)
-        assert made.exit_code == 0, made.output
-        with importable(folder / "client/src") as load:
-            return load("gallery.v1.gallery_pb2")
+    (module,) = generated(project, "gallery.v1.gallery_pb2")
+    return module
 
 
 @dataclass
