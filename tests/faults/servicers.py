@@ -15,17 +15,24 @@ LONG_SCAN = "SELECT COUNT(*) FROM books a, books b, books c, books d WHERE a.pag
 class Library(Servicer, service="library.v1.Library"):
     """What the faults need beside the standard methods."""
 
+    setting: str | None = None
+
     def create_book(self, call: Call, request: Any, serve: Any) -> Any:
         """Write, then dawdle."""
+        if self.setting is not None:
+            call.session.rows(self.setting)
         book = serve(call, request)
         if SLOW.exists():
             call.session.rows(LONG_SCAN)
         return book
 
     def create_publisher(self, call: Call, request: Any, serve: Any) -> Any:
-        """A display name such as `PRAGMA max_page_count = 1` is run as well: settings of one connection, there is no other way to them."""
+        """A display name such as `PRAGMA max_page_count = 1` is run before every book from then on.
+
+        It sets one connection, each thread has its own, and there is no other way to them.
+        """
         if request.publisher.display_name.startswith("PRAGMA "):
-            call.session.rows(request.publisher.display_name)
+            self.setting = request.publisher.display_name
         return serve(call, request)
 
     def who_am_i(self, call: Call, request: Any) -> Any:

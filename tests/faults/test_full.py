@@ -127,7 +127,7 @@ def test_f11_a_full_disk_is_told_and_what_is_there_can_be_read_until_there_is_ro
 def test_f12_a_full_file_is_told_and_what_is_there_can_be_used_until_there_is_room(
     start: Callable[..., Service], database: Database
 ) -> None:
-    service = start(PROTOPLANE_SERVER_THREADS="1")  # The limit is one of a connection.
+    service = start()
     with closing(service.door()) as door:
         parent = service.publisher(door, "p")
         pages = database.execute("PRAGMA page_count")[0][0]
