@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from protoplane.identity.tokens import Signer
-from tests.door.client import importable
 from tests.door.running import Running, done
 from tests.engines import Database
-from tests.processes.kit import AUDIENCE, ISSUER, Client, Project, production, write_project
+from tests.processes.client import Client
+from tests.processes.kit import AUDIENCE, ISSUER, Project, production, write_project
 
 SIGNER = Signer.new()
 FILE = "desk.db"
@@ -35,9 +35,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Client:
     folder = tmp_path_factory.mktemp("desk")
     write_project(folder)
     done("generate", "--lang", "python", "--out", "client", folder=folder)
-    with importable(folder / "client/src") as load:
-        modules = (load("desk.v1.desk_pb2"), load("desk.v1.desk_pb2_grpc"), load("desk.v1.channel"))
-    return Client(*modules, SIGNER.mint(subject="writer", issuer=ISSUER, audience=AUDIENCE, seconds=3_600))
+    return Client.of(folder / "client/src", SIGNER.mint(subject="writer", issuer=ISSUER, audience=AUDIENCE, seconds=3_600))
 
 
 @pytest.fixture(scope="session")

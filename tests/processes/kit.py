@@ -1,60 +1,26 @@
-"""What the tests of processes share: a project in production, its client package, processes by their parent, callers."""
+"""What the tests of processes share: a project in production, processes by their parent."""
 
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import grpc
 
 from protoplane.cli.scaffold import Wish, scaffold
 from protoplane.identity.tokens import Signer
 from tests.door.running import Running, done, running
+from tests.processes.client import SECONDS_MAX
 
 HERE = Path(__file__).parent
 ISSUER, AUDIENCE = "https://issuer.example", "desk"
-SECONDS_MAX = 30.0
-"""For anything that is waited for."""
 LOOK_SECONDS = 0.02
 """Between two looks at what tells nobody of its end."""
-OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
-
-
-@dataclass(frozen=True)
-class Client:
-    """The client package that `protoplane generate` writes, imported, and a token."""
-
-    pb: Any
-    grpc: Any
-    channel: Any
-    token: str
-
-    @contextmanager
-    def stub(self, target: str) -> Iterator[Any]:
-        """Calls with what the package ships: the stub, on a connection of its own."""
-        with self.channel.connect(target, options=[OWN_CONNECTION]) as channel:
-            yield self.grpc.DeskStub(channel)
-
-    @contextmanager
-    def once(self, target: str) -> Iterator[Any]:
-        """Calls that are made once, whatever comes of it."""
-        with grpc.insecure_channel(target, [OWN_CONNECTION, ("grpc.enable_retries", 0)]) as channel:
-            yield self.grpc.DeskStub(channel)
-
-    @property
-    def own(self) -> dict[str, Any]:
-        """What each call is made with."""
-        return {"metadata": [("authorization", f"Bearer {self.token}")], "timeout": SECONDS_MAX}
 
 
 @dataclass(frozen=True)
@@ -145,59 +111,6 @@ def until(condition: Callable[[], object], seconds: float = SECONDS_MAX) -> None
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(LOOK_SECONDS)
-
-
-def everybody(client: Client, target: str) -> set[int]:
-    """The processes that answer at the address, asked on many connections."""
-    found = set()
-    for _ in range(24):
-        with client.stub(target) as stub:
-            found.add(int(stub.Ask(client.pb.AskRequest(), **client.own).pid))
-    return found
-
-
-@dataclass
-class Load:
-    """Clients that read and write in turn, each on its own connection, and what became of their calls."""
-
-    client: Client
-    target: str
-    stop: threading.Event = field(default_factory=threading.Event)
-    answered: int = 0
-    failed: list[str] = field(default_factory=list)
-
-    def run(self, number: int) -> None:
-        """One client, until told to stop."""
-        pb, own = self.client.pb, self.client.own
-        with self.client.stub(self.target) as stub:
-            for turn in itertools.count():
-                if self.stop.is_set():
-                    return
-                try:
-                    made = stub.CreateNote(pb.CreateNoteRequest(note=pb.Note(text=f"{number}-{turn}")), **own)
-                    assert stub.GetNote(pb.GetNoteRequest(name=made.name), **own).text == f"{number}-{turn}"
-                    stub.Ask(pb.AskRequest(seconds=0.02), **own)
-                    self.answered += 3
-                except grpc.RpcError as error:
-                    self.failed.append(f"{error.code()}: {error.details()}")
-
-
-@contextmanager
-def load(client: Client, target: str, clients: int = 6) -> Iterator[Load]:
-    """Clients at work for as long as the block lasts."""
-    going = Load(client, target)
-    threads = [threading.Thread(target=going.run, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        until(lambda: going.answered or going.failed)
-        yield going
-        before = going.answered
-        until(lambda: going.answered > before + 10 * clients or going.failed)
-    finally:
-        going.stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def signal_all(pids: set[int], number: int) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from tests.door.running import HealthWatch
 from tests.engines import Database
-from tests.processes.kit import Client, Project, children, runs, signal_all, until
+from tests.processes.client import Client
+from tests.processes.kit import Project, children, runs, signal_all, until
 
 CLIENTS = 6
 CALL_SECONDS = 0.1

@@ -18,7 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from protoplane.identity.tokens import Signer
 from tests.door.process import free_port
 from tests.door.running import Running, run, running
-from tests.processes.kit import SECONDS_MAX, Client, Project, children, everybody, until
+from tests.processes.callers import everybody
+from tests.processes.client import SECONDS_MAX, Client
+from tests.processes.kit import Project, children, until
 
 SECRET = Signer.new().mint(subject="hunter2", issuer="nobody", audience="nothing", seconds=60)
 
