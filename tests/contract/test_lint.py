@@ -376,6 +376,27 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
         "searchable-type",
         edited(after(SHELF, "  string pin = 7 [(protoplane.v1.field) = {searchable: true sensitive: true}]; //!\n")),
     ),
+    "a searchable name": (
+        "searchable-type",
+        HEADER + resource("A", "as/{a}").replace("name = 1;", "name = 1 [(protoplane.v1.field).searchable = true]; //!"),
+    ),
+    "a searchable reference to what is stored": (
+        "searchable-type",
+        edited(("string imprint = 4 [", "string imprint = 4 [(protoplane.v1.field).searchable = true, //!\n")),
+    ),
+    "a searchable reference inside a message": (
+        "searchable-type",
+        edited(
+            after(
+                "    string room = 1;\n",
+                '    string owner = 3 [(protoplane.v1.field).searchable = true, (google.api.resource_reference).type = "library.example.com/Book"]; //!\n',
+            )
+        ),
+    ),
+    "a searchable etag": (
+        "searchable-type",
+        edited(("string etag = 3;", "string etag = 3 [(protoplane.v1.field).searchable = true]; //!")),
+    ),
     # Ids.
     "an id pattern that is not one": ("id-pattern", edited((BOOK_ID, '    id: {source: SOURCE_CLIENT pattern: "[a-z"} //!\n'))),
     "an id pattern with a slash": ("id-pattern", edited((BOOK_ID, '    id: {source: SOURCE_CLIENT pattern: "[a-z/]{1,9}"} //!\n'))),

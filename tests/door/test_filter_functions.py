@@ -30,7 +30,7 @@ def museum(module_database: Database, tmp_path_factory: pytest.TempPathFactory) 
             ("a", {"title": "War and Peace", "tags": ["long", "peaceful"], "number": 4, "artist": "artists/a"}),
             ("b", {"title": "peace", "subtitle": "of 100%", "number": 5, "make_time": {"seconds": now - 2 * DAY_SECONDS}}),
             ("c", {"title": "é😀", "labels": {"k": "v", "l": ""}, "make_time": {"seconds": now + DAY_SECONDS}}),
-            ("d", {"tags": ["war"], "counts": {1: 1}, "ratio": 3.5, "make_time": {"seconds": now - 60}}),
+            ("d", {"tags": ["war"], "counts": {1: 1}, "ratio": 3.5, "make_time": {"seconds": now - 60}, "sponsor": "sponsors/acme"}),
         ):
             door.CreateExhibit(parent="halls/h", exhibit_id=f"e-{id_}", exhibit=pb.Exhibit(**fields))
         door.close()
@@ -101,6 +101,9 @@ def found(door: Door, text: str) -> str:
         ("peace number = 4", "a"),
         ("'and'", "a"),
         ("title", ""),
+        ("acme", "d"),
+        ("sponsors*m", "d"),
+        ("-acme", "abc"),
     ],
 )
 def test_aip_33_functions_and_bare_words_find_the_same_on_every_engine(door: Door, text: str, ids: str) -> None:
@@ -163,6 +166,19 @@ def test_what_now_means_stays_the_same_from_page_to_page(door: Door) -> None:
         assert time.monotonic() < deadline
     rest = door.ListExhibits(parent=hall, filter="make_time < now()", page_token=first.next_page_token)
     assert [e.name[-1] for e in (*first.exhibits, *rest.exhibits)] == ["0", "1"]
+
+
+def test_a_word_cannot_be_looked_for_in_what_is_kept_as_ids(tmp_path: Path) -> None:
+    folder = project(tmp_path, "sqlite:///none.db")
+    proto = folder / "protos/museum/v1/museum.proto"
+    text = proto.read_text()
+    for field in ("artist = 2 [(", "string country = 2 [("):
+        text = text.replace(field, f"{field}protoplane.v1.field).searchable = true, (")
+    proto.write_text(text)
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if ".searchable = true, (" in line]
+    found = [(finding.rule, finding.place.line) for finding in read_project(config.load(folder, Environment.DEV)).findings]
+    assert found == [("searchable-type", line) for line in lines]
+    assert len(lines) == 2
 
 
 def test_functions_that_do_not_fit_are_found_at_start(tmp_path: Path) -> None:

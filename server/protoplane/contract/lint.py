@@ -15,9 +15,9 @@ from google.protobuf.message import Message
 
 from protoplane.base import limits
 from protoplane.contract import options
-from protoplane.contract.columns import stored_columns
+from protoplane.contract.columns import is_stored_reference, stored_columns
 from protoplane.contract.indexes import lint_indexes
-from protoplane.contract.model import Behavior, Field, MessageClass, Place, Resource, Role
+from protoplane.contract.model import Behavior, Field, MessageClass, Pattern, Place, Resource, Role
 from protoplane.contract.options import Annotations, FieldOption
 from protoplane.contract.pool import Places, messages_of
 from protoplane.contract.report import Report
@@ -47,6 +47,8 @@ _WIRE: Final[Mapping[int, tuple[int, bytes]]] = {
     FieldDescriptor.TYPE_MESSAGE: (_DELIMITED, b"\0"),
 }
 _BROKEN_RULE: Final = re.compile(r"(?:expression|program|evaluating) (\S+): ")
+
+_KEPT_AS_IDS: Final = "is kept as the ids of a name, in which no word can be looked for"
 
 _CONFLICTS: Final = (
     (Behavior.REQUIRED, Behavior.OUTPUT_ONLY),
@@ -82,7 +84,7 @@ class Linter:
                         problem,
                         "take the option away: only a resource's own fields are filled",
                     )
-                self._lint_searchable(field, said)
+                self._lint_searchable(field, said, resource=resource)
         self._lint_rules(messages, classes)
 
     def lint_resources(self, resources: Sequence[Resource]) -> None:
@@ -95,6 +97,7 @@ class Linter:
             self._lint_table(resource)
             self._lint_columns(resource, list(stored_columns(resource, patterns)))
             self._lint_unstored(resource)
+            self._lint_searched_names(resource, patterns)
             self._lint_roles(resource)
             self._lint_soft_delete(resource)
             self._lint_id(resource)
@@ -144,13 +147,15 @@ class Linter:
             problem = "the `name` of a resource is REQUIRED, but a create ignores it (AIP-203)"
             self._report.add(place, "behavior-misplaced", problem, "use IDENTIFIER")
 
-    def _lint_searchable(self, field: FieldDescriptor, said: FieldOption) -> None:
+    def _lint_searchable(self, field: FieldDescriptor, said: FieldOption, *, resource: bool) -> None:
         if not said.searchable:
             return
         wrapped = field.message_type is not None and field.message_type.full_name == "google.protobuf.StringValue"
         problem = "" if field.type == FieldDescriptor.TYPE_STRING or wrapped else "is no string"
-        if said.sensitive or Behavior.INPUT_ONLY in said.behaviors:
+        if said.sensitive or Behavior.INPUT_ONLY in said.behaviors or (resource and field.name == "etag"):
             problem = "may not be named in filters"
+        if resource and field.name == "name":
+            problem = _KEPT_AS_IDS
         if problem:
             place = self._places.field_option(field, options.FIELD)
             self._report.add(place, "searchable-type", f"`{field.name}` is searchable and {problem}", "take `searchable` away")
@@ -243,6 +248,12 @@ class Linter:
             if field.column and field.path not in stored:
                 problem = f"`{field.path}` has a column name and no column"
                 self._report.add(field.place, "column-unused", problem, "take the column name away")
+
+    def _lint_searched_names(self, resource: Resource, patterns: Mapping[str, Pattern]) -> None:
+        for _, field in stored_columns(resource, patterns):
+            if field is not None and field.searchable and is_stored_reference(field, patterns):
+                mend = "take `searchable` away: filters compare the field with whole names, and with parts of them by `*`"
+                self._report.add(field.place, "searchable-type", f"`{field.path}` is searchable and {_KEPT_AS_IDS}", mend)
 
     def _lint_roles(self, resource: Resource) -> None:
         wanted = {

@@ -49,7 +49,7 @@ RULES: Mapping[str, str] = {
     "rule-empty": "An access rule that says nothing.",
     "rule-missing": "A method without an access rule.",
     "rule-permission": "A permission that is not `noun.verb`.",
-    "searchable-type": "A searchable field that is no string, or that filters may not name.",
+    "searchable-type": "A searchable field that is no string, that filters may not name, or that holds names of what is stored here.",
     "soft-delete": "A part of a soft delete (AIP-164) without the `delete_time` that it is about, or on what is not deleted by itself.",
     "storage-unused": "Storage options on a message that is not stored.",
     "syntax-unsupported": "A file that is not proto3.",

@@ -30,7 +30,7 @@ def museum() -> Schema:
     return Schema(
         references={f"museum.v1.{path}": target for path, target in references.items()},
         parents={"Exhibit": {"hall": "Hall"}},
-        searched={"Exhibit": ("title", "subtitle", "tags")},
+        searched={"Exhibit": ("sponsor", "title", "subtitle", "tags")},
         hidden=hidden,
         unfilled=hidden | {f"museum.v1.{message}.name" for message in ("Country", "Artist", "Hall", "Exhibit")},
         values={f"museum.v1.{path}": found for path, found in named.items()}
