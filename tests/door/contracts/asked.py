@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,10 +76,7 @@ class Asked:
     def orders(self) -> st.SearchStrategy[tuple[Scope, list[tuple[str, bool]], str]]:
         """Orders of every scope, and simple filters."""
         sortable = {one.message: list(self.sortable(self.descriptor(one))) for one in self.resources.values()}
-        simple = {
-            one.message: [text for text in self.texts.comparisons(self.descriptor(one)) if text.endswith(":*")]
-            for one in self.resources.values()
-        }
+        simple = {one.message: self.simple(one) for one in self.resources.values()}
 
         def of(scope: Scope) -> st.SearchStrategy[tuple[Scope, list[tuple[str, bool]], str]]:
             message = scope.one.message
@@ -88,6 +84,10 @@ class Asked:
             return st.tuples(st.just(scope), terms, st.just("") | st.sampled_from(simple[message]))
 
         return st.sampled_from(self.scopes).flatmap(of)
+
+    def simple(self, one: Planned) -> list[str]:
+        """Filters that ask whether something is set."""
+        return [text for text in self.texts.comparisons(self.descriptor(one)) if text.endswith(":*")]
 
     def descriptor(self, one: Planned) -> Any:
         """Of its message."""
@@ -140,26 +140,6 @@ class Asked:
                 break
             assert len(found) <= len(wanted), self.about(scope, text, order_by)
         assert found == wanted, self.about(scope, text, order_by, f"sizes {sizes}")
-
-    def check_groups(self, scope: Scope, terms: Sequence[tuple[str, bool]], text: str, sizes: Sequence[int]) -> None:
-        """Groups by what can be sorted by come in that order, none twice, each with as many rows as there are; of one parent."""
-        if scope.parent.endswith("-"):
-            return
-        world, tree = World(self.schema, self.by_name, 0), parse(text)
-        paths = [path for path, _ in terms]
-        among = [self.by_name[name] for name in scope.names if world.holds(tree, self.by_name[name]) is True]
-        members = Counter(tuple(self.sort_key(world, path, row) for path in paths) for row in among)
-        wanted = [members[key] for key in sorted(members)] if paths else [len(among)]
-        keys = [f"{path} as k{place}" for place, path in enumerate(paths)]
-        found: list[int] = []
-        token = ""
-        for size in itertools.cycle(sizes):
-            groups, token = self.service.groups(scope.one, **scope.fields, filter=text, group_by=keys, page_size=size, page_token=token)
-            found += [group.values["count"].int64_value for group in groups]
-            if not token:
-                break
-            assert len(found) <= len(wanted), self.about(scope, text, *keys)
-        assert found == wanted, self.about(scope, text, *keys, f"sizes {sizes}")
 
     def about(self, scope: Scope, *words: str) -> tuple[str, ...]:
         """What to say of a question that has gone wrong."""

@@ -9,16 +9,18 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.door.contracts import served
 from tests.door.contracts.asked import SIZES, Asked, Scope
+from tests.door.contracts.groups import Groups, Question
 from tests.door.contracts.writer import Made
 
 ORDERS_SHARE = 4
-"""One order, and the groups by its fields, in so many filters."""
+"""One order, and one question about groups, in so many filters."""
 
 
 def check(made: Made, folder: Path, url: str, cases: int) -> None:
     """Serve it, fill it, and ask so many filters, and some orders and groups with their pages."""
     with served(made, folder, url) as service:
         asked = Asked(service)
+        groups = Groups(asked)
         number = made.seed
         steady = settings(
             deadline=None,
@@ -40,7 +42,13 @@ def check(made: Made, folder: Path, url: str, cases: int) -> None:
         @given(asked.orders(), SIZES)
         def check_orders(order: tuple[Scope, Sequence[tuple[str, bool]], str], sizes: Sequence[int]) -> None:
             asked.check_pages(*order, sizes)
-            asked.check_groups(*order, sizes)
+
+        @seed(number)
+        @settings(steady, max_examples=cases // ORDERS_SHARE)
+        @given(groups.questions(), SIZES)
+        def check_groups(question: Question, sizes: Sequence[int]) -> None:
+            groups.check(question, sizes)
 
         check_filters()
         check_orders()
+        check_groups()

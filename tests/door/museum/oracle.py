@@ -328,7 +328,7 @@ def compare(field: FieldDescriptor | None, value: Any, comparator: str, literal:
     if isinstance(value, bool):
         return order(Fraction(value), comparator, Fraction(literal.text == "true"))
     if isinstance(value, float):
-        single = field.type == field.TYPE_FLOAT
+        single = field.type == field.TYPE_FLOAT or (field.message_type is not None and field.message_type.name == "FloatValue")
         return order(
             Fraction(value),
             comparator,
