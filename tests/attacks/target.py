@@ -13,8 +13,9 @@ from typing import Any
 import grpc
 
 from tests.attacks.wire import Fields, Wire, message
-from tests.door.custom import door_of, pb, project, token_of
+from tests.door.custom import WORKSHOP, pb
 from tests.door.running import Running, running
+from tests.door.service import token_of
 
 SERVICE = "/workshop.v1.Workshop"
 GET, LIST, CREATE, UPDATE = (f"{SERVICE}/{verb}" for verb in ("GetAccount", "ListAccounts", "CreateAccount", "UpdateAccount"))
@@ -116,10 +117,10 @@ class Target:
 @contextmanager
 def target(folder: Path) -> Iterator[Target]:
     """Serve the workshop, with ACCOUNTS accounts in SQLite."""
-    project(folder, f"sqlite:///{folder}/workshop.db")
+    WORKSHOP.project(folder, f"sqlite:///{folder}/workshop.db")
     with running(folder, "dev", "--once", PROTOPLANE_LOG_CALLS="failed", PROTOPLANE_LOG_FORMAT="json") as process:
         process.started()
-        door = door_of(folder, process.target)
+        door = WORKSHOP.door(folder, process.target)
         account = pb.Account(display_name="Ada", note=NOTE)
         with ThreadPoolExecutor(8) as threads:
             made = list(threads.map(lambda _: door.CreateAccount(account=account), range(ACCOUNTS)))

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from tests.client.library import Library
-from tests.door.conftest import Served, client_modules, served
+from tests.door.conftest import client_modules, served
+from tests.door.service import Service
 from tests.faults.proxy import Proxy
 
 __all__ = ["client_modules", "served"]
 
 
 @pytest.fixture
-def library(served: Served) -> Iterator[Library]:
+def library(served: Service) -> Iterator[Library]:
     """The modules of the client, and clients of the server; a bug inside the server fails the test."""
     with closing(Library(served)) as library:
         yield library
@@ -36,7 +37,7 @@ def parent(client: Any, library: Library) -> str:
 
 
 @pytest.fixture
-def proxy(served: Served) -> Iterator[Proxy]:
+def proxy(served: Service) -> Iterator[Proxy]:
     """A bad network before the server."""
     with closing(Proxy(served.app.port)) as proxy:
         yield proxy

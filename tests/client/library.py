@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import grpc
 
-from tests.door.client import importable
-from tests.door.conftest import Served
+from tests.door.client import generated
+from tests.door.conftest import LIBRARY, stubs
+from tests.door.service import Service
 
 
 class Recorder(grpc.UnaryUnaryClientInterceptor):
@@ -26,16 +27,20 @@ class Recorder(grpc.UnaryUnaryClientInterceptor):
         return continuation(client_call_details, request)
 
 
+@cache
+def modules() -> tuple[Any, ...]:
+    """Those of the package that are no messages."""
+    return generated(LIBRARY.project, *(f"library.v1.{name}" for name in ("client", "names", "runtime", "channel")))
+
+
 class Library:
     """Modules of the package, and clients that are closed with it."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Service) -> None:
         self._served = served
         self._open = ExitStack()
-        self.pb = served.stubs
-        with importable(Path(self.pb.__file__).parents[2]) as load:
-            self.client_module, self.names, self.runtime = (load(f"library.v1.{name}") for name in ("client", "names", "runtime"))
-            self.channel = load("library.v1.channel")
+        self.pb = stubs
+        self.client_module, self.names, self.runtime, self.channel = modules()
 
     def client(self, port: int = 0, *, subject: str = "writer", **options: Any) -> Any:
         """A client of the server, by way of another port where that is given."""
@@ -46,15 +51,13 @@ class Library:
     def recorded(self) -> tuple[Any, list[tuple[str, Any]]]:
         """A client, and all that it asks."""
         recorder = Recorder()
-        channel = grpc.insecure_channel(f"127.0.0.1:{self._served.app.port}", [("grpc.use_local_subchannel_pool", 1)])
+        channel = grpc.insecure_channel(self._served.target, [("grpc.use_local_subchannel_pool", 1)])
         self._open.enter_context(closing(channel))
         return self.client_module.LibraryClient(grpc.intercept_channel(channel, recorder), token=self.token()), recorder.calls
 
     def token(self, subject: str = "writer") -> str:
         """Credentials of somebody."""
-        settings, signer = self._served.app.settings, self._served.app.signer
-        assert signer is not None
-        return signer.mint(subject=subject, issuer=settings.auth.issuer, audience=settings.auth.audience, seconds=600)
+        return self._served.token(subject)
 
     def close(self) -> None:
         """Close all clients."""

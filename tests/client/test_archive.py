@@ -13,25 +13,25 @@ from hypothesis import strategies as st
 
 from protoplane.cli.generate import command as generate
 from protoplane.contract.names import compile_patterns
-from tests.door import archive as archived
+from tests.door.archive import ARCHIVE, pb
 from tests.door.client import importable
+from tests.door.service import Service, served
 from tests.engines import Engine
 
 pytestmark = pytest.mark.engines("sqlite")  # Clients do not know what is behind the server.
 
 
 @pytest.fixture(scope="module")
-def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[archived.Archive]:
+def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The server."""
-    with archived.served(engine, tmp_path_factory.mktemp("archive")) as archive:
+    with served(ARCHIVE, engine, tmp_path_factory.mktemp("archive")) as archive:
         yield archive
-        assert not archive.bugs
 
 
 @pytest.fixture(scope="module")
-def modules(archive: archived.Archive, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+def modules(archive: Service, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     """`client` and `names` of the package."""
-    folder = archived.project(tmp_path_factory.mktemp("client"), "sqlite:///none.db")
+    folder = ARCHIVE.project(tmp_path_factory.mktemp("client"), "sqlite:///none.db")
     out = folder / "client"
     made = CliRunner().invoke(generate, ["--lang", "python", "--out", str(out), "--project", str(folder)], catch_exceptions=False)
     assert made.exit_code == 0, made.output
@@ -45,9 +45,7 @@ numbers = st.integers(1, 2**63 - 1).map(str)
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_names_of_every_pattern_are_read_as_the_server_reads_them(
-    archive: archived.Archive, modules: tuple[Any, Any], data: st.DataObject
-) -> None:
+def test_names_of_every_pattern_are_read_as_the_server_reads_them(archive: Service, modules: tuple[Any, Any], data: st.DataObject) -> None:
     contract = archive.app.contract
     assert any(resource.pattern.singleton for resource in contract.resources.values())
     for kind, pattern in compile_patterns(contract).items():
@@ -60,11 +58,10 @@ def test_names_of_every_pattern_are_read_as_the_server_reads_them(
         assert [str(one) for one in pattern.parse_parent(name.parent) or ()] == ids[: len(pattern.pattern.collections) - 1]
 
 
-def test_a_list_skips_once_and_not_on_every_page(archive: archived.Archive, modules: tuple[Any, Any]) -> None:
+def test_a_list_skips_once_and_not_on_every_page(archive: Service, modules: tuple[Any, Any]) -> None:
     client_module, names = modules
     door = archive.door()
     door.close()
-    pb = archived.pb
     with client_module.ArchiveClient(door.target, token=door.token, insecure=True) as client:
         region = client.create_region(region_id="skipping", region=pb.Region(display_name="R")).name
         towns = [client.create_town(parent=region, town_id=f"t{n}", town=pb.Town()).name for n in range(7)]

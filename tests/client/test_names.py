@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from protoplane.base import limits
 from protoplane.contract.names import ANY, compile_patterns
 from tests.client.library import Library
-from tests.door.conftest import Served
+from tests.door.service import Service
 
 pytestmark = pytest.mark.engines("sqlite")  # Clients do not know what is behind the server.
 
@@ -24,14 +24,14 @@ texts = st.lists(pieces, max_size=6).map("/".join) | st.text(max_size=20)
 MANY = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def classes(library: Library, served: Served) -> dict[str, Any]:
+def classes(library: Library, served: Service) -> dict[str, Any]:
     """The class of each resource's names, by the resource's type."""
     return {kind: getattr(library.names, f"{kind.rpartition('/')[2]}Name") for kind in served.app.contract.resources}
 
 
 @MANY
 @given(st.data())
-def test_a_name_gives_back_the_ids_it_was_made_of(library: Library, served: Served, data: st.DataObject) -> None:
+def test_a_name_gives_back_the_ids_it_was_made_of(library: Library, served: Service, data: st.DataObject) -> None:
     for kind, name_class in classes(library, served).items():
         pattern = served.app.contract.resources[kind].pattern
         assert pattern.text == name_class.PATTERN
@@ -51,7 +51,7 @@ def test_a_name_gives_back_the_ids_it_was_made_of(library: Library, served: Serv
 @example("publishers/-/books/b")
 @example("publishers/a/books/b\n")
 @example("publishers/../books/b")
-def test_client_and_server_read_the_same_names(library: Library, served: Served, text: str) -> None:
+def test_client_and_server_read_the_same_names(library: Library, served: Service, text: str) -> None:
     patterns = compile_patterns(served.app.contract)
     for kind, name_class in classes(library, served).items():
         try:

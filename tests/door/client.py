@@ -49,6 +49,15 @@ class Refused(Exception):
         return Refused(error.code().name, error.details(), info.reason, info.domain, dict(info.metadata), violations, names)
 
 
+def code_of(call: Callable[[], object]) -> str:
+    """`OK`, or the code with which a call was refused."""
+    try:
+        call()
+    except Refused as refusal:
+        return refusal.code
+    return "OK"
+
+
 class Door:
     """Calls of one server with one token: `door.CreateBook(parent=…, book=Book(…))`."""
 
@@ -69,6 +78,8 @@ class Door:
                     self._methods[method.name] = (call, method.input_type._concrete_class)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in self._methods:
+            raise AttributeError(name)
         call, request_class = self._methods[name]
 
         def run(request: Any = None, *, seconds: float = CALL_SECONDS_MAX, metadata: Sequence[tuple[str, str]] = (), **fields: Any) -> Any:

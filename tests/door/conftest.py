@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
-from click.testing import CliRunner
 
-from protoplane import app
-from protoplane.base import config
-from protoplane.base.settings import Environment
-from protoplane.cli.generate import command as generate
-from protoplane.store.session import Session
-from tests.door import archive as archived
-from tests.door import depot as depots
-from tests.door.changes import check_log
-from tests.door.client import Door, importable
+from tests.door import service
+from tests.door.archive import ARCHIVE
+from tests.door.client import Door, Refused
+from tests.door.depot import DEPOT
+from tests.door.depot import pb as depot_pb
+from tests.door.service import Contract, Service
 from tests.door.statements import Seen, watched
-from tests.engines import Database, Engine
+from tests.engines import Engine
 
 HERE = Path(__file__).parent
 
@@ -51,27 +47,10 @@ def project(folder: Path, url: str) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class Served:
-    """A running server and what its clients need."""
+LIBRARY = Contract(project, ("library.v1.library_pb2", "library.v1.specimen_pb2"), "writer")
 
-    app: app.App
-    folder: Path
-    stubs: Any
-    """`library_pb2`: the messages of the library."""
-    specimens: Any
-    """`specimen_pb2`."""
-    bugs: list[BaseException]
-    """What the server raised that it should not have."""
-    database: Database
-
-    def door(self, subject: str = "writer") -> Door:
-        """Calls as that subject; "" is a caller without credentials."""
-        settings, signer = self.app.settings, self.app.signer
-        assert signer is not None
-        auth = settings.auth
-        token = signer.mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=600) if subject else ""
-        return Door(f"127.0.0.1:{self.app.port}", (self.stubs, self.specimens), token)
+stubs, specimens = LIBRARY.module(), LIBRARY.module(1)
+"""The messages of its two files."""
 
 
 SEEN = Seen()
@@ -101,50 +80,48 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def client_modules(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def client_modules() -> Any:
     """The generated client: (library_pb2, specimen_pb2)."""
-    folder = project(tmp_path_factory.mktemp("library"), "sqlite:///none.db")
-    out = folder / "client"
-    result = CliRunner().invoke(generate, ["--lang", "python", "--out", str(out), "--project", str(folder)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    with importable(out / "src") as load:
-        return load("library.v1.library_pb2"), load("library.v1.specimen_pb2")
+    return LIBRARY.modules
 
 
 @pytest.fixture(scope="session")
-def served(engine: Engine, client_modules: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The server, on each engine."""
-    database = engine.create_database()
-    folder = project(tmp_path_factory.mktemp("served"), database.url)
-    settings = config.load(folder, Environment.DEV)
-    bugs: list[BaseException] = []
-    running = app.start(settings, lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
-    library, specimens = client_modules
-    yield Served(running, folder, library, specimens, bugs, database)
-    running.stop()
-    check_log(database, running.contract)
-    database.drop()
+def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The library, on each engine. Modules that are about another contract have a fixture of this name of their own."""
+    with service.served(LIBRARY, engine, tmp_path_factory.mktemp("library")) as library:
+        yield library
+
+
+class Serve(Protocol):
+    """Serves a contract; options are those of `service.served`."""
+
+    def __call__(self, contract: Contract, **options: Any) -> Service:
+        """Until the end of the module."""
+
+
+@pytest.fixture(scope="module")
+def serve(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """A server for the tests of one module, with a database of its own."""
+    with ExitStack() as stack:
+        yield lambda contract, **options: stack.enter_context(
+            service.served(contract, engine, tmp_path_factory.mktemp("served"), **options)
+        )
 
 
 @pytest.fixture
-def door(served: Served) -> Iterator[Door]:
-    """Calls of somebody who may do everything in the library; a bug inside the server fails the test with its own trace."""
-    door = served.door()
-    yield door
-    door.close()
-    if served.bugs:
-        bug = served.bugs[0]
-        served.bugs.clear()
-        raise bug
+def door(served: Service) -> Iterator[Door]:
+    """Calls of somebody who may do everything there; a bug inside the server fails the test with its own trace."""
+    with served.calls() as door:
+        yield door
 
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def lib(served: Served) -> Any:
+def lib() -> Any:
     """The messages of the library."""
-    return served.stubs
+    return stubs
 
 
 @pytest.fixture
@@ -157,7 +134,6 @@ def publisher(door: Door, lib: Any) -> str:
 @pytest.fixture
 def refused() -> Callable[..., Any]:
     """Run a call that must be refused, and give the refusal."""
-    from tests.door.client import Refused
 
     def run(call: Callable[..., Any], *args: Any, **fields: Any) -> Refused:
         with pytest.raises(Refused) as caught:
@@ -167,86 +143,39 @@ def refused() -> Callable[..., Any]:
     return run
 
 
-@dataclass(frozen=True)
-class Depot:
-    """A running service of depots and crates, and the statements it has run."""
-
-    folder: Path
-    target: str
-    database: Database
-    bugs: list[BaseException]
-    statements: list[tuple[str, tuple[object, ...]]]
-
-    def door(self, subject: str = "keeper") -> Door:
-        """Calls as that subject; "" is a caller without credentials."""
-        return depots.door_of(self.folder, self.target, subject)
-
-
 @pytest.fixture(scope="session")
-def depot(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
-    """The service, on each engine."""
-    database = engine.create_database()
-    folder = depots.project(tmp_path_factory.mktemp("depot"), database.url)
-    depots.modules()  # Before the server's own classes take the name of the package.
-    bugs: list[BaseException] = []
-    statements: list[tuple[str, tuple[object, ...]]] = []
-    running = app.start(config.load(folder, Environment.DEV), lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("rows", "execute"):
-            patch.setattr(Session, name, recorded(getattr(Session, name), statements))
-        yield Depot(folder, f"127.0.0.1:{running.port}", database, bugs, statements)
-    running.stop()
-    check_log(database, running.contract)
-    database.drop()
-
-
-def recorded(run: Callable[..., Any], statements: list[tuple[str, tuple[object, ...]]]) -> Callable[..., Any]:
-    """A way to run statements that takes note of each, but for what health asks meanwhile and for the server's own tables."""
-
-    def noted(self: Session, sql: str, params: Sequence[object] = ()) -> Any:
-        if sql != "SELECT 1" and "protoplane_" not in sql:
-            statements.append((sql, tuple(params)))
-        return run(self, sql, params)
-
-    return noted
+def depot(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The depots, on each engine."""
+    with service.served(DEPOT, engine, tmp_path_factory.mktemp("depot"), recording=True) as depots:
+        yield depots
 
 
 @pytest.fixture
-def keeper(depot: Depot) -> Iterator[Door]:
-    """Calls of somebody who may do everything in the depots; a bug inside the server fails the test with its own trace."""
-    door = depot.door()
-    yield door
-    door.close()
-    if depot.bugs:
-        bug = depot.bugs[0]
-        depot.bugs.clear()
-        raise bug
+def keeper(depot: Service) -> Iterator[Door]:
+    """Calls of somebody who may do everything in the depots, as `door` gives them."""
+    with depot.calls() as door:
+        yield door
 
 
 @pytest.fixture
 def place(keeper: Door) -> str:
     """The name of a depot that no other test knows."""
-    made = keeper.CreateDepot(depot_id=f"d{next(_numbers)}", depot=depots.pb.Depot(town="Ghent"))
+    made = keeper.CreateDepot(depot_id=f"d{next(_numbers)}", depot=depot_pb.Depot(town="Ghent"))
     return str(made.name)
 
 
 @pytest.fixture(scope="session")
-def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[archived.Archive]:
+def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The archive, on each engine."""
-    with archived.served(engine, tmp_path_factory.mktemp("archive")) as running:
-        yield running
+    with service.served(ARCHIVE, engine, tmp_path_factory.mktemp("archive")) as archive:
+        yield archive
 
 
 @pytest.fixture
-def archivist(archive: archived.Archive) -> Iterator[Door]:
-    """Calls of somebody who may do everything in the archive; a bug inside the server fails the test with its own trace."""
-    door = archive.door()
-    yield door
-    door.close()
-    if archive.bugs:
-        bug = archive.bugs[0]
-        archive.bugs.clear()
-        raise bug
+def archivist(archive: Service) -> Iterator[Door]:
+    """Calls of somebody who may do everything in the archive, as `door` gives them."""
+    with archive.calls() as door:
+        yield door
 
 
 @pytest.fixture

@@ -4,46 +4,29 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from protoplane.store.session import Session
-from tests.door import museum as museums
 from tests.door.client import Door, Refused
+from tests.door.conftest import Serve
 from tests.door.groups import read
-from tests.door.museum import Museum, pb
+from tests.door.museum import MUSEUM, pb
+from tests.door.service import Service
 from tests.door.test_explain import cost
-from tests.engines import Database
 from tests.engines.server import Server
 
 INT64_MAX, INT64_MIN = 2**63 - 1, -(2**63)
 _halls = itertools.count(1)
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """A museum with one hall of its own for each test."""
-
-    museum: Museum
-    database: Database
-
-
 @pytest.fixture(scope="module")
-def gallery(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    with museums.served(tmp_path_factory.mktemp("museum"), module_database.url) as museum:
-        yield Gallery(museum, module_database)
-
-
-@pytest.fixture
-def door(gallery: Gallery) -> Iterator[Door]:
-    door = gallery.museum.door()
-    yield door
-    door.close()
-    gallery.museum.check()
+def served(serve: Serve) -> Service:
+    """A museum with one hall of its own for each test."""
+    return serve(MUSEUM)
 
 
 @pytest.fixture
@@ -191,11 +174,11 @@ def test_aip_56_b03_what_a_caller_may_not_read_cannot_be_aggregated(door: Door, 
     assert refused(door.AggregateExhibits, parent=hall, having=f"{field}:*").reason == "INVALID_FILTER"
 
 
-def test_aip_56_the_rule_comes_first_and_a_missing_parent_is_not_found(gallery: Gallery, door: Door) -> None:
-    nobody = gallery.museum.door("nobody")
+def test_aip_56_the_rule_comes_first_and_a_missing_parent_is_not_found(served: Service, door: Door) -> None:
+    nobody = served.door("nobody")
     assert refused(nobody.AggregateExhibits, parent="x", aggregates=["sum("]).code == "PERMISSION_DENIED"
     nobody.close()
-    visitor = gallery.museum.door("visitor")
+    visitor = served.door("visitor")
     for arguments in ({}, {"group_by": ["title"]}, {"having": "count > 5"}):
         refusal = refused(visitor.AggregateExhibits, parent="halls/none", **arguments)
         assert (refusal.code, refusal.metadata["name"]) == ("NOT_FOUND", "halls/none")
@@ -260,13 +243,13 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...], 
 
 
 def test_aip_56_one_statement_reads_the_rows_of_an_indexed_condition_and_gives_one_page(
-    gallery: Gallery, door: Door, hall: str, ran: list[tuple[str, tuple[object, ...], int]]
+    served: Service, door: Door, hall: str, ran: list[tuple[str, tuple[object, ...], int]]
 ) -> None:
     door.CreateArtist(artist_id=hall.replace("/", "-"), artist=pb.Artist(display_name="Rare", grade=1))
     rare = f"artists/{hall.replace('/', '-')}"
     fill(door, hall, [pb.Exhibit(number=i, artist=rare if i % 100 == 0 else "artists/common", title=f"t{i}") for i in range(2_000)])
-    if isinstance(gallery.database.engine, Server):
-        gallery.database.execute("ANALYZE TABLE exhibits")
+    if isinstance(served.database.engine, Server):
+        served.database.execute("ANALYZE TABLE exhibits")
     arguments = {"parent": hall, "aggregates": ["count()", "sum(number)"]}
     ran.clear()
     page = door.AggregateExhibits(group_by=["title"], page_size=10, **arguments)
@@ -277,7 +260,7 @@ def test_aip_56_one_statement_reads_the_rows_of_an_indexed_condition_and_gives_o
     page = door.AggregateExhibits(group_by=["number"], filter=f'artist = "{rare}"', **arguments)
     assert len(page.groups) == 20
     ((sql, params, _),) = ran
-    few, many = cost(gallery.database, sql, params), cost(gallery.database, whole, bound)
+    few, many = cost(served.database, sql, params), cost(served.database, whole, bound)
     assert few.reads * 20 < many.reads, (few, many)
 
 
@@ -293,8 +276,8 @@ def test_aip_56_groups_behind_references_are_joined_not_asked_one_by_one(
     assert len(ran) == 1
 
 
-def test_aip_56_b03_who_may_not_read_a_resource_cannot_group_or_compute_by_it(gallery: Gallery, hall: str) -> None:
-    visitor = gallery.museum.door("visitor")
+def test_aip_56_b03_who_may_not_read_a_resource_cannot_group_or_compute_by_it(served: Service, hall: str) -> None:
+    visitor = served.door("visitor")
     assert visitor.AggregateExhibits(parent=hall, group_by=["artist.display_name"]) == pb.AggregateExhibitsResponse()
     for arguments in (
         {"group_by": ["artist.home.display_name"]},

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.door.client import Door
+from tests.door.conftest import Serve
 from tests.door.groups import Ask, Group, World, grouped, in_order, read
-from tests.door.museum import pb, served
-from tests.engines import Database
+from tests.door.museum import MUSEUM, pb
 
 ROWS = 150
 REFERENCES = frozenset({"artist", "lender", "copy_of", "home", "teacher", "country"})
@@ -75,10 +75,9 @@ def exhibit(chosen: random.Random, artists: list[str], countries: list[str]) -> 
 
 
 @pytest.fixture(scope="module")
-def show(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
+def show(serve: Serve) -> Iterator[Show]:
     chosen = random.Random(5)
-    with served(tmp_path_factory.mktemp("museum"), module_database.url) as museum:
-        door = museum.door()
+    with serve(MUSEUM).calls() as door:
         known: list[Any] = []
         for i, (continent, island) in enumerate([(0, False), (1, True), (2, False)]):
             country = pb.Country(display_name=f"C{i}", continent=continent, island=island, area=0.5 * i)
@@ -99,8 +98,6 @@ def show(module_database: Database, tmp_path_factory: pytest.TempPathFactory) ->
             ]
             door.BatchCreateExhibits(parent=f"halls/h{i}", requests=requests)
         yield Show(door, World({one.name: one for one in known}, REFERENCES, "hall"), ("halls/h0", "halls/h1"))
-        door.close()
-        museum.check()
 
 
 PLAIN = (

@@ -18,7 +18,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.door.client import Door, Refused
-from tests.door.conftest import Served
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 UUID = "{:08x}-0000-4000-8000-{:012x}"
@@ -94,7 +94,7 @@ def test_aip_3_a_caret_stands_under_the_place_where_the_filter_goes_wrong(door: 
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_aip_5_permission_is_decided_before_existence_and_validity(
-    served: Served, door: Door, lib: Any, publisher: str, refused: Refuse, exists: bool
+    served: Service, door: Door, lib: Any, publisher: str, refused: Refuse, exists: bool
 ) -> None:
     if exists:
         book(door, lib, publisher, "emma")
@@ -117,7 +117,7 @@ def test_aip_5_permission_is_decided_before_existence_and_validity(
         assert refused(door.GetBook, name=name).code == "NOT_FOUND"
 
 
-def test_aip_5_rules_public_authenticated_and_permission(served: Served, refused: Refuse) -> None:
+def test_aip_5_rules_public_authenticated_and_permission(served: Service, refused: Refuse) -> None:
     stranger, nobody = served.door(""), served.door("nobody")
     stranger.Ping()
     assert refused(stranger.WhoAmI).code == "UNAUTHENTICATED"
@@ -196,7 +196,7 @@ def test_aip_12_ids_at_the_edges_of_the_rule_are_taken_and_missing_ones_made(doo
 
 
 def test_aip_13_validate_only_checks_everything_and_changes_nothing(
-    served: Served, door: Door, lib: Any, publisher: str, refused: Refuse
+    served: Service, door: Door, lib: Any, publisher: str, refused: Refuse
 ) -> None:
     rehearsed = door.CreateBook(parent=publisher, book=lib.Book(title="Emma"), validate_only=True)
     assert rehearsed.title == "Emma"
@@ -273,7 +273,7 @@ def test_aip_14_concurrent_duplicates_have_one_effect(door: Door, lib: Any, publ
     assert [b.name for b in every_book(door, publisher)] == list(names)
 
 
-def test_aip_14_a_request_id_belongs_to_its_caller(served: Served, door: Door, lib: Any, publisher: str) -> None:
+def test_aip_14_a_request_id_belongs_to_its_caller(served: Service, door: Door, lib: Any, publisher: str) -> None:
     request_id = new_uuid()
     first = door.CreateBook(parent=publisher, book=lib.Book(title="Emma"), request_id=request_id)
     developer = served.door("developer")
@@ -283,7 +283,7 @@ def test_aip_14_a_request_id_belongs_to_its_caller(served: Served, door: Door, l
 
 
 def test_aip_16_a_deadline_ends_the_call_and_nothing_is_half_done(
-    served: Served, door: Door, lib: Any, publisher: str, refused: Refuse
+    served: Service, door: Door, lib: Any, publisher: str, refused: Refuse
 ) -> None:
     with held(served.database.url, publisher):
         began = time.monotonic()
@@ -335,7 +335,7 @@ def test_aip_19_20_page_sizes_and_the_last_token(door: Door, lib: Any, publisher
 
 
 def test_aip_21_22_page_tokens_are_opaque_and_bound_to_the_arguments(
-    served: Served, door: Door, lib: Any, publisher: str, refused: Refuse
+    served: Service, door: Door, lib: Any, publisher: str, refused: Refuse
 ) -> None:
     for i in range(4):
         book(door, lib, publisher, f"b{i}", page_count=i)
@@ -551,7 +551,7 @@ def test_aip_38_of_concurrent_updates_with_one_etag_one_wins(door: Door, lib: An
         assert sum(pool.map(update, range(8))) == 1
 
 
-def test_aip_39_allow_missing_creates_with_all_fields(served: Served, door: Door, lib: Any, publisher: str, refused: Refuse) -> None:
+def test_aip_39_allow_missing_creates_with_all_fields(served: Service, door: Door, lib: Any, publisher: str, refused: Refuse) -> None:
     name = f"{publisher}/books/new"
     given = lib.Book(name=name, title="New", page_count=3)
     assert refused(door.UpdateBook, book=given).code == "NOT_FOUND"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from protoplane.base import limits
-from tests.door import reading
 from tests.door.client import Door, Refused
-from tests.door.reading import Gallery
-from tests.engines import Engine
+from tests.door.conftest import Serve
+from tests.door.reading import GALLERY, pb
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 BASIC, FULL, WITH_ARTIST, UNKNOWN = 1, 2, 3, 4
@@ -31,37 +31,28 @@ def asking(text: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+def served(serve: Serve) -> Service:
     """Pictures of ARTISTS in turn, who work in two rooms; of the large ones, x0 to x29, each has LARGE bytes that a mask can leave out."""
-    with reading.opened(engine, tmp_path_factory.mktemp("gallery")) as gallery:
-        door, pb = gallery.door(), reading.messages()
+    gallery = serve(GALLERY, recording=True)
+    with gallery.calls() as door:
         door.CreateWing(wing_id="north", wing=pb.Wing(display_name="North"))
         for n in range(2):
             door.CreateRoom(parent="wings/north", room_id=f"r{n}", room=pb.Room(display_name=f"Room {n}", guards=n))
         for n in range(ARTISTS):
             artist = pb.Artist(display_name=f"Artist {n}", studio=f"wings/north/rooms/r{n % 2}", biography="Born.", contract_terms="ten")
             door.CreateArtist(artist_id=f"a{n}", artist=artist)
-        door.BatchCreatePictures(requests=[pb.CreatePictureRequest(picture_id=f"p{n}", picture=picture(pb, n)) for n in range(PICTURES)])
+        door.BatchCreatePictures(requests=[pb.CreatePictureRequest(picture_id=f"p{n}", picture=picture(n)) for n in range(PICTURES)])
         for n in range(30):
             large = pb.Picture(title=f"Large {n}", layers=[pb.Picture.Layer(colour="r" * LARGE, thickness=n)])
             door.CreatePicture(picture_id=f"x{n}", picture=large)
-        yield gallery
-        door.close()
+    return gallery
 
 
-def picture(pb: Any, n: int) -> Any:
+def picture(n: int) -> Any:
     made = pb.Picture(title=f"Picture {n}", notes="n" * 50, year=1900, artist=f"artists/a{n % ARTISTS}" if n % 10 else "", alarm_code="1")
     made.frame.wood, made.frame.width = "oak", n
     made.owners.extend([f"artists/a{n % 7}", "artists/nobody", "artists/a0"])
     return made
-
-
-@pytest.fixture
-def door(gallery: Gallery) -> Iterator[Door]:
-    door = gallery.door()
-    yield door
-    door.close()
-    assert not gallery.bugs, gallery.bugs
 
 
 def names(*numbers: int) -> list[str]:
@@ -102,22 +93,22 @@ def test_aip_45_51_batch_get_has_the_views_of_get(door: Door, view: int) -> None
     assert list(door.BatchGetPictures(names=names(4, 5), view=view).pictures) == [door.GetPicture(name=n, view=view) for n in names(4, 5)]
 
 
-def test_aip_45_51_a_batch_get_reads_only_the_columns_of_its_mask(door: Door, gallery: Gallery) -> None:
+def test_aip_45_51_a_batch_get_reads_only_the_columns_of_its_mask(door: Door, served: Service) -> None:
     for count in (1, 100):
-        gallery.statements.clear()
+        served.ran.clear()
         door.BatchGetPictures(names=names(*range(count)), read_mask=mask("frame.wood"))
-        (sql,) = gallery.asked("pictures")
+        (sql,) = served.asked("pictures")
         read = set(re.findall(r'[`"]t1[`"]\.[`"](\w+)[`"]', sql.partition(" FROM ")[0]))
         assert read == {"picture", "row_version", "frame", "frame_wood"}
 
 
 @pytest.mark.parametrize("count", [1, 7, 100, 250])
-def test_aip_45_59_a_batch_get_takes_one_statement_for_each_expansion(door: Door, gallery: Gallery, count: int) -> None:
-    gallery.statements.clear()
+def test_aip_45_59_a_batch_get_takes_one_statement_for_each_expansion(door: Door, served: Service, count: int) -> None:
+    served.ran.clear()
     paths = ("year", "expanded_artist.display_name", "expanded_artist.expanded_studio.guards", "expanded_owners.name")
     found = door.BatchGetPictures(names=names(*range(1, count + 1)[:249]), read_mask=mask(*paths)).pictures
-    assert (len(gallery.asked("artists")), len(gallery.asked("rooms"))) == (2, 1)
-    assert len(gallery.asked("pictures")) <= 2
+    assert (len(served.asked("artists")), len(served.asked("rooms"))) == (2, 1)
+    assert len(served.asked("pictures")) <= 2
     for n, one in enumerate(found, start=1):
         assert one.expanded_artist.display_name == (f"Artist {n % ARTISTS}" if n % 10 else "")
         assert one.expanded_artist.expanded_studio.guards == (n % ARTISTS % 2 if n % 10 else 0)
@@ -150,22 +141,21 @@ def test_aip_45_51_a_mask_of_a_batch_get_that_shows_nothing_is_refused(door: Doo
     assert refused(door.BatchGetPictures, names=[], read_mask=mask("title")).violations.keys() == {"names"}
 
 
-def test_aip_45_59_a_batch_get_needs_the_right_to_read_what_it_expands(gallery: Gallery, refused: Refuse) -> None:
+def test_aip_45_59_a_batch_get_needs_the_right_to_read_what_it_expands(served: Service, refused: Refuse) -> None:
     """A visitor may read pictures and artists, and no rooms."""
-    visitor = gallery.door("visitor")
+    visitor = served.door("visitor")
     found = visitor.BatchGetPictures(names=names(1), read_mask=mask("expanded_artist.name"))
     assert found.pictures[0].expanded_artist.name == "artists/a1"
-    gallery.statements.clear()
+    served.ran.clear()
     for fields in ({"read_mask": mask("expanded_room")}, asking("pictures.expanded_artist.expanded_studio")):
         refusal = refused(visitor.BatchGetPictures, names=names(1), **fields)
         assert (refusal.code, dict(refusal.metadata)) == ("PERMISSION_DENIED", {"permission": "rooms.get", "resource": "rooms"})
-    assert gallery.asked("pictures") == [], "nothing was read"
+    assert served.asked("pictures") == [], "nothing was read"
     visitor.close()
 
 
 def test_code_around_a_batch_get_sees_all_of_it_whatever_is_asked_for(door: Door) -> None:
     answer = door.BatchGetArtists(names=["artists/a1", "artists/a0"], **asking("artists.biography,artists.expanded_studio.guards"))
-    pb = reading.messages()
     assert list(answer.artists) == [
         pb.Artist(biography="Born. (Artist 1 of wings/north/rooms/r1)", expanded_studio=pb.Room(guards=1)),
         pb.Artist(biography="Born. (Artist 0 of wings/north/rooms/r0)", expanded_studio=pb.Room()),

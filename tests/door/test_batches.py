@@ -11,8 +11,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 
 from tests.door.client import Door, Refused
-from tests.door.conftest import Depot
 from tests.door.depot import pb
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 
@@ -40,11 +40,11 @@ def labels(keeper: Door, parent: str) -> dict[str, str]:
     return {one.name.rpartition("/")[2]: one.label for one in keeper.ListCrates(parent=parent).crates}
 
 
-def asked(depot: Depot, call: Callable[[], Any]) -> tuple[Any, list[str]]:
+def asked(depot: Service, call: Callable[[], Any]) -> tuple[Any, list[str]]:
     """The answer of a call and the SQL that it took."""
-    depot.statements.clear()
+    depot.ran.clear()
     answer = call()
-    return answer, [sql for sql, _ in depot.statements]
+    return answer, depot.asked()
 
 
 def test_aip_45_batch_get_answers_in_the_order_asked_and_twice_what_was_asked_twice(keeper: Door, place: str) -> None:
@@ -53,7 +53,7 @@ def test_aip_45_batch_get_answers_in_the_order_asked_and_twice_what_was_asked_tw
     assert list(keeper.BatchGetCrates(names=names).crates) == [stored[name] for name in names]
 
 
-def test_aip_45_batch_get_is_one_statement(depot: Depot, keeper: Door, place: str) -> None:
+def test_aip_45_batch_get_is_one_statement(depot: Service, keeper: Door, place: str) -> None:
     crates(keeper, place, *(f"c{n}" for n in range(60)))
     for many in (1, 7, 60):
         answer, ran = asked(depot, lambda many=many: keeper.BatchGetCrates(names=[f"{place}/crates/c{n}" for n in range(many)]))  # type: ignore[misc]
@@ -96,7 +96,7 @@ def test_aip_45_malformed_names_say_which_they_are(keeper: Door, place: str, ref
     assert (refusal.reason, set(refusal.violations)) == ("INVALID_NAME", {"names[1]"})
 
 
-def test_aip_5_permission_for_batches_is_decided_before_anything_else(depot: Depot, place: str, refused: Refuse) -> None:
+def test_aip_5_permission_for_batches_is_decided_before_anything_else(depot: Service, place: str, refused: Refuse) -> None:
     nobody = depot.door("nobody")
     name = f"{place}/crates/x"
     for call in (
@@ -139,7 +139,7 @@ def test_aip_46_batch_update_heeds_the_mask_of_each_item_and_answers_in_order(ke
     assert all(one.etag != before[one.name].etag for one in answer)
 
 
-def test_aip_46_batch_update_is_one_locking_select_and_one_update(depot: Depot, keeper: Door, place: str) -> None:
+def test_aip_46_batch_update_is_one_locking_select_and_one_update(depot: Service, keeper: Door, place: str) -> None:
     crates(keeper, place, *(f"c{n}" for n in range(30)))
     items = [update(f"{place}/crates/c{n}", "label", label=f"new {n}") for n in reversed(range(30))]
     _, ran = asked(depot, lambda: keeper.BatchUpdateCrates(requests=items))
@@ -266,7 +266,7 @@ def test_aip_46_13_14_a_batch_is_rehearsed_and_repeated_as_a_whole(keeper: Door,
     assert set(refused(keeper.BatchUpdateCrates, requests=[own]).violations) == {"requests[0].request_id"}
 
 
-def test_aip_47_batch_delete_takes_all_or_nothing_in_one_statement(depot: Depot, keeper: Door, place: str, refused: Refuse) -> None:
+def test_aip_47_batch_delete_takes_all_or_nothing_in_one_statement(depot: Service, keeper: Door, place: str, refused: Refuse) -> None:
     names = [one.name for one in crates(keeper, place, *"abcd")]
     refusal = refused(keeper.BatchDeleteCrates, names=[names[0], f"{place}/crates/gone", names[1]])
     assert (refusal.code, refusal.metadata["name"]) == ("NOT_FOUND", f"{place}/crates/gone")

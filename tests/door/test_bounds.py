@@ -11,7 +11,8 @@ import pytest
 
 from protoplane.base import limits
 from tests.door.client import Door, Refused
-from tests.door.conftest import Served
+from tests.door.conftest import LIBRARY
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 ASKED = {"filter": "page_count >= 0", "order_by": "page_count desc"}
@@ -39,7 +40,7 @@ def test_b09_a_page_token_with_any_bit_changed_is_refused(door: Door, publisher:
 
 
 def test_b09_a_page_token_serves_no_other_list_and_gives_no_permission(
-    served: Served, door: Door, lib: Any, publisher: str, token: str, refused: Refuse
+    served: Service, door: Door, lib: Any, publisher: str, token: str, refused: Refuse
 ) -> None:
     other = door.CreatePublisher(publisher=lib.Publisher(display_name="Other")).name
     for changed in ({"parent": other}, {"filter": ""}, {"filter": "page_count >= 1"}, {"order_by": "page_count"}, {"order_by": ""}):
@@ -56,17 +57,17 @@ def test_b09_a_page_token_serves_no_other_list_and_gives_no_permission(
     assert left.name == f"{publisher}/books/b0", "it says where to go on, and whoever may list may go on there"
 
 
-def methods(served: Served) -> Iterator[tuple[str, Any]]:
+def methods() -> Iterator[tuple[str, Any]]:
     """Every method of the contract, with its request class."""
-    for module in (served.stubs, served.specimens):
+    for module in LIBRARY.modules:
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 yield method.name, method.input_type._concrete_class
 
 
-def test_b18_no_method_gives_or_takes_more_than_its_bound(served: Served, door: Door, publisher: str, refused: Refuse) -> None:
+def test_b18_no_method_gives_or_takes_more_than_its_bound(door: Door, publisher: str, refused: Refuse) -> None:
     pages, batches = set(), set()
-    for name, request_class in methods(served):
+    for name, request_class in methods():
         fields = request_class.DESCRIPTOR.fields_by_name
         parent = {"parent": publisher} if name.endswith("Books") else {}
         if "page_size" in fields:
@@ -88,7 +89,7 @@ def test_b18_no_method_gives_or_takes_more_than_its_bound(served: Served, door: 
     assert {"BatchCreateBooks"} <= batches
 
 
-def test_b18_no_method_takes_a_request_above_its_bound(served: Served) -> None:
+def test_b18_no_method_takes_a_request_above_its_bound(served: Service) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{served.app.port}", options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
         for path in served.app.contract.methods:
             method: Any = channel.unary_unary(path)

@@ -8,26 +8,24 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from protoplane import app
-from protoplane.base import config
-from protoplane.base.settings import Environment
 from tests.door.changes import check_log, entries, parsed, told
 from tests.door.client import Door, Refused
-from tests.door.conftest import Served, project
-from tests.door.custom import door_of, messages, pb
-from tests.door.custom import project as workshop_project
-from tests.engines import Database, Engine
+from tests.door.conftest import LIBRARY, Serve, project
+from tests.door.custom import WORKSHOP, pb
+from tests.door.service import Service, running
+from tests.engines import Database
 
 BOOK = "library.example.com/Book"
 
 
-def test_every_standard_write_has_one_entry_with_what_was_before_and_after(served: Served, door: Door, lib: Any, publisher: str) -> None:
+def test_every_standard_write_has_one_entry_with_what_was_before_and_after(served: Service, door: Door, lib: Any, publisher: str) -> None:
     made = door.CreateBook(parent=publisher, book_id="emma", book=lib.Book(title="Emma", labels={"b": "2", "a": "1"}))
     changed = door.UpdateBook(book=lib.Book(name=made.name, title="Emma, again"), update_mask=FieldMask(paths=["title"]))
     door.UpdateBook(book=lib.Book(name=made.name, title="Emma, again"), update_mask=FieldMask(paths=["title"]))
@@ -50,7 +48,7 @@ def test_every_standard_write_has_one_entry_with_what_was_before_and_after(serve
     assert len({each.transaction_id for each in found}) == 5
 
 
-def test_the_entries_of_a_batch_belong_together_in_its_order(served: Served, door: Door, lib: Any, publisher: str) -> None:
+def test_the_entries_of_a_batch_belong_together_in_its_order(served: Service, door: Door, lib: Any, publisher: str) -> None:
     items = [lib.CreateBookRequest(book_id=f"b{number:03d}", book=lib.Book(title=f"t{number}")) for number in range(250)]
     made = door.BatchCreateBooks(parent=publisher, requests=items).books
     found = entries(served.database, publisher, BOOK)
@@ -59,7 +57,7 @@ def test_the_entries_of_a_batch_belong_together_in_its_order(served: Served, doo
     assert len({each.transaction_id for each in found}) == 1
 
 
-def test_an_entry_says_who_and_in_which_call(served: Served, lib: Any, publisher: str) -> None:
+def test_an_entry_says_who_and_in_which_call(served: Service, lib: Any, publisher: str) -> None:
     request_id = str(uuid.uuid4())
     door = served.door("writer")
     door.CreateBook(
@@ -74,7 +72,7 @@ def test_an_entry_says_who_and_in_which_call(served: Served, lib: Any, publisher
     assert other.call_id, "every call has an id"
 
 
-def test_what_is_refused_rehearsed_or_repeated_leaves_no_entry(served: Served, door: Door, lib: Any, publisher: str) -> None:
+def test_what_is_refused_rehearsed_or_repeated_leaves_no_entry(served: Service, door: Door, lib: Any, publisher: str) -> None:
     request_id = str(uuid.uuid4())
     for _ in range(3):
         door.CreateBook(parent=publisher, book_id="b", book=lib.Book(title="x"), request_id=request_id)
@@ -97,7 +95,7 @@ def test_what_is_refused_rehearsed_or_repeated_leaves_no_entry(served: Served, d
     assert [(each.kind, each.name) for each in entries(served.database, publisher, BOOK)] == [("CREATED", name)]
 
 
-def test_what_is_never_shown_is_not_in_the_log_but_that_it_changed_is(served: Served, door: Door, lib: Any, publisher: str) -> None:
+def test_what_is_never_shown_is_not_in_the_log_but_that_it_changed_is(served: Service, door: Door, lib: Any, publisher: str) -> None:
     canary = f"canary{uuid.uuid4().hex}"
     made = door.CreateBook(parent=publisher, book_id="b", book=lib.Book(title="x", shelf_secret=canary))
     door.UpdateBook(book=lib.Book(name=made.name, title="y"), update_mask=FieldMask(paths=["title"]))
@@ -117,7 +115,7 @@ def test_what_is_never_shown_is_not_in_the_log_but_that_it_changed_is(served: Se
 
 @pytest.mark.parametrize("filler", ["\x01", "'"], ids=["plain", "escaped"])
 def test_the_largest_resource_that_can_be_written_can_be_logged_too(
-    served: Served, door: Door, lib: Any, publisher: str, filler: str
+    served: Service, door: Door, lib: Any, publisher: str, filler: str
 ) -> None:
     first, second = filler * 4_100_000, filler * 4_090_000
     made = door.CreateBook(parent=publisher, book_id="b", book=lib.Book(title="x", notes=first))
@@ -126,7 +124,7 @@ def test_the_largest_resource_that_can_be_written_can_be_logged_too(
     assert (parsed(lib.Book, entry.before), parsed(lib.Book, entry.after)) == (made, changed)
 
 
-def test_the_log_played_again_gives_the_table(served: Served, lib: Any) -> None:
+def test_the_log_played_again_gives_the_table(served: Service, lib: Any) -> None:
     """Concurrent writers, refusals and all."""
     setup = served.door()
     parent = setup.CreatePublisher(publisher=lib.Publisher(display_name="P")).name
@@ -159,23 +157,18 @@ def test_the_log_played_again_gives_the_table(served: Served, lib: Any) -> None:
     assert {each.kind for each in found} == {"CREATED", "UPDATED", "DELETED"}
 
 
-def test_no_write_of_any_test_went_past_the_log(served: Served) -> None:
+def test_no_write_of_any_test_went_past_the_log(served: Service) -> None:
     """Also asked once all tests of this server are over."""
     check_log(served.database, served.app.contract)
 
 
 @pytest.fixture(scope="module")
-def workshop(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Door, Database]]:
+def workshop(serve: Serve) -> Iterator[tuple[Door, Database]]:
     """The service with a team's own code."""
-    database = engine.create_database()
-    folder = workshop_project(tmp_path_factory.mktemp("workshop"), database.url)
-    messages()  # Before the server's own classes take the name of the package.
-    running = app.start(config.load(folder, Environment.DEV), lambda _seen: None)
-    door = door_of(folder, f"127.0.0.1:{running.port}")
-    yield door, database
-    door.close()
-    running.stop()
-    database.drop()
+    served = serve(WORKSHOP, logged=False)
+    with closing(served.door()) as door:
+        yield door, served.database
+    served.bugs.clear()  # The code is told to raise.
 
 
 def test_what_a_teams_own_code_writes_by_its_call_is_in_the_log_as_one_transaction(workshop: tuple[Door, Database]) -> None:
@@ -232,22 +225,16 @@ def test_sensitive_values_of_the_workshop_are_not_in_the_log(workshop: tuple[Doo
     assert canary not in repr(database.execute("SELECT * FROM protoplane_change"))
 
 
-def test_a_resource_that_the_contract_leaves_out_has_no_entries(database: Database, client_modules: Any, tmp_path: Path) -> None:
+def test_a_resource_that_the_contract_leaves_out_has_no_entries(database: Database, lib: Any, tmp_path: Path) -> None:
     folder = project(tmp_path, database.url)
     proto = folder / "protos/library/v1/library.proto"
     text = proto.read_text()
     assert text.count("option (protoplane.v1.storage) = {") == 1, "that of Book"
     proto.write_text(text.replace("option (protoplane.v1.storage) = {", "option (protoplane.v1.storage) = {\n    unlogged: true"))
-    running = app.start(config.load(folder, Environment.DEV), lambda _seen: None)
-    served = Served(running, folder, client_modules[0], client_modules[1], [], database)
-    door, lib = served.door(), client_modules[0]
-    try:
+    with running(folder) as (server, _), closing(LIBRARY.door(folder, f"127.0.0.1:{server.port}")) as door:
         parent = door.CreatePublisher(publisher=lib.Publisher(display_name="P")).name
         made = door.CreateBook(parent=parent, book=lib.Book(title="x"))
         changed = door.UpdateBook(book=lib.Book(name=made.name, title="y"), update_mask=FieldMask(paths=["title"]))
         door.DeleteBook(name=made.name, etag=changed.etag)
         door.BatchCreateBooks(parent=parent, requests=[lib.CreateBookRequest(book=lib.Book(title="x")) for _ in range(2)])
         assert [(each.kind, each.name) for each in entries(database)] == [("CREATED", parent)]
-    finally:
-        door.close()
-        running.stop()

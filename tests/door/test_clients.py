@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.client.library import Library
-from tests.door.conftest import Served
+from tests.door.service import Service
 from tests.faults.proxy import Proxy
 
 
 @pytest.fixture
-def library(served: Served) -> Iterator[Library]:
+def library(served: Service) -> Iterator[Library]:
     """The client package, and clients of the server."""
     with closing(Library(served)) as library:
         yield library
@@ -39,7 +39,7 @@ def test_aip_53_lists_are_lazy_and_go_on_from_page_tokens_and_names_are_helped_w
 
 
 def test_aip_53_a_retry_after_a_lost_connection_has_the_same_request_id_and_one_effect(
-    library: Library, served: Served, publisher: str
+    library: Library, served: Service, publisher: str
 ) -> None:
     with closing(Proxy(served.app.port)) as proxy:
         client = library.client(proxy.port)
@@ -60,7 +60,7 @@ def test_aip_53_a_retry_after_a_lost_connection_has_the_same_request_id_and_one_
         assert len(list(client.list_books(parent=publisher))) == 1
 
 
-def test_aip_53_only_what_the_configuration_names_is_tried_again(library: Library, served: Served, publisher: str) -> None:
+def test_aip_53_only_what_the_configuration_names_is_tried_again(library: Library, served: Service, publisher: str) -> None:
     with closing(Proxy(served.app.port)) as proxy:
         proxy.loses_reply_to = b"Once"
         with pytest.raises(library.runtime.Unavailable):

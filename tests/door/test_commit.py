@@ -15,9 +15,8 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from tests.door.client import Door, Refused
-from tests.door.conftest import Depot
-from tests.door.custom import token_of
 from tests.door.depot import commit, pb
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 CRATE, DEPOT, NOTICE = (f"depot.example.com/{kind}" for kind in ("Crate", "Depot", "Notice"))
@@ -209,7 +208,7 @@ def test_aip_58_kinds_without_a_method_of_their_own_are_refused(keeper: Door, re
 
 
 def test_aip_58_5_every_write_is_under_the_rule_of_its_own_method_before_anything_is_looked_at(
-    depot: Depot, keeper: Door, place: str, stored: Any, refused: Refuse
+    depot: Service, keeper: Door, place: str, stored: Any, refused: Refuse
 ) -> None:
     filler = depot.door("filler")
     allowed = [create(pb.Crate(label="x"), parent=place, id="allowed"), update(pb.Crate(name=stored.name, label="new"), "label")]
@@ -274,9 +273,9 @@ def test_aip_58_the_number_of_writes_and_the_size_of_the_answer_are_bounded(keep
     assert len(keeper.Commit(writes=large[:1]).results) == 1
 
 
-def test_aip_58_grpcurl_describes_a_commit_and_makes_one(depot: Depot, keeper: Door, place: str, grpcurl: Path) -> None:
+def test_aip_58_grpcurl_describes_a_commit_and_makes_one(depot: Service, keeper: Door, place: str, grpcurl: Path) -> None:
     def run(*arguments: str) -> str:
-        token = token_of(depot.folder, "keeper")
+        token = depot.token()
         command = [str(grpcurl), "-plaintext", "-H", f"authorization: Bearer {token}", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
 
@@ -288,7 +287,7 @@ def test_aip_58_grpcurl_describes_a_commit_and_makes_one(depot: Depot, keeper: D
     assert answer["results"][0]["label"] == keeper.GetCrate(name=f"{place}/crates/hand").label == "by hand"
 
 
-def test_aip_58_a_commit_of_a_service_writes_by_methods_of_that_service_alone(depot: Depot, place: str, refused: Refuse) -> None:
+def test_aip_58_a_commit_of_a_service_writes_by_methods_of_that_service_alone(depot: Service, place: str, refused: Refuse) -> None:
     crier = depot.door("crier")
     written = crier.CommitNotices(writes=[create(pb.Notice(text="asked for"))])
     texts = [pb.Notice.FromString(result.value).text for result in written.results]
@@ -298,7 +297,7 @@ def test_aip_58_a_commit_of_a_service_writes_by_methods_of_that_service_alone(de
     crier.close()
 
 
-def test_aip_58_writes_added_by_code_around_a_commit_are_under_the_callers_rules_too(depot: Depot, refused: Refuse) -> None:
+def test_aip_58_writes_added_by_code_around_a_commit_are_under_the_callers_rules_too(depot: Service, refused: Refuse) -> None:
     silent = depot.door("silent")
     refusal = refused(silent.CommitNotices, writes=[create(Empty())])  # Which no rule stands before.
     assert (refusal.code, refusal.metadata["permission"]) == ("PERMISSION_DENIED", "notices.create")

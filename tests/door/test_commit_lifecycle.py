@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.door.archive import Archive, pb
+from tests.door.archive import pb
 from tests.door.changes import entries
 from tests.door.client import Door, Refused
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 FOLDER, NOTE, TICKET = (f"archive.example.com/{kind}" for kind in ("Folder", "Note", "Ticket"))
@@ -28,7 +29,7 @@ def deleted(archivist: Door, fresh_id: str) -> tuple[Any, Any]:
     return gone, archivist.GetNote(name=note)
 
 
-def test_aip_43_58_a_parent_and_its_child_are_had_back_together(archive: Archive, archivist: Door, deleted: tuple[Any, Any]) -> None:
+def test_aip_43_58_a_parent_and_its_child_are_had_back_together(archive: Service, archivist: Door, deleted: tuple[Any, Any]) -> None:
     folder, note = deleted
     results = archivist.Commit(writes=[undelete(FOLDER, folder.name, folder.etag), undelete(NOTE, note.name)]).results
     back = [pb.Folder.FromString(results[0].value), pb.Note.FromString(results[1].value)]
@@ -51,7 +52,7 @@ def test_aip_43_58_one_that_cannot_be_had_back_undoes_the_commit(archivist: Door
     assert archivist.GetFolder(name=folder.name) == folder
 
 
-def test_aip_58_what_cannot_be_undeleted_by_a_method_cannot_be_by_a_commit(archive: Archive, archivist: Door, refused: Refuse) -> None:
+def test_aip_58_what_cannot_be_undeleted_by_a_method_cannot_be_by_a_commit(archive: Service, archivist: Door, refused: Refuse) -> None:
     ticket = archivist.CreateTicket(ticket=pb.Ticket(subject="x")).name
     unknown = refused(archivist.Commit, writes=[undelete(TICKET, ticket)])
     assert (unknown.code, list(unknown.violations)) == ("INVALID_ARGUMENT", ["writes[0].undelete.type"])

@@ -8,66 +8,29 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from protoplane import app
-from protoplane.base import config
-from protoplane.base.observe import CallDone, Event
-from protoplane.base.settings import Environment
 from tests.door.client import Door, Refused
-from tests.door.custom import door_of, messages, pb, project
-from tests.engines import Database, Engine
+from tests.door.conftest import Serve
+from tests.door.custom import WORKSHOP, pb
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 
 
-@dataclass(frozen=True)
-class Workshop:
-    """The server, and what it observed."""
-
-    folder: Path
-    target: str
-    seen: list[CallDone | Event]
-    database: Database
-
-    def door(self, subject: str) -> Door:
-        """Calls as that subject."""
-        return door_of(self.folder, self.target, subject)
-
-
 @pytest.fixture(scope="module")
-def workshop(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    database = engine.create_database()
-    folder = project(tmp_path_factory.mktemp("workshop"), database.url)
-    messages()  # Before the server's own classes take the name of the package.
-    seen: list[CallDone | Event] = []
-    running = app.start(config.load(folder, Environment.DEV), seen.append)
-    yield Workshop(folder, f"127.0.0.1:{running.port}", seen, database)
-    running.stop()
-    database.drop()
+def served(serve: Serve) -> Service:
+    """The workshop. Whatever it takes for a bug must be expected by the test, which then takes it away."""
+    return serve(WORKSHOP, logged=False)
 
 
-@pytest.fixture
-def door(workshop: Workshop) -> Iterator[Door]:
-    """A teller's calls; whatever the server takes for a bug must be expected by the test, which then takes it away."""
-    workshop.seen.clear()
-    door = workshop.door("teller")
-    yield door
-    door.close()
-    bugs = [seen.bug for seen in workshop.seen if seen.bug is not None]
-    if bugs:
-        raise bugs[0]
-
-
-def bugs_of(workshop: Workshop) -> list[BaseException]:
+def bugs_of(served: Service) -> list[BaseException]:
     """What the server took for a bug since the last time."""
-    found = [seen.bug for seen in workshop.seen if seen.bug is not None]
-    workshop.seen.clear()
+    found = list(served.bugs)
+    served.bugs.clear()
     return found
 
 
@@ -165,30 +128,30 @@ FATES = {
 
 
 @pytest.mark.parametrize("fate", FATES)
-def test_whatever_ends_a_method_early_undoes_all_it_did(workshop: Workshop, door: Door, refused: Refuse, fate: str) -> None:
+def test_whatever_ends_a_method_early_undoes_all_it_did(served: Service, door: Door, refused: Refuse, fate: str) -> None:
     old, heir = account(door), account(door)
     before = everything(door)
     request_id = str(uuid.uuid4())
     code, reason, bugs = FATES[fate]
     refusal = refused(door.MergeAccounts, name=old.name, heir=heir.name, fate=fate, request_id=request_id)
-    assert (refusal.code, refusal.reason, len(bugs_of(workshop))) == (code, reason, bugs)
+    assert (refusal.code, refusal.reason, len(bugs_of(served))) == (code, reason, bugs)
     assert "canary" not in f"{refusal.message} {refusal.metadata} {refusal.violations}"
     assert everything(door) == before
     again = door.MergeAccounts(name=old.name, heir=heir.name, request_id=request_id)
     assert again.account.balance == 200, "a request_id whose call failed is free again, also for another body"
 
 
-def test_an_answer_of_another_type_is_a_fault_of_ours_and_undoes_all(workshop: Workshop, door: Door, refused: Refuse) -> None:
+def test_an_answer_of_another_type_is_a_fault_of_ours_and_undoes_all(served: Service, door: Door, refused: Refuse) -> None:
     old, heir = account(door), account(door)
     before = everything(door)
     refusal = refused(door.MergeAccounts, name=old.name, heir=heir.name, fate="other")
-    assert (refusal.code, len(bugs_of(workshop))) == ("INTERNAL", 1)
+    assert (refusal.code, len(bugs_of(served))) == ("INTERNAL", 1)
     assert everything(door) == before
 
 
-def test_a_refusal_that_cannot_be_put_into_words_is_a_bug(workshop: Workshop, door: Door, refused: Refuse) -> None:
+def test_a_refusal_that_cannot_be_put_into_words_is_a_bug(served: Service, door: Door, refused: Refuse) -> None:
     assert refused(door.Fail, how="metadata").code == "INTERNAL"
-    assert len(bugs_of(workshop)) == 1
+    assert len(bugs_of(served)) == 1
 
 
 def test_validate_only_runs_everything_and_keeps_nothing(door: Door, refused: Refuse) -> None:
@@ -255,11 +218,11 @@ def test_requests_of_custom_methods_are_checked_before_the_code(door: Door, refu
 
 @pytest.mark.parametrize(("verb", "permission"), [(verb, f"accounts.{verb}") for verb in ("get", "create", "update", "delete")])
 def test_verbs_keep_the_callers_rules_unless_the_service_acts(
-    workshop: Workshop, door: Door, refused: Refuse, verb: str, permission: str
+    served: Service, door: Door, refused: Refuse, verb: str, permission: str
 ) -> None:
     made = door.BatchCreateAccounts(requests=[pb.CreateAccountRequest(account=pb.Account(display_name="x"))]).accounts[0]
     name = f"accounts/snooped{next(numbers)}" if verb == "create" else made.name
-    snoop = workshop.door("snoop")
+    snoop = served.door("snoop")
     before = everything(door)
     refusal = refused(snoop.Snoop, name=name, verb=verb)
     assert (refusal.code, refusal.metadata["permission"]) == ("PERMISSION_DENIED", permission)
@@ -272,8 +235,8 @@ def test_verbs_keep_the_callers_rules_unless_the_service_acts(
     snoop.close()
 
 
-def test_a_denied_caller_never_reaches_the_code(workshop: Workshop, refused: Refuse) -> None:
-    nobody, stranger = workshop.door("nobody"), workshop.door("nobody")
+def test_a_denied_caller_never_reaches_the_code(served: Service, refused: Refuse) -> None:
+    nobody, stranger = served.door("nobody"), served.door("nobody")
     stranger.token = ""
     assert refused(nobody.Snoop, name="accounts/x", verb="get", trusted=True).code == "PERMISSION_DENIED"
     assert refused(stranger.Fail, how="reached").code == "UNAUTHENTICATED"
@@ -282,13 +245,13 @@ def test_a_denied_caller_never_reaches_the_code(workshop: Workshop, refused: Ref
 
 
 @pytest.mark.parametrize("verb", ["create", "update", "delete", "model"])
-def test_aip_48_a_custom_method_without_side_effects_cannot_write(workshop: Workshop, door: Door, refused: Refuse, verb: str) -> None:
+def test_aip_48_a_custom_method_without_side_effects_cannot_write(served: Service, door: Door, refused: Refuse, verb: str) -> None:
     made = door.BatchCreateAccounts(requests=[pb.CreateAccountRequest(account=pb.Account(display_name="x"))]).accounts[0]
     assert door.Meddle(name=made.name, verb="get").account == made
     before = everything(door)
     name = f"accounts/meddled{next(numbers)}" if verb == "create" else made.name
     refusal = refused(door.Meddle, name=name, verb=verb)
-    assert (refusal.code, len(bugs_of(workshop))) == ("INTERNAL", 1)
+    assert (refusal.code, len(bugs_of(served))) == ("INTERNAL", 1)
     assert everything(door) == before
     assert door.UpdateAccount(account=pb.Account(name=made.name, note="later")).note == "later", "the connection is as it was"
 
@@ -319,7 +282,7 @@ def apart() -> Iterator[None]:
 
 @pytest.mark.engines("mariadb", "mysql")
 @pytest.mark.usefixtures("apart")
-def test_f08_a_deadlock_is_run_again_and_nobody_notices(workshop: Workshop, door: Door) -> None:
+def test_f08_a_deadlock_is_run_again_and_nobody_notices(door: Door) -> None:
     """Two transfers in opposite order, each with one row locked before it asks for the other's."""
     one, other = account(door), account(door)
     for _ in range(3):
@@ -343,11 +306,11 @@ def test_f08_many_transfers_in_all_directions_lose_nothing(door: Door) -> None:
 
 @pytest.mark.parametrize("verb", ["create", "update"])
 def test_aip_7_code_is_told_what_is_taken_as_its_caller_would_be_unless_the_service_acts(
-    workshop: Workshop, door: Door, refused: Refuse, verb: str
+    served: Service, door: Door, refused: Refuse, verb: str
 ) -> None:
     taken = door.CreateAccount(account=pb.Account(display_name="x", code=f"code{next(numbers)}"), account_id=f"taken{next(numbers)}")
     other = door.CreateAccount(account=pb.Account(display_name="x"))
-    cuckoo = workshop.door("cuckoo")
+    cuckoo = served.door("cuckoo")
     asked = {"name": taken.name if verb == "create" else other.name, "verb": verb, "code": taken.code if verb == "update" else ""}
     refusal = refused(cuckoo.Snoop, **asked)
     assert (refusal.code, refusal.metadata["permission"]) == ("PERMISSION_DENIED", "accounts.get")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from protoplane.base import limits
-from tests.door import reading
 from tests.door.client import Door, Refused
-from tests.door.reading import Gallery
+from tests.door.conftest import Serve
+from tests.door.reading import GALLERY, pb
+from tests.door.service import Service
 from tests.engines import Engine
 from tests.engines.server import Server
 
@@ -25,10 +26,10 @@ def mask(*paths: str) -> FieldMask:
 
 
 @pytest.fixture(scope="module")
-def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+def served(serve: Serve) -> Service:
     """Pictures of ARTISTS in turn, artists in three rooms, each taught by the one before; every tenth picture names what is not there."""
-    with reading.opened(engine, tmp_path_factory.mktemp("gallery")) as gallery:
-        door, pb = gallery.door(), reading.messages()
+    gallery = serve(GALLERY, recording=True)
+    with gallery.calls() as door:
         door.CreateWing(wing_id="north", wing=pb.Wing(display_name="North"))
         for n in range(3):
             door.CreateRoom(parent="wings/north", room_id=f"r{n}", room=pb.Room(display_name=f"Room {n}", guards=n))
@@ -36,26 +37,17 @@ def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             artist = pb.Artist(display_name=f"Artist {n}", studio=f"wings/north/rooms/r{n % 3}", contract_terms="ten")
             artist.teacher = f"artists/a{n - 1}" if n else ""
             door.CreateArtist(artist_id=f"a{n}", artist=artist)
-        requests = [pb.CreatePictureRequest(picture_id=f"p{n:03}", picture=picture(pb, n)) for n in range(PICTURES)]
+        requests = [pb.CreatePictureRequest(picture_id=f"p{n:03}", picture=picture(n)) for n in range(PICTURES)]
         door.BatchCreatePictures(requests=requests)
-        yield gallery
-        door.close()
+    return gallery
 
 
-def picture(pb: Any, n: int) -> Any:
+def picture(n: int) -> Any:
     made = pb.Picture(title=f"Picture {n}", year=n, artist=f"artists/a{n % ARTISTS}" if n % 10 else "artists/nobody")
     if n % 2:
         made.room.value = f"wings/north/rooms/r{n % 4}"  # r3 is not there.
     made.owners.extend([f"artists/a{(n + 1) % ARTISTS}", "artists/nobody", "artists/a0"])
     return made
-
-
-@pytest.fixture
-def door(gallery: Gallery) -> Iterator[Door]:
-    door = gallery.door()
-    yield door
-    door.close()
-    assert not gallery.bugs, gallery.bugs
 
 
 def test_aip_59_an_expansion_is_filled_only_where_the_mask_names_it(door: Door) -> None:
@@ -75,17 +67,16 @@ def test_aip_59_an_expansion_is_filled_only_where_the_mask_names_it(door: Door) 
     assert both == door.GetPicture(name=name)
 
 
-def test_aip_59_a_mask_narrows_below_an_expansion(door: Door, gallery: Gallery) -> None:
-    gallery.statements.clear()
+def test_aip_59_a_mask_narrows_below_an_expansion(door: Door, served: Service) -> None:
+    served.ran.clear()
     found = door.GetPicture(name="pictures/p001", read_mask=mask("expanded_artist.display_name", "title"))
-    pb = reading.messages()
     assert found == pb.Picture(title="Picture 1", expanded_artist=pb.Artist(display_name="Artist 1"))
-    (sql,) = gallery.asked("artists")
+    (sql,) = served.asked("artists")
     assert "biography" not in sql
 
 
 def test_aip_59_what_is_not_there_is_left_out(door: Door) -> None:
-    pb, every = reading.messages(), mask("title", "expanded_artist.name", "expanded_room.name", "expanded_owners.name")
+    every = mask("title", "expanded_artist.name", "expanded_room.name", "expanded_owners.name")
     dangling = door.GetPicture(name="pictures/p010", read_mask=every)
     assert not dangling.HasField("expanded_artist")
     assert not dangling.HasField("expanded_room"), "the reference is unset"
@@ -121,11 +112,11 @@ EXPANDED = ("title", "expanded_artist.display_name", "expanded_artist.expanded_s
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 1_000])
-def test_aip_59_a_page_takes_one_statement_for_each_expansion_whatever_its_size(door: Door, gallery: Gallery, size: int) -> None:
-    gallery.statements.clear()
+def test_aip_59_a_page_takes_one_statement_for_each_expansion_whatever_its_size(door: Door, served: Service, size: int) -> None:
+    served.ran.clear()
     page = door.ListPictures(page_size=size, filter=FROM_THE_START, order_by="year", read_mask=mask(*EXPANDED))
-    assert len(gallery.asked("artists")) == 2, "the artist, and the owners"
-    assert len(gallery.asked("rooms")) == 2, "the room, and the studio"
+    assert len(served.asked("artists")) == 2, "the artist, and the owners"
+    assert len(served.asked("rooms")) == 2, "the room, and the studio"
     assert len(page.pictures) == min(size, PICTURES - 1)
     for one in page.pictures:
         n = int(one.title.removeprefix("Picture "))
@@ -136,7 +127,7 @@ def test_aip_59_a_page_takes_one_statement_for_each_expansion_whatever_its_size(
 
 
 @pytest.mark.engines("mariadb", "mysql")
-def test_aip_59_the_engine_itself_counts_no_more_statements_for_a_larger_page(door: Door, gallery: Gallery, engine: Engine) -> None:
+def test_aip_59_the_engine_itself_counts_no_more_statements_for_a_larger_page(door: Door, engine: Engine) -> None:
     assert isinstance(engine, Server)
     engine.execute("SET GLOBAL log_output = 'TABLE'")
     counts = []
@@ -153,16 +144,16 @@ def test_aip_59_the_engine_itself_counts_no_more_statements_for_a_larger_page(do
     assert counts == [6, 6], "the page, its total, and the four of the expansions"
 
 
-def test_aip_59_b03_the_reader_needs_the_right_to_read_what_is_expanded(gallery: Gallery, refused: Refuse) -> None:
+def test_aip_59_b03_the_reader_needs_the_right_to_read_what_is_expanded(served: Service, refused: Refuse) -> None:
     """A visitor may read pictures and artists, and no rooms."""
-    visitor = gallery.door("visitor")
+    visitor = served.door("visitor")
     assert visitor.GetPicture(name="pictures/p001", read_mask=mask("expanded_artist.name")).expanded_artist.name == "artists/a1"
     for path in ("expanded_room", "expanded_room.guards", "expanded_artist.expanded_studio", "expanded_owners.expanded_studio.name"):
         for call, fields in ((visitor.GetPicture, {"name": "pictures/p001"}), (visitor.ListPictures, {})):
-            gallery.statements.clear()
+            served.ran.clear()
             refusal = refused(call, read_mask=mask("title", path), **fields)
             assert (refusal.code, dict(refusal.metadata)) == ("PERMISSION_DENIED", {"permission": "rooms.get", "resource": "rooms"})
-            assert gallery.asked("pictures") == [], "nothing was read"
+            assert served.asked("pictures") == [], "nothing was read"
     assert refused(visitor.GetPicture, name="pictures/p001", metadata=(("x-goog-fieldmask", "expanded_room"),)).code == "PERMISSION_DENIED"
     visitor.close()
 
@@ -173,7 +164,6 @@ def test_a_view_may_hold_an_expansion(door: Door) -> None:
 
 
 def test_b03_an_expansion_cannot_be_written_filtered_or_sorted_by(door: Door, refused: Refuse) -> None:
-    pb = reading.messages()
     given = pb.Picture(title="Forged", artist="artists/a1", expanded_artist=pb.Artist(display_name="Forged"))
     given.expanded_owners.add(display_name="Forged")
     created = door.CreatePicture(picture_id="forged", picture=given)
@@ -191,7 +181,6 @@ def test_b03_an_expansion_cannot_be_written_filtered_or_sorted_by(door: Door, re
 
 
 def test_expansions_of_a_page_are_bounded_in_number(door: Door, refused: Refuse) -> None:
-    pb = reading.messages()
     many = pb.Picture(title="Many", owners=[f"artists/x{n}" for n in range(limits.EXPANDED_ROWS_MAX + 1)])
     door.CreatePicture(picture_id="many", picture=many)
     refusal = refused(door.GetPicture, name="pictures/many", read_mask=mask("expanded_owners"))
@@ -203,7 +192,6 @@ def test_expansions_of_a_page_are_bounded_in_number(door: Door, refused: Refuse)
 
 
 def test_a_page_ends_early_where_expansions_would_make_it_too_large(door: Door) -> None:
-    pb = reading.messages()
     door.CreateArtist(artist_id="wordy", artist=pb.Artist(display_name="Wordy", biography="w" * 1_000_000))
     for n in range(7):
         door.CreatePicture(picture_id=f"w{n}", picture=pb.Picture(title=f"W{n}", artist="artists/wordy", year=2000 + n))

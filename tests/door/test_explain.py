@@ -6,19 +6,20 @@ The statements are those that the server ran, recorded as it ran them, and asked
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
 
-from protoplane.store.session import Session
 from tests.door.client import Door
-from tests.engines import Database, Engine
+from tests.door.conftest import Serve
+from tests.door.service import Service
+from tests.engines import Database
 from tests.engines.server import Server, driver
-from tests.example import copy, pb, served
+from tests.example import DESK, pb
 
 ROWS = 5_000
 PAGE_ROWS = 50
@@ -32,21 +33,6 @@ ROWS_READ_MAX = 4 * PAGE_ROWS
 SQLITE_STEPS_RATIO = 6
 """Of any later page to the first one, in steps: conditions take steps too, and an order with NULLs in front is a union of three parts.
 Reading the table would be thirty times as much."""
-PING = "SELECT 1"
-"""What health asks meanwhile."""
-
-
-@dataclass
-class Recording:
-    """Statements that the server ran, with what was bound."""
-
-    statements: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
-
-    def of(self, call: Callable[[], Any]) -> tuple[Any, list[tuple[str, tuple[object, ...]]]]:
-        """The answer of a call, and the statements it took."""
-        self.statements.clear()
-        answer = call()
-        return answer, list(self.statements)
 
 
 @dataclass(frozen=True)
@@ -54,8 +40,7 @@ class Timetable:
     """A served table of 5,000 flights from three airports, twenty at a time, and the weather of 1,000 hours at each."""
 
     door: Door
-    recording: Recording
-    database: Database
+    service: Service
 
 
 def flight(number: int) -> Any:
@@ -78,19 +63,9 @@ def weather(number: int) -> Any:
 
 
 @pytest.fixture(scope="module")
-def timetable(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Timetable]:
-    database = engine.create_database()
-    recording = Recording()
-    rows = Session.rows
-
-    def recorded(self: Session, sql: str, params: Sequence[object] = ()) -> Any:
-        if sql != PING:
-            recording.statements.append((sql, tuple(params)))
-        return rows(self, sql, params)
-
-    with pytest.MonkeyPatch.context() as patch, served(copy(tmp_path_factory.mktemp("desk"), database.url)) as desk:
-        patch.setattr(Session, "rows", recorded)
-        door = desk.door()
+def timetable(serve: Serve) -> Iterator[Timetable]:
+    desk = serve(DESK, recording=True, logged=False)
+    with desk.calls() as door:
         ids = [f"2013-{n // 1000 + 1:02}-{n % 28 + 1:02}-ua-{n + 1}-jfk" for n in range(ROWS)]
         for start in range(0, ROWS, 1_000):
             door.BatchCreateFlights(
@@ -106,11 +81,9 @@ def timetable(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Itera
                     for n, hour in enumerate(hours)
                 ],
             )
-        if isinstance(engine, Server):  # By itself it counts its rows some seconds later.
-            database.execute("ANALYZE TABLE flights, weather_observations")
-        yield Timetable(door, recording, database)
-        door.close()
-    database.drop()
+        if isinstance(desk.database.engine, Server):  # By itself it counts its rows some seconds later.
+            desk.database.execute("ANALYZE TABLE flights, weather_observations")
+        yield Timetable(door, desk)
 
 
 @dataclass(frozen=True)
@@ -179,7 +152,7 @@ LISTS: dict[str, dict[str, str]] = {
 
 def statement(timetable: Timetable, **arguments: Any) -> tuple[Any, tuple[str, tuple[object, ...]]]:
     """One page, and the one statement that it took."""
-    answer, statements = timetable.recording.of(lambda: timetable.door.ListFlights(page_size=PAGE_ROWS, **arguments))
+    answer, statements = timetable.service.ran_by(lambda: timetable.door.ListFlights(page_size=PAGE_ROWS, **arguments))
     assert len(statements) == 1, statements
     return answer, statements[0]
 
@@ -195,8 +168,8 @@ def test_a_deep_page_reads_no_more_than_the_first_and_never_the_table(timetable:
         seen += [flight.name for flight in page.flights]
     assert len(seen) == len(set(seen))
     deepest = len(pages) - 1
-    costs = {number: cost(timetable.database, *pages[number]) for number in sorted({0, 1, deepest // 2, deepest})}
-    if isinstance(timetable.database.engine, Server):
+    costs = {number: cost(timetable.service.database, *pages[number]) for number in sorted({0, 1, deepest // 2, deepest})}
+    if isinstance(timetable.service.database.engine, Server):
         for number, found in costs.items():
             assert not found.scans, (number, found.plan)
             assert not found.sorts, (number, found.plan)
@@ -215,13 +188,13 @@ def test_page_1000_reads_as_many_rows_as_page_1(timetable: Timetable, name: str)
         while left:  # The size may change from page to page.
             page = timetable.door.ListFlights(page_size=min(left, 1_000), page_token=token, **LISTS[name])
             token, left = page.next_page_token, left - len(page.flights)
-        answer, ran = timetable.recording.of(partial(timetable.door.ListFlights, page_size=rows, page_token=token, **LISTS[name]))
+        answer, ran = timetable.service.ran_by(partial(timetable.door.ListFlights, page_size=rows, page_token=token, **LISTS[name]))
         assert len(answer.flights) == rows
         (asked,) = ran
-        costs.append(cost(timetable.database, *asked))
+        costs.append(cost(timetable.service.database, *asked))
     first, second, deep = costs
     assert deep.reads <= second.reads + 3, (second, deep)
-    if isinstance(timetable.database.engine, Server):
+    if isinstance(timetable.service.database.engine, Server):
         for found in costs:
             assert not found.scans, found.plan
             assert not found.sorts, found.plan
@@ -232,11 +205,11 @@ def test_page_1000_reads_as_many_rows_as_page_1(timetable: Timetable, name: str)
 
 def test_get_reads_one_row(timetable: Timetable) -> None:
     name = timetable.door.ListFlights(page_size=1).flights[0].name
-    _, statements = timetable.recording.of(lambda: timetable.door.GetFlight(name=name))
+    _, statements = timetable.service.ran_by(lambda: timetable.door.GetFlight(name=name))
     (ran,) = statements
-    found = cost(timetable.database, *ran)
+    found = cost(timetable.service.database, *ran)
     assert not found.scans, found.plan
-    if isinstance(timetable.database.engine, Server):
+    if isinstance(timetable.service.database.engine, Server):
         assert found.reads == 1, found.plan
     else:
         assert "USING PRIMARY KEY (flight=?)" in found.plan, found.plan
@@ -246,22 +219,22 @@ def test_the_children_of_one_parent_are_read_alone_and_page_by_page(timetable: T
     costs: list[Cost] = []
     request = pb.ListWeatherObservationsRequest(parent="airports/jfk", page_size=PAGE_ROWS)
     for _ in range(1_000 // PAGE_ROWS):
-        page, statements = timetable.recording.of(lambda: timetable.door.ListWeatherObservations(request))
+        page, statements = timetable.service.ran_by(lambda: timetable.door.ListWeatherObservations(request))
         (ran,) = statements
-        costs.append(cost(timetable.database, *ran))
+        costs.append(cost(timetable.service.database, *ran))
         request.page_token = page.next_page_token
     assert not request.page_token
     for found in costs:
         assert not found.scans, found.plan
         assert not found.sorts, found.plan
         assert found.reads <= 1.2 * costs[0].reads + 5
-        assert found.reads <= 3 * PAGE_ROWS or not isinstance(timetable.database.engine, Server)
+        assert found.reads <= 3 * PAGE_ROWS or not isinstance(timetable.service.database.engine, Server)
 
 
 def test_a_name_in_a_filter_is_found_by_key(timetable: Timetable) -> None:
     name = timetable.door.ListFlights(page_size=1).flights[0].name
     answer, ran = statement(timetable, filter=f'name = "{name}"')
     assert len(answer.flights) == 1
-    found = cost(timetable.database, *ran)
+    found = cost(timetable.service.database, *ran)
     assert not found.scans, found.plan
     assert found.reads <= 200, (ran, found)

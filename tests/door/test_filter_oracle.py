@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from protoplane.base import clock
 from protoplane.query.syntax import parse
 from tests.door.client import Door, Refused
-from tests.door.museum import served
+from tests.door.conftest import Serve
+from tests.door.museum import MUSEUM
 from tests.door.museum.collection import load, museum
 from tests.door.museum.oracle import World
 from tests.door.museum.texts import comparisons, filters
-from tests.engines import Database
 
 CASES = 1_000
 PARENT = "halls/h0"
@@ -46,12 +46,9 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def asked(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
-    with served(tmp_path_factory.mktemp("museum"), module_database.url) as museum:
-        door = museum.door()
+def asked(serve: Serve) -> Iterator[Asked]:
+    with serve(MUSEUM).calls() as door:
         yield Asked(door, load(door))
-        door.close()
-        museum.check()
 
 
 def test_aip_28_29_30_31_32_a_filter_finds_what_the_interpreter_finds(asked: Asked) -> None:

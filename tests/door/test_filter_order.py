@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.door.client import Door
-from tests.door.museum import served
+from tests.door.conftest import Serve
+from tests.door.museum import MUSEUM
 from tests.door.museum.collection import load, museum
 from tests.door.museum.oracle import Unset, World
-from tests.engines import Database
 
 PARENT = "halls/h0"
 FIELDS = (
@@ -56,12 +56,9 @@ def key(world: World, path: str, row: Any) -> tuple[bool, Any]:
 
 
 @pytest.fixture(scope="module")
-def gallery(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sorted]:
-    with served(tmp_path_factory.mktemp("museum"), module_database.url) as running:
-        door = running.door()
+def gallery(serve: Serve) -> Iterator[Sorted]:
+    with serve(MUSEUM).calls() as door:
         yield Sorted(door, load(door, seed=11))
-        door.close()
-        running.check()
 
 
 def test_aip_23_27_pages_in_any_order_are_those_of_a_plain_sort(gallery: Sorted) -> None:

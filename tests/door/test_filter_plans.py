@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
 
-from protoplane.store.session import Session
 from tests.door.client import Door
-from tests.door.museum import pb, served
-from tests.door.test_explain import PING, Cost, Recording, cost
-from tests.engines import Database, Engine
+from tests.door.conftest import Serve
+from tests.door.museum import MUSEUM, pb
+from tests.door.service import Service
+from tests.door.test_explain import Cost, cost
 from tests.engines.server import Server
 
 EXHIBITS, ARTISTS, COUNTRIES = 4_000, 400, 40
@@ -27,28 +27,19 @@ class Large:
     """A museum of 4,000 exhibits by 400 artists, ten each, and what it asks of its database."""
 
     door: Door
-    recording: Recording
-    database: Database
+    service: Service
 
     def ask(self, **arguments: Any) -> tuple[list[str], str, Cost]:
         """The names on one page, the statement, and what it took."""
-        page, ran = self.recording.of(lambda: self.door.ListExhibits(parent=PARENT, **arguments))
+        page, ran = self.service.ran_by(lambda: self.door.ListExhibits(parent=PARENT, **arguments))
         (statement,) = ran
-        return [exhibit.name for exhibit in page.exhibits], statement[0], cost(self.database, *statement)
+        return [exhibit.name for exhibit in page.exhibits], statement[0], cost(self.service.database, *statement)
 
 
 @pytest.fixture(scope="module")
-def large(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Large]:
-    database, recording, rows = engine.create_database(), Recording(), Session.rows
-
-    def recorded(self: Session, sql: str, params: Sequence[object] = ()) -> Any:
-        if sql != PING:
-            recording.statements.append((sql, tuple(params)))
-        return rows(self, sql, params)
-
-    with pytest.MonkeyPatch.context() as patch, served(tmp_path_factory.mktemp("museum"), database.url) as museum:
-        patch.setattr(Session, "rows", recorded)
-        door = museum.door()
+def large(serve: Serve) -> Iterator[Large]:
+    museum = serve(MUSEUM, recording=True, logged=False)
+    with museum.calls() as door:
         door.CreateHall(hall_id="h", hall=pb.Hall())
         for number in range(COUNTRIES):
             door.CreateCountry(country_id=f"c{number}", country=pb.Country(area=number))
@@ -63,14 +54,9 @@ def large(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 parent=PARENT,
                 requests=[exhibit(parent=PARENT, exhibit_id=f"e{n:05}", exhibit=e) for n, e in zip(numbers, items, strict=True)],
             )
-        if isinstance(engine, Server):
-            database.execute("ANALYZE TABLE exhibits, artists, countries")
-        else:
-            database.execute("ANALYZE")
-        yield Large(door, recording, database)
-        door.close()
-        museum.check()
-    database.drop()
+        servers = isinstance(museum.database.engine, Server)
+        museum.database.execute("ANALYZE TABLE exhibits, artists, countries" if servers else "ANALYZE")
+        yield Large(door, museum)
 
 
 def scanned(found: Cost) -> list[str]:
@@ -95,7 +81,7 @@ def test_a_table_behind_a_reference_is_reached_by_its_key(large: Large, argument
     assert names
     assert sql.count("JOIN") == 1 + ("via.artist.home" in sql), "one join for each path"
     assert not scanned(found), found.plan
-    if isinstance(large.database.engine, Server):
+    if isinstance(large.service.database.engine, Server):
         assert found.reads <= READS_MAX, found.plan
 
 
@@ -107,7 +93,7 @@ def test_a_path_that_is_named_often_is_joined_once(large: Large) -> None:
 def test_a_selective_condition_behind_a_reference_is_where_the_engine_may_begin(large: Large) -> None:
     names, _, found = large.ask(filter="artist.grade = 7")
     assert len(names) == EXHIBITS // ARTISTS
-    if isinstance(large.database.engine, Server):
+    if isinstance(large.service.database.engine, Server):
         assert found.reads <= 100, found.plan
     else:
         assert "SEARCH via.artist USING" in found.plan, found.plan
@@ -119,14 +105,14 @@ def test_a_deep_page_through_a_reference_reads_no_more_than_the_first(large: Lar
     costs: list[Cost] = []
     token = ""
     for _ in range(4):
-        page, (ran,) = large.recording.of(partial(large.door.ListExhibits, parent=PARENT, filter=text, page_size=20, page_token=token))
+        page, (ran,) = large.service.ran_by(partial(large.door.ListExhibits, parent=PARENT, filter=text, page_size=20, page_token=token))
         assert len(page.exhibits) == 20
         token = page.next_page_token
-        costs.append(cost(large.database, *ran))
+        costs.append(cost(large.service.database, *ran))
     first, second, *_, deep = costs
     assert not [step for found in costs for step in scanned(found)]
     # On SQLite, conditions that hold where a page starts take steps of their own, the same on every later page.
-    start = first if isinstance(large.database.engine, Server) else second
+    start = first if isinstance(large.service.database.engine, Server) else second
     assert deep.reads <= 1.2 * start.reads + 5, (start, deep)
 
 

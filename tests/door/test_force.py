@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.door.archive import Archive, code_of, pb, recorded
-from tests.door.client import Door, Refused
+from tests.door.archive import pb
+from tests.door.client import Door, Refused, code_of
+from tests.door.recording import recorded
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 
@@ -85,7 +87,7 @@ def test_force_takes_as_many_statements_for_many_children_as_for_few(archivist: 
     assert counts[0] == counts[1]
 
 
-def test_children_made_meanwhile_are_deleted_too_or_find_no_parent(archive: Archive, archivist: Door, fresh_id: str) -> None:
+def test_children_made_meanwhile_are_deleted_too_or_find_no_parent(archive: Service, archivist: Door, fresh_id: str) -> None:
     doors = [archive.door() for _ in range(3)]
     for attempt in range(8):
         name = archivist.CreateRegion(region_id=f"{fresh_id}-{attempt}", region=pb.Region(display_name="x")).name

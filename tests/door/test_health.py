@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.door.client import Door, Refused
-from tests.door.custom import door_of, pb, project
+from tests.door.custom import WORKSHOP, pb
 from tests.door.running import HealthWatch, Running, running
 from tests.engines import Database
 from tests.engines.server import Server, driver
@@ -51,10 +51,10 @@ class Service:
 @pytest.fixture(scope="module")
 def service(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One process for all that happens to its database here."""
-    folder = project(tmp_path_factory.mktemp("workshop"), module_database.url)
+    folder = WORKSHOP.project(tmp_path_factory.mktemp("workshop"), module_database.url)
     with running(folder, "dev", "--once") as process:
         process.started()
-        door, health = door_of(folder, process.target), HealthWatch(process.target, "workshop.v1.Workshop")
+        door, health = WORKSHOP.door(folder, process.target), HealthWatch(process.target, "workshop.v1.Workshop")
         health.until("SERVING", NOTICED_SECONDS_MAX)
         yield Service(process, door, health, module_database)
         health.close()

@@ -11,15 +11,15 @@ from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from tests.door.client import Door, Refused
-from tests.door.conftest import Depot
 from tests.door.depot import commit, pb
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def filler(depot: Depot) -> Iterator[Door]:
+def filler(depot: Service) -> Iterator[Door]:
     """Somebody who may create and update crates, and not read them."""
     door = depot.door("filler")
     yield door
@@ -76,7 +76,7 @@ TAKEN: dict[str, Callable[[Door, Any, str, Any], Any]] = {
 
 @pytest.mark.parametrize("way", TAKEN)
 def test_aip_7_what_a_caller_may_not_see_is_never_said_to_be_in_the_way(
-    depot: Depot, filler: Door, keeper: Door, place: str, crate: Any, refused: Refuse, way: str
+    depot: Service, filler: Door, keeper: Door, place: str, crate: Any, refused: Refuse, way: str
 ) -> None:
     """Neither that it is there nor which value it has; whoever may see it is told both."""
     other = keeper.CreateCrate(parent=place, crate_id="other", crate=pb.Crate(label="x"))
@@ -99,7 +99,7 @@ def test_aip_7_a_name_that_is_free_is_given_to_whoever_may_create(filler: Door, 
     )
 
 
-def test_aip_7_the_rule_may_be_that_of_another_service_and_what_no_method_reads_nobody_may_know_of(depot: Depot, refused: Refuse) -> None:
+def test_aip_7_the_rule_may_be_that_of_another_service_and_what_no_method_reads_nobody_may_know_of(depot: Service, refused: Refuse) -> None:
     crier, name = depot.door("crier"), f"n{next(_numbers)}"
     crier.CreateNotice(notice_id=name, notice=pb.Notice())
     refusal = refused(crier.CreateNotice, notice_id=name, notice=pb.Notice())

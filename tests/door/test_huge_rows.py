@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,10 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from protoplane.base import limits
 from protoplane.store.pieces import FIRST_ROWS
 from protoplane.store.session import Session
-from tests.door import reading
 from tests.door.client import Door, Refused
-from tests.door.reading import Gallery
+from tests.door.conftest import Serve
+from tests.door.reading import GALLERY, pb
+from tests.door.service import Service
 from tests.engines import Engine
 
 Refuse = Callable[..., Refused]
@@ -36,9 +37,9 @@ PIECE_ROWS = limits.PAGE_BYTES_MAX // MEBIBYTE
 
 
 @pytest.fixture(scope="module")
-def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    with reading.opened(engine, tmp_path_factory.mktemp("gallery")) as gallery:
-        door, pb = gallery.door(), reading.messages()
+def served(engine: Engine, serve: Serve) -> Service:
+    gallery = serve(GALLERY, logged=False)
+    with gallery.calls() as door:
 
         def create(ids: Sequence[str], **fields: Any) -> None:
             pictures = [pb.Picture(title=one, **fields) for one in ids]
@@ -56,8 +57,7 @@ def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         grown = "printf('%.*c', {}, 'x')" if engine.name == "sqlite" else "REPEAT('x', {})"
         gallery.database.execute(f"UPDATE pictures SET layers = REPLACE(layers, 'grow', {grown.format(MEBIBYTE)}) WHERE year = 2000")
         gallery.database.execute(f"UPDATE artists SET biography = {grown.format(WORDY_BYTES)}")
-        yield gallery
-        door.close()
+    return gallery
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Fetched:
 
 
 @pytest.fixture
-def fetched(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Fetched]:
+def fetched(served: Service, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Fetched]:
     """Counts what comes from the database."""
     run, counts = Session.rows, dict[str, Fetched]()
 
@@ -84,14 +84,6 @@ def fetched(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
 
     monkeypatch.setattr(Session, "rows", counted)
     return lambda table: counts.setdefault(table, Fetched(table, [], []))
-
-
-@pytest.fixture
-def door(gallery: Gallery) -> Iterator[Door]:
-    door = gallery.door()
-    yield door
-    door.close()
-    assert not gallery.bugs, gallery.bugs
 
 
 def huge(count: int) -> list[str]:

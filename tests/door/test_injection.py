@@ -11,7 +11,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,10 @@ import pytest
 from protoplane.base import limits
 from protoplane.store.session import Session
 from tests.door.client import Door, Refused
-from tests.door.museum import Museum, pb, served
+from tests.door.conftest import Serve
+from tests.door.museum import MUSEUM, pb
 from tests.door.museum.texts import quoted
-from tests.engines import Database
+from tests.door.service import Service
 
 CANARY = "qzx"
 """Stands in every payload: SQL that holds it holds what a caller wrote."""
@@ -46,9 +47,9 @@ class Sent:
 
 
 @pytest.fixture(scope="module")
-def museum(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
-    with served(tmp_path_factory.mktemp("museum"), module_database.url) as museum:
-        door = museum.door()
+def served(serve: Serve) -> Service:
+    museum = serve(MUSEUM)
+    with museum.calls() as door:
         door.CreateHall(hall_id="h", hall=pb.Hall())
         door.BatchCreateExhibits(
             parent="halls/h",
@@ -61,8 +62,7 @@ def museum(module_database: Database, tmp_path_factory: pytest.TempPathFactory) 
                 for number, text in enumerate(PAYLOADS)
             ],
         )
-        door.close()
-        yield museum
+    return museum
 
 
 @pytest.fixture
@@ -79,14 +79,6 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     for name in ("rows", "row", "execute", "execute_many"):
         monkeypatch.setattr(Session, name, recorded(getattr(Session, name)))
     return sent
-
-
-@pytest.fixture
-def door(museum: Museum) -> Iterator[Door]:
-    door = museum.door()
-    yield door
-    door.close()
-    museum.check()
 
 
 def numbers(door: Door, text: str) -> list[int]:

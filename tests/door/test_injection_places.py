@@ -12,8 +12,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from protoplane.contract.names import DEFAULT_ID_PATTERN
 from tests.door.client import Door, Refused
-from tests.door.conftest import Depot
 from tests.door.depot import commit, pb
+from tests.door.service import Service
 from tests.door.test_injection import CANARY, PAYLOADS
 
 CRATE = "depot.example.com/Crate"
@@ -75,10 +75,10 @@ def write(door: Door, **operation: Any) -> Any:
 
 @pytest.mark.parametrize("where", PLACES)
 def test_b04_names_ids_types_and_masks_of_batches_and_commits_are_looked_up_or_refused(
-    depot: Depot, keeper: Door, place: str, where: str
+    depot: Service, keeper: Door, place: str, where: str
 ) -> None:
     crate = keeper.CreateCrate(parent=place, crate_id="here", crate=pb.Crate(label="x"))
-    depot.statements.clear()
+    depot.ran.clear()
     for payload in PAYLOADS:
         try:
             PLACES[where](keeper, place, crate.name, payload)
@@ -87,7 +87,7 @@ def test_b04_names_ids_types_and_masks_of_batches_and_commits_are_looked_up_or_r
         else:
             assert where in NEW_IDS, payload
             assert re.fullmatch(DEFAULT_ID_PATTERN, payload)
-    assert not [sql for sql, _ in depot.statements if CANARY in sql]
+    assert not [sql for sql in depot.asked() if CANARY in sql]
     assert [each.name for each in keeper.ListCrates(parent=place).crates] == [crate.name]
     assert keeper.GetCrate(name=crate.name) == crate
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from protoplane.contract import names
-from tests.door.archive import Archive, pb, recorded
+from tests.door.archive import pb
 from tests.door.client import Door, Refused
+from tests.door.recording import recorded
+from tests.door.service import Service
 from tests.door.test_explain import cost
 from tests.engines.server import Server
 
@@ -154,7 +156,7 @@ def test_optional_references_of_two_numbers_are_unset_or_whole(archivist: Door, 
         assert [one.name for one in (*first.comments, *rest.comments)] == wanted
 
 
-def test_names_with_numbers_are_found_by_key(archive: Archive, archivist: Door, tickets: list[int]) -> None:
+def test_names_with_numbers_are_found_by_key(archive: Service, archivist: Door, tickets: list[int]) -> None:
     with recorded() as ran:
         archivist.GetTicket(name=f"tickets/{tickets[0]}")
     ((sql, params),) = ran

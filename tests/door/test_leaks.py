@@ -15,11 +15,11 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from tests.attacks.wire import Wire, message
-from tests.door.client import Door, Refused
-from tests.door.conftest import Served
-from tests.door.custom import door_of, pb, project, token_of
+from tests.door.client import Door, Refused, code_of
+from tests.door.custom import WORKSHOP, pb
 from tests.door.process import free_port
 from tests.door.running import Running, running
+from tests.door.service import Service, token_of
 from tests.engines import Database, Engine
 
 
@@ -50,11 +50,11 @@ class Workshop:
 @pytest.fixture(scope="module")
 def workshop(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     database: Database = engine.create_database()
-    folder = project(tmp_path_factory.mktemp("workshop"), database.url)
+    folder = WORKSHOP.project(tmp_path_factory.mktemp("workshop"), database.url)
     address = f"127.0.0.1:{free_port()}"
     with running(folder, "dev", "--once", PROTOPLANE_METRICS_ADDRESS=address) as process:
         process.started()
-        door = door_of(folder, process.target)
+        door = WORKSHOP.door(folder, process.target)
         yield Workshop(folder, process, door, address)
         door.close()
     database.drop()
@@ -130,7 +130,7 @@ def test_b03_sensitive_fields_are_stored_and_never_logged(workshop: Workshop, ca
 
 def test_nothing_that_callers_send_is_logged_but_their_request_id(workshop: Workshop, canary: str) -> None:
     door = workshop.door
-    stranger = door_of(workshop.folder, workshop.process.target)
+    stranger = WORKSHOP.door(workshop.folder, workshop.process.target)
     stranger.token = canary
     refusal, text = refused(stranger.GetAccount, name="accounts/x")
     assert (refusal.code, canary in text) == ("UNAUTHENTICATED", False)
@@ -247,15 +247,6 @@ FINE = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "ABORTED", "ALREADY_EXISTS"}
 _numbers = itertools.count(1)
 
 
-def outcome(call: Callable[[], Any]) -> str:
-    """The code of a call."""
-    try:
-        call()
-    except Refused as refusal:
-        return refusal.code
-    return "OK"
-
-
 def quoted(text: str) -> str:
     """As a string of a filter."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -290,14 +281,14 @@ def attempts(door: Door, lib: Any, publisher: str, book: str, text: str) -> dict
     }
 
 
-def test_b04_b05_texts_are_texts_wherever_they_stand(served: Served, door: Door, lib: Any, publisher: str) -> None:
+def test_b04_b05_texts_are_texts_wherever_they_stand(served: Service, door: Door, lib: Any, publisher: str) -> None:
     """Each is refused with a reason or taken as it is; none is ever part of a statement."""
     kept = door.CreateBook(parent=publisher, book_id="kept", book=lib.Book(title="kept"))
     spare = door.CreateBook(parent=publisher, book_id="spare", book=lib.Book(title="spare")).name
     odd: dict[tuple[str, str], str] = {}
     for text in TEXTS:
         for place, attempt in attempts(door, lib, publisher, spare, text).items():
-            code = outcome(attempt)
+            code = code_of(attempt)
             if code not in FINE:
                 odd[place, text[:60]] = code
     assert not odd, (odd, served.bugs)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.door.archive import code_of, pb
-from tests.door.client import Door, Refused
+from tests.door.archive import pb
+from tests.door.client import Door, Refused, code_of
 
 Refuse = Callable[..., Refused]
 

@@ -7,12 +7,13 @@ from collections import Counter
 from protoplane.method.compile import compile_methods
 from protoplane.query.paging import PageTokens
 from protoplane.store.engine import Engine
-from tests.door.archive import Archive, pb
+from tests.door.archive import pb
 from tests.door.changes import entries, parsed
 from tests.door.client import Door
+from tests.door.service import Service
 
 
-def test_a_soft_delete_an_undelete_and_a_purge_are_told(archive: Archive, archivist: Door, fresh_id: str) -> None:
+def test_a_soft_delete_an_undelete_and_a_purge_are_told(archive: Service, archivist: Door, fresh_id: str) -> None:
     name = archivist.CreateScrap(scrap_id=fresh_id, scrap=pb.Scrap(text="x")).name
     archivist.DeleteScrap(name=name)
     back = archivist.UndeleteScrap(name=name)
@@ -28,7 +29,7 @@ def test_a_soft_delete_an_undelete_and_a_purge_are_told(archive: Archive, archiv
     assert (told[4].actor, told[4].method) == ("", "housekeeping.purge")
 
 
-def test_all_that_a_forced_delete_takes_is_told_but_what_is_not_logged(archive: Archive, archivist: Door, fresh_id: str) -> None:
+def test_all_that_a_forced_delete_takes_is_told_but_what_is_not_logged(archive: Service, archivist: Door, fresh_id: str) -> None:
     region = archivist.CreateRegion(region_id=fresh_id, region=pb.Region(display_name="x")).name
     archivist.UpdateClimate(climate=pb.Climate(name=f"{region}/climate", summary="wet"))
     request = pb.BatchCreateTownsRequest(parent=region)
@@ -44,7 +45,7 @@ def test_all_that_a_forced_delete_takes_is_told_but_what_is_not_logged(archive: 
     assert told[-1].name == region, "children go before their parents"
 
 
-def test_what_a_forced_soft_delete_marks_is_told_as_it_is_then(archive: Archive, archivist: Door, fresh_id: str) -> None:
+def test_what_a_forced_soft_delete_marks_is_told_as_it_is_then(archive: Service, archivist: Door, fresh_id: str) -> None:
     folder = archivist.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
     for note in ("a", "b", "gone"):
         archivist.CreateNote(parent=folder, note_id=note, note=pb.Note())
@@ -58,7 +59,7 @@ def test_what_a_forced_soft_delete_marks_is_told_as_it_is_then(archive: Archive,
         assert parsed(pb.Note, last[f"{folder}/notes/{note}"].after) == archivist.GetNote(name=f"{folder}/notes/{note}")
 
 
-def test_the_end_of_a_parent_is_told_of_its_singleton_too(archive: Archive, archivist: Door, fresh_id: str) -> None:
+def test_the_end_of_a_parent_is_told_of_its_singleton_too(archive: Service, archivist: Door, fresh_id: str) -> None:
     region = archivist.CreateRegion(region_id=fresh_id, region=pb.Region(display_name="x")).name
     written = archivist.UpdateClimate(climate=pb.Climate(name=f"{region}/climate", summary="wet"))
     archivist.DeleteRegion(name=region)

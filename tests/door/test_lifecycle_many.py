@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.door.archive import Archive, Ran, pb, recorded
+from tests.door.archive import pb
 from tests.door.changes import entries
 from tests.door.client import Door, Refused
+from tests.door.recording import Ran, recorded
+from tests.door.service import Service
 from tests.door.test_batches_locks import plan
 from tests.engines.server import Server
 
@@ -36,12 +38,12 @@ def of_rows(ran: Ran) -> list[str]:
     return [sql for sql, _ in ran if re.match(r"(SELECT|INSERT|UPDATE|DELETE)", sql)]
 
 
-def told(archive: Archive, name: str) -> int:
+def told(archive: Service, name: str) -> int:
     """How many deletes the log tells of, of a resource and all below it."""
     return sum(entry.kind == "DELETED" for entry in entries(archive.database, name))
 
 
-def test_aip_43_47_a_thousand_deletes_of_what_is_kept_are_six_statements(archive: Archive, archivist: Door, fresh_id: str) -> None:
+def test_aip_43_47_a_thousand_deletes_of_what_is_kept_are_six_statements(archive: Service, archivist: Door, fresh_id: str) -> None:
     folder, notes = made(archivist, fresh_id, MANY)
     names = [note.name for note in reversed(notes)]
     with recorded() as ran:
@@ -97,7 +99,7 @@ def test_aip_42_47_one_that_has_children_keeps_all_and_is_named(archivist: Door,
     assert refused(archivist.GetStreet, name=f"{towns[0]}/streets/s0").code == "NOT_FOUND"
 
 
-def test_more_below_one_than_is_read_at_once_is_logged_whole(archive: Archive, archivist: Door) -> None:
+def test_more_below_one_than_is_read_at_once_is_logged_whole(archive: Service, archivist: Door) -> None:
     names = [archivist.CreateTicket(ticket=pb.Ticket(subject="x")).name for _ in range(4)]
     for name, count in zip(names, (1, 1_200, 300, 300), strict=True):
         for start in range(0, count, MANY):
@@ -113,7 +115,7 @@ def test_more_below_one_than_is_read_at_once_is_logged_whole(archive: Archive, a
     assert [told(archive, name) for name in names] == [2, 1_201, 301, 301]
 
 
-def test_every_statement_of_a_batch_of_deletes_finds_its_rows_by_key(archive: Archive, archivist: Door, fresh_id: str) -> None:
+def test_every_statement_of_a_batch_of_deletes_finds_its_rows_by_key(archive: Service, archivist: Door, fresh_id: str) -> None:
     folder, notes = made(archivist, fresh_id, MANY)
     tickets = [archivist.CreateTicket(ticket=pb.Ticket(subject="x")).name for _ in range(2)]
     for _ in range(40):

@@ -18,7 +18,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from protoplane.contract.load import load
 from protoplane.contract.model import Behavior, Field, Kind, Label
 from tests.door.client import Door, Refused
-from tests.door.conftest import HERE, Served
+from tests.door.conftest import HERE, specimens, stubs
 from tests.door.test_types import values
 
 CANARY = "canary"
@@ -70,7 +70,7 @@ def closed(field: Field) -> bool:
     return field.path in BY_SERVICE or bool(field.behaviors & {Behavior.OUTPUT_ONLY, Behavior.IDENTIFIER})
 
 
-def put(message: Any, names: tuple[str, ...], served: Served) -> Any:
+def put(message: Any, names: tuple[str, ...]) -> Any:
     """Write the canary; gives what was written."""
     *around, last = names
     for name in around:
@@ -78,7 +78,7 @@ def put(message: Any, names: tuple[str, ...], served: Served) -> Any:
         if "given_name" in message.DESCRIPTOR.fields_by_name:
             message.given_name = "Jane"  # Without it there is no author.
     found: FieldDescriptor = message.DESCRIPTOR.fields_by_name[last]
-    known = values(served.specimens).get(last) if message.DESCRIPTOR is served.specimens.Specimen.DESCRIPTOR else None
+    known = values().get(last) if message.DESCRIPTOR is specimens.Specimen.DESCRIPTOR else None
     if known is not None:
         message.MergeFrom(type(message)(**{last: next(value for value in reversed(known) if value or found.has_presence)}))
     elif found.message_type is None and not found.is_repeated:
@@ -165,23 +165,23 @@ def read(message: Any, names: tuple[str, ...]) -> Any:
 
 @pytest.mark.parametrize(("target", "way"), CREATES, ids=str)
 def test_b01_what_callers_may_not_write_is_ignored_on_create_and_all_else_comes_back(
-    served: Served, door: Door, publisher: str, target: Target, way: str
+    door: Door, publisher: str, target: Target, way: str
 ) -> None:
-    desk = desk_of(served, door, publisher, target)
+    desk = desk_of(door, publisher, target)
     given = desk.message()
-    canary = put(given, target.names, served)
+    canary = put(given, target.names)
     judge(desk, target, getattr(desk, way)(given), canary)
 
 
 @pytest.mark.parametrize(("target", "mask"), UPDATES, ids=str)
 def test_b01_what_callers_may_not_write_is_ignored_on_update_and_all_else_comes_back(
-    served: Served, door: Door, publisher: str, target: Target, mask: str
+    door: Door, publisher: str, target: Target, mask: str
 ) -> None:
     """A name says which resource is meant and an etag which version; both must be right. IMMUTABLE is refused."""
-    desk = desk_of(served, door, publisher, target)
+    desk = desk_of(door, publisher, target)
     made = desk.create(desk.message())
     given = desk.message(name=made.name)
-    canary = put(given, target.names, served)
+    canary = put(given, target.names)
     try:
         answer, refusal = desk.update(given, *([mask] if mask else [])), None
     except Refused as found:
@@ -196,8 +196,8 @@ def test_b01_what_callers_may_not_write_is_ignored_on_update_and_all_else_comes_
         judge(desk, target, answer, canary)
 
 
-def desk_of(served: Served, door: Door, publisher: str, target: Target) -> Desk:
-    return Desk(door, served.specimens if target.resource == "Specimen" else served.stubs, target.resource, publisher)
+def desk_of(door: Door, publisher: str, target: Target) -> Desk:
+    return Desk(door, specimens if target.resource == "Specimen" else stubs, target.resource, publisher)
 
 
 def judge(desk: Desk, target: Target, answer: Any, canary: Any) -> None:

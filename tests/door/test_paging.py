@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.door.client import Door
-from tests.door.conftest import Served
 
 _publishers = itertools.count(1)
 
@@ -67,7 +66,7 @@ class Shelf:
     meanwhile=st.lists(st.tuples(st.sampled_from(["add", "delete", "change"]), rows), max_size=6),
 )
 def test_aip_23_every_row_that_stays_appears_exactly_once(
-    served: Served, door: Door, lib: Any, first: list[dict[str, Any]], order: list[tuple[str, str]], sizes: list[int],
+    door: Door, lib: Any, first: list[dict[str, Any]], order: list[tuple[str, str]], sizes: list[int],
     meanwhile: list[tuple[str, dict[str, Any]]],
 ) -> None:  # fmt: skip
     parent = door.CreatePublisher(publisher_id=f"page{next(_publishers)}", publisher=lib.Publisher(display_name="P")).name
@@ -105,7 +104,7 @@ def test_aip_23_every_row_that_stays_appears_exactly_once(
         assert names == [book.name for book in whole]
 
 
-def test_aip_23_rows_written_between_pages_in_front_of_and_behind_the_place(served: Served, door: Door, lib: Any, publisher: str) -> None:
+def test_aip_23_rows_written_between_pages_in_front_of_and_behind_the_place(door: Door, lib: Any, publisher: str) -> None:
     for i in range(10):
         door.CreateBook(parent=publisher, book_id=f"b{i}", book=lib.Book(title="T", page_count=i // 3))
     seen, token, step = [], "", 0
@@ -121,7 +120,7 @@ def test_aip_23_rows_written_between_pages_in_front_of_and_behind_the_place(serv
     assert seen == ["b9", "b8", "b7", "b6", "b5", "b4", "b3", "b2", "b1", "b0"]
 
 
-def test_aip_23_a_key_that_changed_moves_its_row_and_loses_no_other(served: Served, door: Door, lib: Any, publisher: str) -> None:
+def test_aip_23_a_key_that_changed_moves_its_row_and_loses_no_other(door: Door, lib: Any, publisher: str) -> None:
     for i in range(6):
         door.CreateBook(parent=publisher, book_id=f"b{i}", book=lib.Book(title="T", page_count=i))
     page = door.ListBooks(parent=publisher, order_by="page_count", page_size=2)

@@ -11,11 +11,11 @@ import pytest
 from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from tests.door import notebook as notebooks
 from tests.door.changes import entries
 from tests.door.client import Door, Refused
-from tests.door.notebook import Notebook, commit, pb
-from tests.engines import Engine
+from tests.door.conftest import Serve
+from tests.door.notebook import NOTEBOOK, commit, pb
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 NOTE = "notebook.example.com/Note"
@@ -23,22 +23,16 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def notebook(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+def notebook(serve: Serve) -> Service:
     """The notebook, on each engine."""
-    with notebooks.served(engine, tmp_path_factory.mktemp("notebook")) as running:
-        yield running
+    return serve(NOTEBOOK)
 
 
 @pytest.fixture
-def writer(notebook: Notebook) -> Iterator[Door]:
-    """Calls of somebody who may do everything; a bug inside the server fails the test with its own trace."""
-    door = notebook.door()
-    yield door
-    door.close()
-    if notebook.bugs:
-        bug = notebook.bugs[0]
-        notebook.bugs.clear()
-        raise bug
+def writer(notebook: Service) -> Iterator[Door]:
+    """Calls of somebody who may do everything, as `door` gives them."""
+    with notebook.calls() as door:
+        yield door
 
 
 @pytest.fixture
@@ -158,7 +152,7 @@ def test_aip_42_43_a_batch_lies_below_one_parent_or_anywhere_in_the_order_asked(
 
 
 def test_aip_42_43_a_batch_over_several_patterns_is_all_or_nothing_and_says_which_item(
-    notebook: Notebook, writer: Door, folder: str, user: str, refused: Refuse
+    notebook: Service, writer: Door, folder: str, user: str, refused: Refuse
 ) -> None:
     made(writer, folder, "a", "b")
     made(writer, user, "a", "b")
@@ -275,7 +269,7 @@ def test_code_reaches_every_pattern_by_name_and_each_table_by_its_pattern(writer
     assert refused(writer.MoveNote, name=moved.name, destination="memos/x").reason == "INVALID_NAME"
 
 
-def test_aip_11_a_rule_is_asked_whatever_the_parent(notebook: Notebook, writer: Door, folder: str, user: str, refused: Refuse) -> None:
+def test_aip_11_a_rule_is_asked_whatever_the_parent(notebook: Service, writer: Door, folder: str, user: str, refused: Refuse) -> None:
     reader = notebook.door("reader")
     for parent in (folder, user):
         (one,) = made(writer, parent, "a")

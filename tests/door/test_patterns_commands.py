@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from protoplane import app
-from protoplane.base import config
-from protoplane.base.settings import Environment
 from protoplane.cli.main import main
-from tests.door import notebook as notebooks
 from tests.door.client import Door, Refused
-from tests.door.notebook import Notebook, pb
-from tests.engines import Database, Engine
+from tests.door.notebook import HERE, NOTEBOOK, RESOURCES, pb, scaffolded
+from tests.door.service import Service, running, served
+from tests.engines import Engine
 from tests.engines.sqlite import Sqlite
 
 SECOND = '    pattern: "users/{user}/notes/{note}"\n'
 
 
 @pytest.fixture
-def notebook(tmp_path: Path) -> Iterator[Notebook]:
+def notebook(tmp_path: Path) -> Iterator[Service]:
     """A notebook of its own: verify would find what others made."""
     engine = Sqlite(folder=tmp_path)
-    with notebooks.served(engine, tmp_path / "notebook") as running:
-        yield running
+    with served(NOTEBOOK, engine, tmp_path / "notebook") as notebook:
+        yield notebook
 
 
 def run(*words: object, **options: Any) -> Result:
@@ -37,13 +34,13 @@ def run(*words: object, **options: Any) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False, **options)
 
 
-def reached(notebook: Notebook) -> tuple[object, ...]:
+def reached(notebook: Service) -> tuple[object, ...]:
     """The options of commands that call the server."""
-    return "--target", f"127.0.0.1:{notebook.app.port}", "--project", notebook.folder, "--token", notebook.token()
+    return "--target", notebook.target, "--project", notebook.folder, "--token", notebook.token()
 
 
-def test_verify_finds_no_fault_with_several_patterns(notebook: Notebook, tmp_path: Path) -> None:
-    ran = run("verify", f"127.0.0.1:{notebook.app.port}", "--seed", "notes", "--token", notebook.token(), "--json", tmp_path / "found.json")
+def test_verify_finds_no_fault_with_several_patterns(notebook: Service, tmp_path: Path) -> None:
+    ran = run("verify", notebook.target, "--seed", "notes", "--token", notebook.token(), "--json", tmp_path / "found.json")
     found = json.loads((tmp_path / "found.json").read_text())
     wrong = [(one["number"], one["resource"], one["text"]) for one in found["results"] if one["verdict"] in {"fail", "should"}]
     assert not wrong, ran.output
@@ -52,7 +49,7 @@ def test_verify_finds_no_fault_with_several_patterns(notebook: Notebook, tmp_pat
     assert passed >= {"Note", "Remark", "Layout", "Memo"}
 
 
-def test_what_is_exported_is_imported_below_parents_of_every_kind(notebook: Notebook, tmp_path: Path) -> None:
+def test_what_is_exported_is_imported_below_parents_of_every_kind(notebook: Service, tmp_path: Path) -> None:
     door = notebook.door()
     parents = ["folders/f", "users/1", "users/2"]
     door.CreateFolder(folder_id="f", folder=pb.Folder())
@@ -85,7 +82,7 @@ def test_what_is_exported_is_imported_below_parents_of_every_kind(notebook: Note
     door.close()
 
 
-def test_plan_shows_the_table_of_each_pattern(notebook: Notebook) -> None:
+def test_plan_shows_the_table_of_each_pattern(notebook: Service) -> None:
     (get,) = json.loads(run("plan", "--json", "--method", "/GetNote", "--project", notebook.folder).stdout)
     assert (get["table"], get["key"]) == ("notes", ["folder", "note"])
     assert [(one["table"], one["key"]) for one in get["more_tables"]] == [("notes_of_users", ["user", "note"])]
@@ -97,33 +94,28 @@ def test_plan_shows_the_table_of_each_pattern(notebook: Notebook) -> None:
 
 
 def test_a_pattern_added_later_finds_everything_where_it_was(engine: Engine, tmp_path: Path) -> None:
-    database, bugs = engine.create_database(), list[BaseException]()
-    folder = notebooks.project(tmp_path / "notebook", database.url)
-    both = (notebooks.HERE / "notebook.proto").read_text().partition("// What names a note")[0]
+    database = engine.create_database()
+    folder = NOTEBOOK.project(tmp_path / "notebook", database.url)
+    both = (HERE / "notebook.proto").read_text().partition("// What names a note")[0]
     alone = both.replace(SECOND, "").replace(', "users/{user}/notes/{note}/remarks/{remark}"', "")
     try:
-        with served(folder, alone, database, bugs) as door:
+        with edition(folder, alone) as door:
             parent = door.CreateFolder(folder_id="f", folder=pb.Folder()).name
             kept = door.CreateNote(parent=parent, note_id="kept", note=pb.Note(title="kept"))
             with pytest.raises(Refused):
                 door.ListNotes(parent="users/1")
-        with served(folder, both, database, bugs) as door:
+        with edition(folder, both) as door:
             assert door.GetNote(name=kept.name) == kept
             user = door.CreateUser(user_id="1", user=pb.User()).name
             assert door.CreateNote(parent=user, note_id="kept", note=pb.Note(title="x")).name == f"{user}/notes/kept"
     finally:
         database.drop()
-    assert not bugs
 
 
 @contextmanager
-def served(folder: Path, text: str, database: Database, bugs: list[BaseException]) -> Iterator[Door]:
+def edition(folder: Path, text: str) -> Iterator[Door]:
     """Calls of the project with this contract, for as long as the block runs."""
-    (folder / "protos/notebook/v1/notebook.proto").write_text(notebooks.scaffolded(text, notebooks.RESOURCES[:-1]))
-    running = app.start(config.load(folder, Environment.DEV), lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
-    door = Notebook(running, folder, database, bugs).door()
-    try:
+    (folder / "protos/notebook/v1/notebook.proto").write_text(scaffolded(text, RESOURCES[:-1]))
+    with running(folder) as (server, bugs), closing(NOTEBOOK.door(folder, f"127.0.0.1:{server.port}")) as door:
         yield door
-    finally:
-        door.close()
-        running.stop()
+        assert not bugs

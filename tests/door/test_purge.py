@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,34 +13,35 @@ from protoplane.method.purge import PURGED_AT_ONCE, Purge
 from protoplane.query.paging import PageTokens
 from protoplane.store.engine import Engine as StoreEngine
 from protoplane.store.schema import Storage
-from tests.door.archive import Archive, code_of, pb, recorded, served
-from tests.door.client import Door
+from tests.door.archive import ARCHIVE, pb
+from tests.door.client import Door, code_of
+from tests.door.conftest import Serve
+from tests.door.recording import recorded
+from tests.door.service import Service
 from tests.door.test_explain import cost
-from tests.engines import Engine
 from tests.engines.server import Server
 
 DAY_MICROS = 24 * 3_600 * 1_000_000
 
 
 @pytest.fixture(scope="module")
-def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+def archive(serve: Serve) -> Service:
     """One of its own: time is made to pass in its tables, behind the back of its log."""
-    with served(engine, tmp_path_factory.mktemp("aging"), logged=False) as running:
-        yield running
+    return serve(ARCHIVE, logged=False)
 
 
 @pytest.fixture
-def purge(archive: Archive) -> Purge:
+def purge(archive: Service) -> Purge:
     return compile_methods(archive.app.contract, engine_of(archive), PageTokens([bytes(32)]), {}).purge
 
 
-def engine_of(archive: Archive) -> StoreEngine:
+def engine_of(archive: Service) -> StoreEngine:
     engine = archive.app.database
     assert isinstance(engine, StoreEngine)
     return engine
 
 
-def age(archive: Archive, table: str, column: str, folder: str, days: float) -> None:
+def age(archive: Service, table: str, column: str, folder: str, days: float) -> None:
     """Have the rows of a folder that are marked be marked with a time so many days ago."""
     engine = engine_of(archive)
     time = engine.dialect.binder(Storage.TIME)(clock.now_micros() - int(days * DAY_MICROS))
@@ -58,7 +58,7 @@ def there(archivist: Door, name: str) -> bool:
 
 
 def test_aip_43_what_is_past_its_purge_time_goes_with_all_below_it_and_its_id_is_free(
-    archive: Archive, archivist: Door, purge: Purge, fresh_id: str
+    archive: Service, archivist: Door, purge: Purge, fresh_id: str
 ) -> None:
     for end in ("old", "new", "live"):
         archivist.CreateFolder(folder_id=f"{fresh_id}-{end}", folder=pb.Folder(code=f"{fresh_id}-{end}"))
@@ -75,7 +75,7 @@ def test_aip_43_what_is_past_its_purge_time_goes_with_all_below_it_and_its_id_is
     assert archivist.CreateFolder(folder_id=f"{fresh_id}-old", folder=pb.Folder(code=f"{fresh_id}-old")).code == f"{fresh_id}-old"
 
 
-def test_aip_43_without_a_purge_time_the_time_of_deletion_decides(archive: Archive, archivist: Door, purge: Purge, fresh_id: str) -> None:
+def test_aip_43_without_a_purge_time_the_time_of_deletion_decides(archive: Service, archivist: Door, purge: Purge, fresh_id: str) -> None:
     folder = archivist.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
     for days in (29, 31):
         archivist.CreateNote(parent=folder, note_id=f"n{days}", note=pb.Note())
@@ -88,7 +88,7 @@ def test_aip_43_without_a_purge_time_the_time_of_deletion_decides(archive: Archi
 
 
 def test_many_are_purged_in_several_transactions_also_when_all_are_due_at_one_moment(
-    archive: Archive, archivist: Door, purge: Purge, fresh_id: str
+    archive: Service, archivist: Door, purge: Purge, fresh_id: str
 ) -> None:
     folder = archivist.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
     archivist.CreateFolder(folder_id=f"{fresh_id}-b", folder=pb.Folder())
@@ -119,7 +119,7 @@ ALIVE = 40
 
 
 @pytest.fixture
-def crowd(archive: Archive, archivist: Door, fresh_id: str) -> str:
+def crowd(archive: Service, archivist: Door, fresh_id: str) -> str:
     """A folder of many notes, all but a few of them deleted."""
     folder = archivist.CreateFolder(folder_id=fresh_id, folder=pb.Folder()).name
     for start in range(0, NOTES, 500):
@@ -137,7 +137,7 @@ def crowd(archive: Archive, archivist: Door, fresh_id: str) -> str:
     return str(folder)
 
 
-def test_a_page_does_not_read_the_many_that_are_deleted(archive: Archive, archivist: Door, crowd: str) -> None:
+def test_a_page_does_not_read_the_many_that_are_deleted(archive: Service, archivist: Door, crowd: str) -> None:
     with recorded() as statements:
         page = archivist.ListNotes(parent=crowd, page_size=10)
         assert len(page.notes) == 10
@@ -150,7 +150,7 @@ def test_a_page_does_not_read_the_many_that_are_deleted(archive: Archive, archiv
         assert found.reads <= bound, (found.reads, sql, found.plan)
 
 
-def test_what_is_due_is_found_by_an_index(archive: Archive, archivist: Door, purge: Purge, crowd: str) -> None:
+def test_what_is_due_is_found_by_an_index(archive: Service, archivist: Door, purge: Purge, crowd: str) -> None:
     assert archivist.ListNotes(parent=crowd, page_size=1).notes
     for kind in purge._kinds:
         values = {"until": engine_of(archive).dialect.binder(Storage.TIME)(1_000_000), "limit": PURGED_AT_ONCE}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,10 +12,10 @@ from google.protobuf import text_format
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from protoplane.method.narrow import NARROWS_KEPT_MAX, Reading
-from tests.door import reading
 from tests.door.client import Door, Refused
-from tests.door.reading import Gallery
-from tests.engines import Engine
+from tests.door.conftest import Serve
+from tests.door.reading import GALLERY, pb
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 SIDE_CHANNEL = "x-goog-fieldmask"
@@ -28,9 +28,9 @@ def asking(mask: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    with reading.opened(engine, tmp_path_factory.mktemp("gallery")) as gallery:
-        door, pb = gallery.door(), reading.messages()
+def served(serve: Serve) -> Service:
+    gallery = serve(GALLERY, recording=True)
+    with gallery.calls() as door:
         door.CreateWing(wing_id="north", wing=pb.Wing(display_name="North"))
         door.CreateRoom(parent="wings/north", room_id="blue", room=pb.Room(display_name="Blue", guards=2))
         door.CreateArtist(
@@ -38,12 +38,11 @@ def gallery(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             artist=pb.Artist(display_name="Anna", studio="wings/north/rooms/blue", biography="Born.", contract_terms="ten"),
         )
         for n in range(5):
-            door.CreatePicture(picture_id=f"p{n}", picture=picture(pb, n))
-        yield gallery
-        door.close()
+            door.CreatePicture(picture_id=f"p{n}", picture=picture(n))
+    return gallery
 
 
-def picture(pb: Any, n: int) -> Any:
+def picture(n: int) -> Any:
     made = pb.Picture(
         title=f"Picture {n}", artist="artists/anna", notes="x" * 50, year=1900 - n, alarm_code="1234", owners=["artists/anna"]
     )
@@ -55,14 +54,6 @@ def picture(pb: Any, n: int) -> Any:
     made.samples["top"].colour, made.samples["top"].thickness = "white", 3
     made.samples["low"].colour = "black"
     return made
-
-
-@pytest.fixture
-def door(gallery: Gallery) -> Iterator[Door]:
-    door = gallery.door()
-    yield door
-    door.close()
-    assert not gallery.bugs, gallery.bugs
 
 
 P0 = "pictures/p0"
@@ -166,13 +157,13 @@ def test_aip_51_of_mask_view_and_side_channel_one_is_given(door: Door, refused: 
         assert refused(door.GetPicture, name=P0, **fields).reason == "INVALID_FIELD_MASK"
 
 
-def test_aip_51_the_mask_of_a_list_is_of_its_answer(door: Door, gallery: Gallery, refused: Refuse) -> None:
+def test_aip_51_the_mask_of_a_list_is_of_its_answer(door: Door, served: Service, refused: Refuse) -> None:
     page = door.ListPictures(page_size=2, **asking("next_page_token,total_size"))
     assert (len(page.pictures), page.total_size) == (0, door.ListPictures().total_size)
-    gallery.statements.clear()
+    served.ran.clear()
     rest = door.ListPictures(page_size=2, page_token=page.next_page_token, **asking("pictures.year,next_page_token"))
     assert [text(one) for one in rest.pictures] == ["year: 1898", "year: 1897"]
-    assert (rest.total_size, len(gallery.asked("pictures"))) == (0, 1), "what is not asked for is not counted"
+    assert (rest.total_size, len(served.asked("pictures"))) == (0, 1), "what is not asked for is not counted"
     assert "did you mean 'pictures.title'" in refused(door.ListPictures, **asking("title")).violations[SIDE_CHANNEL]
 
 
@@ -215,12 +206,12 @@ COLUMNS: dict[tuple[str, ...], set[str]] = {
 
 
 @pytest.mark.parametrize("paths", COLUMNS)
-def test_aip_51_only_the_columns_of_the_mask_are_read(door: Door, gallery: Gallery, paths: tuple[str, ...]) -> None:
+def test_aip_51_only_the_columns_of_the_mask_are_read(door: Door, served: Service, paths: tuple[str, ...]) -> None:
     mask = FieldMask(paths=paths)
     for call, fields in ((door.GetPicture, {"name": P0}), (door.ListPictures, {"page_size": 1})):
-        gallery.statements.clear()
+        served.ran.clear()
         call(read_mask=mask, **fields)
-        assert columns(gallery.asked("pictures")[0]) == {"picture", "row_version"} | COLUMNS[paths]
+        assert columns(served.asked("pictures")[0]) == {"picture", "row_version"} | COLUMNS[paths]
 
 
 def columns(sql: str) -> set[str]:
@@ -229,14 +220,13 @@ def columns(sql: str) -> set[str]:
     return set(re.findall(r'[`"]t1[`"]\.[`"](\w+)[`"]', selected))
 
 
-def test_aip_51_the_order_is_read_besides(door: Door, gallery: Gallery) -> None:
-    gallery.statements.clear()
+def test_aip_51_the_order_is_read_besides(door: Door, served: Service) -> None:
+    served.ran.clear()
     door.ListPictures(page_size=1, order_by="year", read_mask=FieldMask(paths=["title"]))
-    assert columns(gallery.asked("pictures")[0]) == {"picture", "row_version", "title", "year"}
+    assert columns(served.asked("pictures")[0]) == {"picture", "row_version", "title", "year"}
 
 
 def test_aip_51_writes_answer_what_the_side_channel_says_and_do_all(door: Door, refused: Refuse) -> None:
-    pb = reading.messages()
     created = door.CreatePicture(picture_id="w", picture=pb.Picture(title="W", year=3), **asking("title,etag"))
     whole = door.GetPicture(name="pictures/w")
     assert (text(created), whole.year) == (f'title: "W" etag: {text(pb.Picture(etag=whole.etag)).removeprefix("etag: ")}', 3)
@@ -259,7 +249,7 @@ def test_aip_51_writes_answer_what_the_side_channel_says_and_do_all(door: Door, 
 
 
 def test_aip_14_51_a_retry_is_answered_by_its_own_mask(door: Door) -> None:
-    pb, request_id = reading.messages(), "00000000-0000-4000-8000-00000000cafe"
+    request_id = "00000000-0000-4000-8000-00000000cafe"
     fields = {"picture_id": "r", "picture": pb.Picture(title="R", year=5), "request_id": request_id}
     assert text(door.CreatePicture(**fields, **asking("title"))) == 'title: "R"'
     assert text(door.CreatePicture(**fields, **asking("year"))) == "year: 5"
@@ -281,15 +271,15 @@ def test_answers_of_code_alone_are_narrowed_too(door: Door, refused: Refuse) -> 
     assert refused(door.DescribePicture, name=P0, **asking("words")).reason == "INVALID_FIELD_MASK"
 
 
-def test_permission_is_asked_for_before_the_mask_is_read(gallery: Gallery, refused: Refuse) -> None:
-    nobody = gallery.door("nobody")
+def test_permission_is_asked_for_before_the_mask_is_read(served: Service, refused: Refuse) -> None:
+    nobody = served.door("nobody")
     assert refused(nobody.GetPicture, name=P0, read_mask=FieldMask(paths=["nothing"])).code == "PERMISSION_DENIED"
     assert refused(nobody.CreatePicture, **asking("nothing")).code == "PERMISSION_DENIED"
     nobody.close()
 
 
-def test_however_many_masks_come_so_many_are_kept(door: Door, gallery: Gallery) -> None:
-    names: Sequence[str] = [field.name for field in reading.messages().Picture.DESCRIPTOR.fields if field.name != "alarm_code"]
+def test_however_many_masks_come_so_many_are_kept(door: Door) -> None:
+    names: Sequence[str] = [field.name for field in pb.Picture.DESCRIPTOR.fields if field.name != "alarm_code"]
     for first in range(len(names)):
         for second in range(len(names)):
             door.GetPicture(name=P0, read_mask=FieldMask(paths=[names[first], names[second]]))

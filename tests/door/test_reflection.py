@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.door.conftest import Served
+from tests.door.service import Service
 
 
-def run(grpcurl: Path, served: Served, *arguments: str, token: str = "") -> subprocess.CompletedProcess[str]:
+def run(grpcurl: Path, served: Service, *arguments: str, token: str = "") -> subprocess.CompletedProcess[str]:
     authorization = ["-H", f"authorization: Bearer {token}"] if token else []
     head = [arguments[0]] if arguments[0].startswith("-") else []
     command = [
@@ -24,7 +24,7 @@ def run(grpcurl: Path, served: Served, *arguments: str, token: str = "") -> subp
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_every_service_is_listed_and_describable(grpcurl: Path, served: Served) -> None:
+def test_every_service_is_listed_and_describable(grpcurl: Path, served: Service) -> None:
     services = run(grpcurl, served, "list").stdout.split()
     assert {"library.v1.Library", "library.v1.Cabinet", "grpc.health.v1.Health"} <= set(services)
     for service in services:
@@ -33,7 +33,7 @@ def test_every_service_is_listed_and_describable(grpcurl: Path, served: Served) 
         assert "rpc " in described.stdout
 
 
-def test_describe_shows_comments_behaviours_and_rules(grpcurl: Path, served: Served) -> None:
+def test_describe_shows_comments_behaviours_and_rules(grpcurl: Path, served: Service) -> None:
     service = run(grpcurl, served, "describe", "library.v1.Library").stdout
     assert "// Reads a publisher." in service
     assert '(.protoplane.v1.rule) = { permission:"publishers.get" }' in " ".join(service.split()).replace(": ", ":")
@@ -43,7 +43,7 @@ def test_describe_shows_comments_behaviours_and_rules(grpcurl: Path, served: Ser
     assert "publishers/{publisher}/books/{book}" in book
 
 
-def test_a_call_as_pasted_and_a_rich_error(grpcurl: Path, served: Served, publisher: str) -> None:
+def test_a_call_as_pasted_and_a_rich_error(grpcurl: Path, served: Service, publisher: str) -> None:
     token = served.door().token
     listed = run(grpcurl, served, "-d", '{"pageSize":2}', "library.v1.Library/ListPublishers", token=token)
     assert listed.returncode == 0, listed.stderr
@@ -57,7 +57,7 @@ def test_a_call_as_pasted_and_a_rich_error(grpcurl: Path, served: Served, publis
     assert "Unauthenticated" in refused.stderr
 
 
-def test_health_is_told_for_the_server_and_each_service(grpcurl: Path, served: Served, door: Any) -> None:
+def test_health_is_told_for_the_server_and_each_service(grpcurl: Path, served: Service, door: Any) -> None:
     for service in ("", "library.v1.Library"):
         told = run(grpcurl, served, "-d", json.dumps({"service": service}), "grpc.health.v1.Health/Check")
         assert json.loads(told.stdout) == {"status": "SERVING"}

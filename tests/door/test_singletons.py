@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from tests.door.archive import Archive, code_of, pb, recorded
-from tests.door.client import Door, Refused
+from tests.door.archive import pb
+from tests.door.client import Door, Refused, code_of
+from tests.door.recording import recorded
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 
@@ -105,7 +107,7 @@ def test_aip_43_52_a_singleton_of_a_deleted_parent_can_be_read_and_not_written(a
     assert archivist.UpdateCover(cover=pb.Cover(name=f"{folder}/cover", color="blue")).color == "blue"
 
 
-def test_of_many_first_updates_at_once_all_are_done(archive: Archive, archivist: Door, region: str) -> None:
+def test_of_many_first_updates_at_once_all_are_done(archive: Service, archivist: Door, region: str) -> None:
     doors = [archive.door() for _ in range(4)]
     changes: list[tuple[dict[str, Any], str]] = [({"summary": "wet"}, "summary"), ({"rain_days": 3}, "rain_days")] * 2
     with ThreadPoolExecutor(4) as pool:
@@ -120,7 +122,7 @@ def test_of_many_first_updates_at_once_all_are_done(archive: Archive, archivist:
     assert (found.summary, found.rain_days) == ("wet", 3)
 
 
-def test_a_region_and_its_singleton_ending_at_once_leave_nothing(archive: Archive, archivist: Door, fresh_id: str) -> None:
+def test_a_region_and_its_singleton_ending_at_once_leave_nothing(archive: Service, archivist: Door, fresh_id: str) -> None:
     other = archive.door()
     for n in range(8):
         name = str(archivist.CreateRegion(region_id=f"{fresh_id}-{n}", region=pb.Region(display_name="x")).name)

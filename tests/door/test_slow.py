@@ -20,7 +20,8 @@ from protoplane.base import config
 from protoplane.base.log import Log
 from protoplane.base.settings import Environment
 from tests.door.client import Door, Refused
-from tests.door.conftest import Served, project
+from tests.door.conftest import LIBRARY, project, stubs
+from tests.door.service import running
 from tests.engines import Database
 from tests.engines.server import Server, driver
 
@@ -59,39 +60,34 @@ class Lines:
 class Watched:
     """A server whose log and metrics are read."""
 
-    served: Served
+    app: app.App
     door: Door
     lines: Lines
 
     def metrics(self) -> str:
         """As Prometheus gets them."""
-        scrape = self.served.app.scrape
+        scrape = self.app.scrape
         assert scrape is not None
         with urllib.request.urlopen(f"http://127.0.0.1:{scrape.port}/metrics", timeout=10) as answer:
             return str(answer.read(), "utf-8")
 
 
 @pytest.fixture
-def watched(database: Database, client_modules: Any, tmp_path: Path) -> Iterator[Watched]:
+def watched(database: Database, tmp_path: Path) -> Iterator[Watched]:
     folder, lines = project(tmp_path, database.url), Lines()
     settings = config.load(folder, Environment.DEV, {"PROTOPLANE_METRICS_ADDRESS": "127.0.0.1:0"})
     settings = dataclasses.replace(settings, log=dataclasses.replace(settings.log, slow_seconds=SLOW_SECONDS))
     log = Log(calls="all", pretty=False, write=lines.write)
-    running = app.start(settings, log.observe)
-    served = Served(running, folder, client_modules[0], client_modules[1], [], database)
-    door = served.door()
-    yield Watched(served, door, lines)
-    door.close()
-    running.stop()
+    with running(folder, log.observe, settings) as (server, _), closing(LIBRARY.door(folder, f"127.0.0.1:{server.port}")) as door:
+        yield Watched(server, door, lines)
     log.close()
 
 
 @pytest.fixture
 def publisher(watched: Watched) -> str:
     """A publisher with one book."""
-    lib = watched.served.stubs
-    name = str(watched.door.CreatePublisher(publisher_id="p", publisher=lib.Publisher(display_name="Penguin")).name)
-    watched.door.CreateBook(parent=name, book_id="b", book=lib.Book(title=CANARY, page_count=753_197_531))
+    name = str(watched.door.CreatePublisher(publisher_id="p", publisher=stubs.Publisher(display_name="Penguin")).name)
+    watched.door.CreateBook(parent=name, book_id="b", book=stubs.Book(title=CANARY, page_count=753_197_531))
     return name
 
 
@@ -113,13 +109,13 @@ def test_a_slow_list_tells_its_plan_and_neither_log_nor_metrics_what_was_filtere
 
 @pytest.mark.engines("mariadb", "mysql")
 def test_a_call_that_waited_for_a_row_says_with_which_statement_while_the_row_is_still_locked(
-    server: Server, watched: Watched, publisher: str
+    server: Server, database: Database, watched: Watched, publisher: str
 ) -> None:
-    connection = driver().connect(host="127.0.0.1", port=server.port, user="root", database=watched.served.database.name, autocommit=False)
+    connection = driver().connect(host="127.0.0.1", port=server.port, user="root", database=database.name, autocommit=False)
     with closing(connection), closing(connection.cursor()) as cursor:
         cursor.execute("SELECT * FROM books FOR UPDATE")
         with pytest.raises(Refused) as refused:
-            watched.door.UpdateBook(book=watched.served.stubs.Book(name=f"{publisher}/books/b", page_count=1), seconds=1.0)
+            watched.door.UpdateBook(book=stubs.Book(name=f"{publisher}/books/b", page_count=1), seconds=1.0)
         assert refused.value.code == "DEADLINE_EXCEEDED"
         line = watched.lines.slow("UpdateBook")
         connection.rollback()
@@ -136,13 +132,13 @@ WAY_IN, WAY_OUT = ["queue", "authenticate", "decode", "authorise", "check"], ["s
 
 def test_a_call_that_asks_is_told_how_long_each_of_its_stages_took(watched: Watched, publisher: str) -> None:
     """Of the handler's time, what the database took is apart; all of them make the total."""
-    door, lib = watched.door, watched.served.stubs
+    door = watched.door
     request_id = "1f0b8e0c-5d3a-4c8e-9b1a-6f2d7c3e4a5b"
     for method, request in (
-        ("GetBook", lib.GetBookRequest(name=f"{publisher}/books/b")),
-        ("ListBooks", lib.ListBooksRequest(parent=publisher)),
-        ("CreateBook", lib.CreateBookRequest(parent=publisher, book=lib.Book(title="x"), request_id=request_id)),
-        ("UpdateBook", lib.UpdateBookRequest(book=lib.Book(name=f"{publisher}/books/b", page_count=2))),
+        ("GetBook", stubs.GetBookRequest(name=f"{publisher}/books/b")),
+        ("ListBooks", stubs.ListBooksRequest(parent=publisher)),
+        ("CreateBook", stubs.CreateBookRequest(parent=publisher, book=stubs.Book(title="x"), request_id=request_id)),
+        ("UpdateBook", stubs.UpdateBookRequest(book=stubs.Book(name=f"{publisher}/books/b", page_count=2))),
     ):
         call: Any = door.channel.unary_unary(f"/library.v1.Library/{method}")
         metadata = [("authorization", f"Bearer {door.token}"), ("server-timing", "on")]
@@ -174,7 +170,7 @@ def test_in_development_the_server_itself_shows_what_it_counts(watched: Watched,
 
 
 def test_a_metrics_address_that_is_taken_is_a_reason_not_to_start(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -> None:
-    scrape = watched.served.app.scrape
+    scrape = watched.app.scrape
     assert scrape is not None
     folder = project(tmp_path_factory.mktemp("second"), "sqlite:///second.db")
     settings = config.load(folder, Environment.DEV, {"PROTOPLANE_METRICS_ADDRESS": f"127.0.0.1:{scrape.port}"})

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from tests.door.archive import Archive, code_of, pb, recorded
-from tests.door.client import Door, Refused
+from tests.door.archive import pb
+from tests.door.client import Door, Refused, code_of
+from tests.door.recording import recorded
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 WEEK_SECONDS = 7 * 24 * 3_600
@@ -186,14 +188,14 @@ def test_aip_13_14_43_delete_and_undelete_rehearse_and_repeat(archivist: Door, f
     assert refused(archivist.UndeleteFolder, name=folder.name).code == "ALREADY_EXISTS"
 
 
-def test_aip_5_43_undelete_asks_for_its_permission_first(archive: Archive, refused: Refuse) -> None:
+def test_aip_5_43_undelete_asks_for_its_permission_first(archive: Service, refused: Refuse) -> None:
     nobody = archive.door("nobody")
     for name in ("folders/never-was", "no name"):
         assert refused(nobody.UndeleteFolder, name=name).code == "PERMISSION_DENIED"
     nobody.close()
 
 
-def test_of_many_deletes_at_once_one_is_done(archive: Archive, folder: Any) -> None:
+def test_of_many_deletes_at_once_one_is_done(archive: Service, folder: Any) -> None:
     doors = [archive.door() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         codes = sorted(pool.map(lambda door: code_of(lambda: door.DeleteFolder(name=folder.name)), doors))
@@ -202,7 +204,7 @@ def test_of_many_deletes_at_once_one_is_done(archive: Archive, folder: Any) -> N
     assert codes == ["NOT_FOUND"] * 3 + ["OK"]
 
 
-def test_no_child_slips_below_a_parent_that_is_being_deleted(archive: Archive, archivist: Door, folder: Any) -> None:
+def test_no_child_slips_below_a_parent_that_is_being_deleted(archive: Service, archivist: Door, folder: Any) -> None:
     other = archive.door()
     for n in range(10):
         made_name = f"{folder.name}/notes/n{n}"

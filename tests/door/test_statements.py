@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.door.client import Door
-from tests.door.conftest import Served
 from tests.door.statements import Seen, foreign, watched
 
 BOUND = (
@@ -39,7 +38,7 @@ def test_a_name_in_the_quotes_of_another_engine_is_a_value_there() -> None:
     assert list(foreign("SELECT `title`", backticks=False)) == ["`title`"]
 
 
-def test_b04_the_statements_of_calls_are_seen_once_each(served: Served, door: Door, publisher: str) -> None:
+def test_b04_the_statements_of_calls_are_seen_once_each(door: Door, publisher: str) -> None:
     """Whatever value is asked for: one text; another field: another text."""
     seen = Seen()
     with watched(seen):

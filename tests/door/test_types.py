@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.door.client import Door, Refused
-from tests.door.conftest import Served
+from tests.door.conftest import specimens
+from tests.door.service import Service
 
 Refuse = Callable[..., Refused]
 
@@ -51,7 +52,7 @@ TIMES = [stamp(0), stamp(FIRST), stamp(LAST, 999_999_000), stamp(-1, 1_000), sta
 SPANS = [span(0), span(DURATION_MAX), span(-DURATION_MAX), span(1, 1_000), span(-1, -1_000), span(0, -999_999_000)]
 
 
-def values(specimens: Any) -> dict[str, list[Any]]:
+def values() -> dict[str, list[Any]]:
     """Field → values that must come back equal."""
     part = specimens.Specimen.Part
     inner = part.Inner
@@ -94,7 +95,7 @@ def values(specimens: Any) -> dict[str, list[Any]]:
     }  # fmt: skip
 
 
-def fields_of(specimens: Any) -> set[str]:
+def fields_of() -> set[str]:
     return {field.name for field in specimens.Specimen.DESCRIPTOR.fields} - {"name", "etag"}
 
 
@@ -107,36 +108,34 @@ def bare(specimen: Any) -> Any:
     return copy
 
 
-def test_the_table_has_every_field(served: Served) -> None:
-    assert set(values(served.specimens)) == fields_of(served.specimens)
+def test_the_table_has_every_field() -> None:
+    assert set(values()) == fields_of()
 
 
-def test_b08_every_value_of_every_type_comes_back_equal(served: Served, door: Door) -> None:
-    for name, candidates in values(served.specimens).items():
+def test_b08_every_value_of_every_type_comes_back_equal(door: Door) -> None:
+    for name, candidates in values().items():
         for value in candidates:
-            given = served.specimens.Specimen(**{name: value})
+            given = specimens.Specimen(**{name: value})
             made = door.CreateSpecimen(specimen=given)
             assert bare(made) == given, (name, value)
             read = door.GetSpecimen(name=made.name)
             assert read == made, (name, value)
-            cleared = door.UpdateSpecimen(specimen=served.specimens.Specimen(name=made.name), update_mask={"paths": ["*"]})
-            assert bare(cleared) == served.specimens.Specimen(), (name, value)
-            written = door.UpdateSpecimen(
-                specimen=served.specimens.Specimen(name=made.name, **{name: value}), update_mask={"paths": [name]}
-            )
+            cleared = door.UpdateSpecimen(specimen=specimens.Specimen(name=made.name), update_mask={"paths": ["*"]})
+            assert bare(cleared) == specimens.Specimen(), (name, value)
+            written = door.UpdateSpecimen(specimen=specimens.Specimen(name=made.name, **{name: value}), update_mask={"paths": [name]})
             assert bare(written) == given, (name, value)
             assert door.GetSpecimen(name=made.name) == written
 
 
-def test_all_fields_at_once_and_in_lists(served: Served, door: Door) -> None:
-    table = values(served.specimens)
-    oneof = {f.name for f in served.specimens.Specimen.DESCRIPTOR.oneofs_by_name["choice"].fields}
+def test_all_fields_at_once_and_in_lists(door: Door) -> None:
+    table = values()
+    oneof = {f.name for f in specimens.Specimen.DESCRIPTOR.oneofs_by_name["choice"].fields}
     rng = random.Random(7)
     for chosen in sorted(oneof):
         picked = {
             name: rng.choice([v for v in options if not _large(v)] or options) for name, options in table.items() if name not in oneof
         }
-        given = served.specimens.Specimen(**picked, **{chosen: table[chosen][-1]})
+        given = specimens.Specimen(**picked, **{chosen: table[chosen][-1]})
         made = door.CreateSpecimen(specimen=given)
         assert bare(made) == given
         (listed,) = door.ListSpecimens(filter=f'name = "{made.name}"').specimens
@@ -151,27 +150,27 @@ def _large(value: Any) -> bool:
 
 @pytest.mark.parametrize("field", ["a_float", "a_double", "maybe_double", "wrapped_float", "wrapped_double", "measures"])
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_b08_nan_and_infinities_are_refused(served: Served, door: Door, refused: Refuse, field: str, number: float) -> None:
+def test_b08_nan_and_infinities_are_refused(door: Door, refused: Refuse, field: str, number: float) -> None:
     wrapped = {"wrapped_float": wrappers_pb2.FloatValue(value=number), "wrapped_double": wrappers_pb2.DoubleValue(value=number)}
     value = wrapped.get(field, [number] if field == "measures" else number)
-    refusal = refused(door.CreateSpecimen, specimen=served.specimens.Specimen(**{field: value}))
+    refusal = refused(door.CreateSpecimen, specimen=specimens.Specimen(**{field: value}))
     assert (refusal.code, any(v.startswith(f"specimen.{field}") for v in refusal.violations)) == ("INVALID_ARGUMENT", True)
 
 
-def test_b08_negative_zero_becomes_zero(served: Served, door: Door) -> None:
-    made = door.CreateSpecimen(specimen=served.specimens.Specimen(a_double=-0.0, maybe_double=-0.0, measures=[-0.0], a_float=-0.0))
+def test_b08_negative_zero_becomes_zero(door: Door) -> None:
+    made = door.CreateSpecimen(specimen=specimens.Specimen(a_double=-0.0, maybe_double=-0.0, measures=[-0.0], a_float=-0.0))
     read = door.GetSpecimen(name=made.name)
     for one in (made, read):
         assert [math.copysign(1, v) for v in (one.a_double, one.maybe_double, one.measures[0], one.a_float)] == [1, 1, 1, 1]
         assert one.HasField("maybe_double")
 
 
-def test_b08_times_are_floored_to_microseconds_and_the_stored_value_is_returned(served: Served, door: Door) -> None:
-    given = served.specimens.Specimen(
+def test_b08_times_are_floored_to_microseconds_and_the_stored_value_is_returned(door: Door) -> None:
+    given = specimens.Specimen(
         a_time=stamp(-1, 999_999_999),
         a_duration=span(-1, -1_001),
         times=[stamp(1, 1_999)],
-        part=served.specimens.Specimen.Part(time=stamp(0, 999)),
+        part=specimens.Specimen.Part(time=stamp(0, 999)),
     )
     made = door.CreateSpecimen(specimen=given)
     assert made.a_time == stamp(-1, 999_999_000)
@@ -185,8 +184,8 @@ def test_b08_times_are_floored_to_microseconds_and_the_stored_value_is_returned(
     [("a_time", stamp(FIRST - 1)), ("a_time", stamp(LAST + 1)), ("a_time", stamp(0, -1)), ("a_time", stamp(0, 1_000_000_000)),
      ("a_duration", span(DURATION_MAX + 1)), ("a_duration", span(-DURATION_MAX, -999_999_999)), ("a_duration", span(1, -1)), ("a_duration", span(0, 1_000_000_000)), ("times", [stamp(LAST + 1)])],
 )  # fmt: skip
-def test_b08_times_out_of_range_are_refused(served: Served, door: Door, refused: Refuse, field: str, value: Any) -> None:
-    refusal = refused(door.CreateSpecimen, specimen=served.specimens.Specimen(**{field: value}))
+def test_b08_times_out_of_range_are_refused(door: Door, refused: Refuse, field: str, value: Any) -> None:
+    refusal = refused(door.CreateSpecimen, specimen=specimens.Specimen(**{field: value}))
     assert (refusal.code, any(v.startswith(f"specimen.{field}") for v in refusal.violations)) == ("INVALID_ARGUMENT", True)
 
 
@@ -195,15 +194,15 @@ def test_b08_times_out_of_range_are_refused(served: Served, door: Door, refused:
     [("a_string", "a\0b"), ("maybe_string", "\0"), ("words", ["x", "\0"]), ("parts", [{"text": "\0"}]), ("part", {"inner": {"note": "\0"}}),
      ("blobs_by_key", {"\0": b""}), ("names_by_number", {1: "\0"}), ("parts_by_key", {"a": {"words": ["\0"]}})],
 )  # fmt: skip
-def test_b08_text_with_nul_is_refused(served: Served, door: Door, refused: Refuse, field: str, value: Any) -> None:
+def test_b08_text_with_nul_is_refused(door: Door, refused: Refuse, field: str, value: Any) -> None:
     """SQLite's functions end at U+0000: sorted, paged and compared rows would differ from those of other engines."""
-    refusal = refused(door.CreateSpecimen, specimen=served.specimens.Specimen(**{field: value}))
+    refusal = refused(door.CreateSpecimen, specimen=specimens.Specimen(**{field: value}))
     assert (refusal.code, any(v.startswith(f"specimen.{field}") for v in refusal.violations)) == ("INVALID_ARGUMENT", True)
 
 
 @pytest.mark.parametrize("field", ["a_uint64", "a_fixed64", "maybe_uint64"])
-def test_b08_uint64_is_exact_or_refused_by_name(served: Served, door: Door, refused: Refuse, field: str) -> None:
-    largest = served.specimens.Specimen(**{field: 2**64 - 1})
+def test_b08_uint64_is_exact_or_refused_by_name(served: Service, door: Door, refused: Refuse, field: str) -> None:
+    largest = specimens.Specimen(**{field: 2**64 - 1})
     if served.database.url.startswith("sqlite"):
         assert list(refused(door.CreateSpecimen, specimen=largest).violations) == [f"specimen.{field}"]
         return
@@ -211,15 +210,15 @@ def test_b08_uint64_is_exact_or_refused_by_name(served: Served, door: Door, refu
     assert getattr(door.GetSpecimen(name=made.name), field) == 2**64 - 1
 
 
-def test_four_mebibytes_are_too_much_and_said_so(served: Served, door: Door, refused: Refuse) -> None:
-    refusal = refused(door.CreateSpecimen, specimen=served.specimens.Specimen(some_bytes=b"x" * (5 * 1024 * 1024)))
+def test_four_mebibytes_are_too_much_and_said_so(door: Door, refused: Refuse) -> None:
+    refusal = refused(door.CreateSpecimen, specimen=specimens.Specimen(some_bytes=b"x" * (5 * 1024 * 1024)))
     assert refusal.code == "RESOURCE_EXHAUSTED"
     assert door.ListSpecimens(page_size=1) is not None
 
 
-def test_a_page_of_large_rows_ends_before_clients_refuse_it(served: Served, door: Door) -> None:
+def test_a_page_of_large_rows_ends_before_clients_refuse_it(door: Door) -> None:
     word, blob = f"w{random.Random().getrandbits(60):x}", b"x" * 1_000_000
-    names = [door.CreateSpecimen(specimen=served.specimens.Specimen(maybe_string=word, some_bytes=blob)).name for _ in range(8)]
+    names = [door.CreateSpecimen(specimen=specimens.Specimen(maybe_string=word, some_bytes=blob)).name for _ in range(8)]
     found, token, pages = [], "", 0
     while True:
         page = door.ListSpecimens(filter=f'maybe_string = "{word}"', page_size=1_000, page_token=token)
@@ -231,12 +230,12 @@ def test_a_page_of_large_rows_ends_before_clients_refuse_it(served: Served, door
     assert (found, pages) == (sorted(names), 3)
 
 
-def test_text_is_compared_exactly(served: Served, door: Door) -> None:
+def test_text_is_compared_exactly(door: Door) -> None:
     """The pairs that collations confuse (reliability checklist, 4)."""
     word = f"w{random.Random().getrandbits(60):x}"
     texts = ["a", "A", "é", "e", "e\u0301", "ss", "ß", "a ", "😀", "😁", "1", "１", ""]
     for text in texts:
-        door.CreateSpecimen(specimen=served.specimens.Specimen(a_string=text, maybe_string=word))
+        door.CreateSpecimen(specimen=specimens.Specimen(a_string=text, maybe_string=word))
     for text in texts:
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
         found = door.ListSpecimens(filter=f'maybe_string = "{word}" AND a_string = "{quoted}"').specimens
@@ -268,8 +267,8 @@ scalars = st.fixed_dictionaries(
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=scalars)
-def test_anything_that_is_stored_is_read_back(served: Served, door: Door, fields: dict[str, Any]) -> None:
-    given_one = served.specimens.Specimen(**{k: v for k, v in fields.items() if v is not None})
+def test_anything_that_is_stored_is_read_back(door: Door, fields: dict[str, Any]) -> None:
+    given_one = specimens.Specimen(**{k: v for k, v in fields.items() if v is not None})
     for name in ("a_double", "a_float"):
         if getattr(given_one, name) == 0:
             setattr(given_one, name, 0.0)  # -0, as documented.

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.door.archive import Archive, pb, recorded
+from tests.door.archive import pb
 from tests.door.client import Door, Refused
+from tests.door.recording import recorded
+from tests.door.service import Service
 from tests.door.test_explain import cost
 from tests.engines.server import Server
 
@@ -118,7 +120,7 @@ def test_aip_26_deleted_ones_are_hidden_across_parents(archivist: Door, fresh_id
     assert len(pages(archivist.ListNotes, "notes", page_size=1, show_deleted=True, **arguments)) == 4
 
 
-def test_a_page_across_parents_is_read_by_an_index(archive: Archive, archivist: Door, region: str) -> None:
+def test_a_page_across_parents_is_read_by_an_index(archive: Service, archivist: Door, region: str) -> None:
     request = pb.BatchCreateTownsRequest(parent=region)  # So many that no engine prefers to read them all.
     for n in range(1_000):
         request.requests.add(town_id=f"town-{n}").town.population = n % 7

@@ -9,18 +9,17 @@ from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from tests.door.client import Door, Refused
+from tests.door.service import Service, served
 from tests.engines import Engine
-from tests.example import Desk, copy, pb, served
+from tests.example import DESK, pb
 
 NAMES = [f"flights/2013-01-01-ua-{number}-ewr" for number in (1545, 1714)]
 
 
 @pytest.fixture(scope="module")
-def desk(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Served with two flights."""
-    database = engine.create_database()
-    with served(copy(tmp_path_factory.mktemp("desk"), database.url)) as desk:
-        door = desk.door()
+    with served(DESK, engine, tmp_path_factory.mktemp("desk")) as desk, desk.calls() as door:
         requests = []
         for number, name in enumerate(NAMES, 1545):
             made = pb.Flight(airline="airlines/ua", flight_number=number, origin="airports/ewr", destination="airports/iah")
@@ -28,17 +27,14 @@ def desk(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
             made.scheduled_arrival_time.seconds = 1_357_050_000
             requests.append(pb.CreateFlightRequest(flight_id=name.rpartition("/")[2], flight=made))
         door.BatchCreateFlights(requests=requests)
-        door.close()
         yield desk
-    database.drop()
 
 
 @pytest.fixture
-def door(desk: Desk) -> Iterator[Door]:
+def door(desk: Service) -> Iterator[Door]:
     """Somebody who may do everything."""
-    door = desk.door()
-    yield door
-    door.close()
+    with desk.calls() as door:
+        yield door
 
 
 def writes(door: Door, plane_id: str) -> list[dict[str, object]]:
@@ -53,7 +49,7 @@ def writes(door: Door, plane_id: str) -> list[dict[str, object]]:
     ]
 
 
-def test_anybody_reads_flights_in_one_call(desk: Desk) -> None:
+def test_anybody_reads_flights_in_one_call(desk: Service) -> None:
     anybody = desk.door("")
     assert [flight.name for flight in anybody.BatchGetFlights(names=NAMES[::-1]).flights] == NAMES[::-1]
     anybody.close()
@@ -72,7 +68,7 @@ def test_a_new_plane_and_the_flight_it_flies_are_written_together(door: Door) ->
     assert gone.value.code == "NOT_FOUND"
 
 
-def test_who_may_create_planes_and_not_change_flights_may_not_commit_both(desk: Desk, door: Door) -> None:
+def test_who_may_create_planes_and_not_change_flights_may_not_commit_both(desk: Service, door: Door) -> None:
     loader = desk.door("schedule-loader")
     with pytest.raises(Refused) as denied:
         loader.Commit(writes=writes(door, "n28003"))

@@ -15,23 +15,21 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from protoplane.cli.main import main
 from tests.door.client import Door, Refused
+from tests.door.service import Service, served
 from tests.engines import Engine
-from tests.example import Desk, copy, pb, served
+from tests.example import DESK, pb
 from tests.example.rows import ROWS
 
 CANCELLED, LATE, PUNCTUAL = "flights/2013-01-01-ua-1-jfk", "flights/2013-01-01-ua-20-jfk", "flights/2013-01-01-ua-30-jfk"
 
 
 @pytest.fixture(scope="module")
-def desk(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Served with all rows, imported as anyone would."""
-    database = engine.create_database()
-    folder = copy(tmp_path_factory.mktemp("desk"), database.url)
-    with served(folder) as desk:
+    with served(DESK, engine, tmp_path_factory.mktemp("desk")) as desk:
         for message, rows in ROWS.values():
-            load(folder, f"127.0.0.1:{desk.app.port}", message, rows)
+            load(desk.folder, desk.target, message, rows)
         yield desk
-    database.drop()
 
 
 def load(folder: Path, target: str, message: str, rows: Sequence[dict[str, str]]) -> None:
@@ -45,18 +43,16 @@ def load(folder: Path, target: str, message: str, rows: Sequence[dict[str, str]]
 
 
 @pytest.fixture
-def alice(desk: Desk) -> Iterator[Door]:
+def alice(desk: Service) -> Iterator[Door]:
     """Somebody who is signed in and has no right of her own."""
-    door = desk.door("alice")
-    yield door
-    door.close()
+    with desk.calls("alice") as door:
+        yield door
 
 
 @pytest.fixture
-def lead(desk: Desk) -> Iterator[Door]:
-    door = desk.door("desk-lead")
-    yield door
-    door.close()
+def lead(desk: Service) -> Iterator[Door]:
+    with desk.calls("desk-lead") as door:
+        yield door
 
 
 def refused(call: Callable[..., Any], **fields: Any) -> Refused:
@@ -105,7 +101,7 @@ def test_a_candidate_says_when_and_how_late_and_with_how_many_seats(alice: Door)
     assert planned.arrival_time.ToJsonString() == "2013-01-01T18:00:00Z", "what has not arrived counts as planned"
 
 
-def test_rebooking_is_refused_for_flights_that_went_as_planned_or_are_not_there(desk: Desk, alice: Door) -> None:
+def test_rebooking_is_refused_for_flights_that_went_as_planned_or_are_not_there(desk: Service, alice: Door) -> None:
     punctual = refused(alice.ProposeRebooking, name=PUNCTUAL)
     assert (punctual.code, punctual.reason, punctual.domain) == ("FAILED_PRECONDITION", "FLIGHT_NOT_DISRUPTED", "flightdesk.v1")
     assert punctual.metadata == {"name": PUNCTUAL, "lateMinutes": "60"}
@@ -201,7 +197,7 @@ def test_state_and_reporter_are_nobodys_to_write(alice: Door, lead: Door) -> Non
     assert (updated.title, updated.state, updated.reporter) == ("Another", pb.IncidentReport.STATE_OPEN, "alice")
 
 
-def test_a_flight_with_reports_and_an_airport_with_weather_stay(desk: Desk, alice: Door) -> None:
+def test_a_flight_with_reports_and_an_airport_with_weather_stay(desk: Service, alice: Door) -> None:
     flight = "flights/2013-01-02-ua-9-jfk"
     alice.CreateIncidentReport(parent=flight, incident_report=pb.IncidentReport(title="Keep me"))
     developer = desk.door("developer")
@@ -212,7 +208,7 @@ def test_a_flight_with_reports_and_an_airport_with_weather_stay(desk: Desk, alic
     assert refused(alice.DeleteFlight, name=flight).code == "PERMISSION_DENIED"
 
 
-def test_reports_of_all_flights_are_listed_together_and_end_with_their_flight_by_force(desk: Desk, lead: Door, alice: Door) -> None:
+def test_reports_of_all_flights_are_listed_together_and_end_with_their_flight_by_force(desk: Service, lead: Door, alice: Door) -> None:
     developer = desk.door()
     name = "flights/2013-01-01-ua-99-jfk"
     flight = developer.GetFlight(name=PUNCTUAL)
@@ -231,7 +227,7 @@ def test_reports_of_all_flights_are_listed_together_and_end_with_their_flight_by
     developer.close()
 
 
-def test_aip_59_flights_come_with_the_airline_and_the_airports_when_they_are_asked_for(desk: Desk) -> None:
+def test_aip_59_flights_come_with_the_airline_and_the_airports_when_they_are_asked_for(desk: Service) -> None:
     """Anybody may read both; `flights` of the sixteen name airports that are not known here."""
     stranger = desk.door("")
     asked = "flights.name,flights.expanded_airline.display_name,flights.expanded_origin.code,flights.expanded_destination.code"

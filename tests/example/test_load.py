@@ -16,7 +16,7 @@ import pytest
 
 from tests.door.client import Door
 from tests.door.running import Running, running
-from tests.example import copy, modules
+from tests.example import DESK, copy
 from tests.example.rows import ROWS
 
 DATA = """
@@ -88,7 +88,7 @@ def example(tmp_path: Path) -> Iterator[Example]:
     (folder / "rows.json").write_text(json.dumps(rows))
     with running(folder, "dev", "--once") as process:
         process.started()
-        door = Door(process.target, modules(), process.token)
+        door = Door(process.target, DESK.modules, process.token)
         yield Example(folder, process, door)
         door.close()
 

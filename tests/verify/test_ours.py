@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,72 +12,58 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
-from protoplane import app
-from protoplane.base import config
-from protoplane.base.settings import Environment
 from protoplane.cli.main import main
-from tests.door import archive, depot, museum, reading
-from tests.door.conftest import project
-from tests.example import copy
+from tests.door.archive import ARCHIVE
+from tests.door.conftest import LIBRARY
+from tests.door.depot import DEPOT
+from tests.door.museum import MUSEUM
+from tests.door.reading import GALLERY
+from tests.door.service import Contract, running, token_of
+from tests.example import DESK
 
-LIBRARY = Path(__file__).resolve().parents[2] / "examples" / "library"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "library"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A contract, who may do everything in it, and how many checks can be made at least: one that suddenly does not apply would be a silence."""
+    """A contract, and how many checks can be made of it at least: one that suddenly does not apply would be a silence."""
 
-    project: Callable[[Path, str], object]
-    subject: str
+    contract: Contract
     passes: int
     true: frozenset[tuple[int, str]] = frozenset()
     """What is rightly told of the contract: number and kind."""
 
 
-def library_of_the_examples(folder: Path, url: str) -> None:
-    shutil.copytree(LIBRARY, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".protoplane"))
+def library_of_the_examples(folder: Path, url: str) -> Path:
+    shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".protoplane"))
     settings = folder / "protoplane.toml"
     settings.write_text(f'{settings.read_text()}\n[database]\nurl = "{url}"\n\n[server]\naddress = "127.0.0.1:0"\n')
+    return folder
 
 
 CASES = {
-    "library": Case(project, "writer", 195),
-    "flightdesk": Case(copy, "developer", 440),
-    "example": Case(library_of_the_examples, "developer", 240),
-    "museum": Case(museum.project, "curator", 285, frozenset({(40, "Exhibit")})),  # Its `state` is no state of a life, and is written.
-    "gallery": Case(reading.project, "curator", 35),
-    "archive": Case(archive.project, "archivist", 685),
-    "depot": Case(depot.project, "keeper", 170),
+    "library": Case(LIBRARY, 195),
+    "flightdesk": Case(DESK, 440),
+    "example": Case(Contract(library_of_the_examples, (), "developer"), 240),
+    "museum": Case(MUSEUM, 285, frozenset({(40, "Exhibit")})),  # Its `state` is no state of a life, and is written.
+    "gallery": Case(GALLERY, 35),
+    "archive": Case(ARCHIVE, 685),
+    "depot": Case(DEPOT, 170),
 }
 
 NUMBERS = {*range(1, 5), *range(8, 18), 19, *range(20, 24), 25, *range(27, 43), 46}
 """What the library's contract has something to show of."""
 
 
-def started(folder: Path, bugs: list[BaseException]) -> app.App:
-    settings = config.load(folder, Environment.DEV)
-    return app.start(settings, lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
-
-
-def token(running: app.App, subject: str) -> str:
-    assert running.signer is not None
-    auth = running.settings.auth
-    return running.signer.mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=600)
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_everything_that_applies_passes(tmp_path: Path, name: str) -> None:
     case, folder = CASES[name], tmp_path / name
     folder.mkdir()
-    case.project(folder, f"sqlite:///{tmp_path}/data.db")
-    bugs: list[BaseException] = []
-    running = started(folder, bugs)
-    try:
+    case.contract.project(folder, f"sqlite:///{tmp_path}/data.db")
+    with running(folder) as (server, bugs):
         files = (str(tmp_path / "found.json"), str(tmp_path / "found.xml"))
-        words = ["verify", f"127.0.0.1:{running.port}", "--seed", name, "--json", files[0], "--junit", files[1]]
-        ran = CliRunner().invoke(main, words, env={"PROTOPLANE_TOKEN": token(running, case.subject)}, catch_exceptions=False)
-    finally:
-        running.stop()
+        words = ["verify", f"127.0.0.1:{server.port}", "--seed", name, "--json", files[0], "--junit", files[1]]
+        ran = CliRunner().invoke(main, words, env={"PROTOPLANE_TOKEN": token_of(folder, case.contract.subject)}, catch_exceptions=False)
     assert not bugs
     found = json.loads(Path(files[0]).read_text())
     wrong = [(one["number"], one["resource"], one["text"]) for one in found["results"] if one["verdict"] in {"fail", "should"}]
@@ -100,13 +85,10 @@ def agrees(found: dict[str, Any], suites: ET.Element) -> None:
 def test_without_a_right_to_write_nothing_fails_and_nothing_is_said_to_pass_that_was_not_seen(tmp_path: Path) -> None:
     folder = tmp_path / "library"
     folder.mkdir()
-    project(folder, f"sqlite:///{tmp_path}/data.db")
-    running = started(folder, [])
-    try:
-        words = ["verify", f"127.0.0.1:{running.port}", "--token", token(running, "reader"), "--json", str(tmp_path / "found.json")]
+    LIBRARY.project(folder, f"sqlite:///{tmp_path}/data.db")
+    with running(folder) as (server, _):
+        words = ["verify", f"127.0.0.1:{server.port}", "--token", token_of(folder, "reader"), "--json", str(tmp_path / "found.json")]
         ran = CliRunner().invoke(main, words, catch_exceptions=False)
-    finally:
-        running.stop()
     found = json.loads((tmp_path / "found.json").read_text())
     books = [one for one in found["results"] if one["resource"] == "Book"]
     assert not [one for one in books if one["verdict"] == "fail"], ran.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,12 +13,11 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from protoplane import app
-from protoplane.base import config
-from protoplane.base.settings import Environment
 from protoplane.contract.casing import snake, upper_camel
 from tests.door.client import Door
 from tests.door.contracts.writer import Made, Planned
 from tests.door.museum.rows import Maker
+from tests.door.service import running, token_of
 
 FILE = "made/v1/made.proto"
 SETTINGS = """
@@ -86,23 +85,14 @@ def served(made: Made, folder: Path, url: str) -> Iterator[Service]:
     proto.parent.mkdir(parents=True)
     proto.write_text(made.text)
     (folder / "protoplane.toml").write_text(SETTINGS.format(url=url))
-    bugs: list[BaseException] = []
-    running = app.start(config.load(folder, Environment.DEV), lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
-    try:
+    with running(folder) as (server, bugs):
         pool = DescriptorPool()
-        for data in running.contract.files.values():
+        for data in server.contract.files.values():
             pool.AddSerializedFile(data)
         file = pool.FindFileByName(FILE)
-        classes = tuple(GetMessageClass(pool.FindMessageTypeByName(name)) for name in running.contract.messages)
-        assert running.signer is not None
-        auth = running.settings.auth
-        token = running.signer.mint(subject=app.DEVELOPER, issuer=auth.issuer, audience=auth.audience, seconds=3_600)
-        door = Door(f"127.0.0.1:{running.port}", (SimpleNamespace(DESCRIPTOR=file),), token)
-        try:
+        classes = tuple(GetMessageClass(pool.FindMessageTypeByName(name)) for name in server.contract.messages)
+        door = Door(f"127.0.0.1:{server.port}", (SimpleNamespace(DESCRIPTOR=file),), token_of(folder, app.DEVELOPER))
+        with closing(door):
             yield Service(made, door, file, classes)
-        finally:
-            door.close()
-    finally:
-        running.stop()
     if bugs:
         raise bugs[0]

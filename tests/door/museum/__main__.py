@@ -9,9 +9,10 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
 
-from tests.door.museum import served
+from tests.door.museum import MUSEUM
 from tests.door.museum.collection import load
 from tests.door.museum.texts import comparisons, filters
+from tests.door.service import served
 from tests.door.test_filter_oracle import Asked
 from tests.engines import ENGINE_NAMES
 from tests.engines.session import Engines
@@ -19,10 +20,8 @@ from tests.engines.session import Engines
 
 def run(engines: Engines, name: str, cases: int, number: int) -> None:
     """Ask one engine so many filters; the first that differs ends it, with its text."""
-    database = engines.get(name).create_database()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, served(Path(folder), database.url) as museum:
-        door = museum.door()
+    with tempfile.TemporaryDirectory() as folder, served(MUSEUM, engines.get(name), Path(folder)) as museum, museum.calls() as door:
         asked = Asked(door, load(door, seed=number))
 
         @seed(number)
@@ -32,9 +31,6 @@ def run(engines: Engines, name: str, cases: int, number: int) -> None:
             asked.check(text)
 
         check()
-        door.close()
-        museum.check()
-    database.drop()
     print(f"{name}: {cases} filters found what the interpreter finds, in {time.monotonic() - started:.0f} s")
 
 
