@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from tests.contract.edits import BOOK_ID, SHELF
 from tests.contract.protos import edited
 
-SHELF = "  Shelf shelf = 6;\n"
 IMPRINT = '  string imprint = 4 [(google.api.resource_reference).type = "library.example.com/Publisher"];\n'
-BOOK_ID = '    id: {source: SOURCE_CLIENT pattern: "[a-z][a-z0-9]{0,19}"}\n'
 GET_REQUEST = "message GetBookRequest {\n"
 SERVICE = "service Library {\n"
 GET_PUBLISHER = """
