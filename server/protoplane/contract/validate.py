@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from protoplane.base.errors import Violation, shorten
 from protoplane.base.generated import Source, attribute
+from protoplane.contract.assured import compile_assured
 from protoplane.contract.model import Behavior, Contract, Field, Label, MessageClass, Presence, Role
 from protoplane.contract.names import compile_types
 from protoplane.contract.options import Annotations
@@ -49,6 +50,8 @@ class Checks:
             return _nothing
         collect = self._validator.collect_violations
         collect(message_class())
+        root: Any = message_class.DESCRIPTOR
+        assured = compile_assured(root, Annotations(root.file.pool), shallow=shallow)
 
         def check(message: Message, prefix: str) -> list[Violation]:
             try:
@@ -58,7 +61,9 @@ class Checks:
                 return [Violation(prefix.rstrip("."), f"a rule has no answer for these values: {error}", "RULE_WITHOUT_ANSWER")]
             return [_violation(one.proto, prefix) for one in found if not _is_inside(one.proto, shallow)] if found else []
 
-        return check
+        if assured is None:
+            return check
+        return lambda message, prefix: [] if assured(message) else check(message, prefix)
 
     def values(
         self, message: Descriptor, fields: Sequence[Field], *, skipped: Collection[str] = (), shallow: Collection[str] = ()
