@@ -11,7 +11,7 @@ import protovalidate
 import pytest
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.message_factory import GetMessageClass
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from protoplane.contract.assured import Assured, compile_assured
@@ -166,7 +166,14 @@ def test_patterns_mean_to_python_what_they_mean_to_re2(types: Types) -> None:
     seen: Counter[str] = Counter()
 
     @settings(max_examples=600, deadline=None, phases=UNSHRUNK)
-    @given(PATTERNS, st.lists(TEXTS, min_size=1, max_size=12))
+    @given(PATTERNS, st.lists(TEXTS, max_size=12).map(lambda texts: [*texts, "", "\n", "a", "a\n", "ab\n"]))
+    @example("a$", ["a", "a\n"])
+    @example("^a$", ["a", "a\n"])
+    @example("^.$", ["a", "\n", "😀", "é"])
+    @example(r"^\d$", ["1", "١"])
+    @example(r"^\w$", ["_", "é"])
+    @example(r"^\W$", ["_", "é"])
+    @example("^a|b$", ["a", "ac", "b", "cb"])
     def check(pattern: str, texts: list[str]) -> None:
         message_type: Any = GetMessageClass(types.add([Ruled("string", rules={"string": {"pattern": pattern}})]))
         regex = read_regex(pattern)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-CHARACTERS_MAX: Final = 256
+CHARACTERS_MAX: Final = 64
 """Of a text for which ways are counted; a pattern with more than one way answers for no longer one."""
 
-_WAYS_MAX: Final = 512
-"""Ways through a pattern that a text may ask to be tried, each at most as long as the text: 0.1 ms in all."""
+_WAYS_MAX: Final = 128
+"""Ways through a pattern that a text may ask to be tried, each at most as long as the text: less than 1 ms in all, at worst."""
 
 _SIZE_MAX: Final = 1000
 """Characters of a pattern with all its repeats written out, and RE2's own bound on repeats."""
@@ -138,7 +138,7 @@ class _Reader:
         if size > _SIZE_MAX:
             raise _Beyond
         # No text for which ways are counted goes round more often than it has characters.
-        highest = max(low, CHARACTERS_MAX) if high is None else high
+        highest = max(low, CHARACTERS_MAX if high is None else min(high, CHARACTERS_MAX))
         return _Piece(characters, choices, low, highest, may_be_empty or low == 0, size)
 
     def _quantifier(self) -> tuple[int, int | None]:
