@@ -141,7 +141,14 @@ class Connection(connection.Connection, driver.Connection):
 
     def command(self, sql: str) -> None:
         """See Connection. The session's transactions are READ ONLY by default (`MySQLFamily.session`), so that nothing else writes."""
-        self.query(b"START TRANSACTION READ WRITE" if sql == "BEGIN" else sql.encode())
+        match sql:
+            case "BEGIN":
+                self.query(b"START TRANSACTION READ WRITE")
+            case connection.SNAPSHOT:
+                self.query(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                self.query(b"START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            case _:
+                self.query(sql.encode())
 
     def ask(self, sql: str) -> Sequence[Row]:
         """See Connection."""
