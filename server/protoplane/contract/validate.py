@@ -136,14 +136,19 @@ def tested(field: Field, test: Test) -> Step | Inline:
     read = attrgetter(name)
 
     def judge(value: Any, path: str, found: list[Violation]) -> None:
-        problem = test(value.value if wrapped else value)
+        problem = test.judge(value.value if wrapped else value)
         if problem is not None:
             found.append(Violation(path, *problem))
 
     def one(source: Source) -> str:
-        there = f"m.HasField({name!r}) and " if field.presence is Presence.EXPLICIT else ""
-        problem = f"{source.bind(test)}({attribute('m', name)}{'.value' if wrapped else ''})"
-        return f"if {there}(p := {problem}) is not None: found.append({source.bind(Violation)}(prefix + {name!r}, *p))"
+        value = f"{attribute('m', name)}{'.value' if wrapped else ''}"
+        conditions = [f"m.HasField({name!r})"] if field.presence is Presence.EXPLICIT else []
+        if test.passes:
+            passes = test.passes.replace("known(", f"{source.bind(test.known)}(").format(f"(v := {value})")
+            conditions.append(f"not ({passes})")
+            value = "v"
+        conditions.append(f"(p := {source.bind(test.judge)}({value})) is not None")
+        return f"if {' and '.join(conditions)}: found.append({source.bind(Violation)}(prefix + {name!r}, *p))"
 
     def each(message: Message, prefix: str, found: list[Violation]) -> None:
         for index, item in enumerate(read(message)):
