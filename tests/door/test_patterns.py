@@ -153,7 +153,7 @@ def test_aip_42_43_a_batch_lies_below_one_parent_or_anywhere_in_the_order_asked(
     assert [names(writer.ListNotes(parent=parent).notes) for parent in (folder, user)] == [[], wanted[:1]]
 
 
-def test_aip_42_a_batch_over_several_patterns_reads_one_moment(notebook: Notebook, writer: Door, folder: str, user: str) -> None:
+def test_aip_42_a_batch_over_several_patterns_reads_one_moment(notebook: Service, writer: Door, folder: str, user: str) -> None:
     asked = [one.name for parent in (folder, user) for one in made(writer, parent, "a")]
 
     def change() -> None:
