@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protoplane.cli.boilerplate import METHODS, OF_MANY
+from protoplane.cli.noun import METHODS, OF_MANY
 from protoplane.cli.scaffold import CannotScaffold, Wish, scaffold
 from protoplane.cli.source import UnreadableProto, read_proto
 from protoplane.cli.words import plural_of, pluralised

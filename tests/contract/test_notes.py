@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from protoplane.cli.boilerplate import FURTHER, METHODS
+from protoplane.cli.noun import FURTHER, METHODS
 from protoplane.cli.scaffold import Wish, scaffold
 from protoplane.contract.notes import NOTES, notes
 from tests.contract.protos import HEADER, PUBLISHER, edited, good, load_text

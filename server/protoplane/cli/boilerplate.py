@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from protoplane.cli.bindings import http_paths
+from protoplane.cli.noun import Noun
 from protoplane.cli.words import prose, with_article
-from protoplane.contract.casing import snake, upper_camel
 
 BEHAVIOR = "(google.api.field_behavior) = "
 REFERENCE = "(google.api.resource_reference)"
@@ -29,96 +30,6 @@ IMPORT_OF = {
     "google.protobuf.Timestamp": "google/protobuf/timestamp.proto",
 }
 """Which import a piece of text needs."""
-
-METHODS = ("Get", "BatchGet", "List", "Create", "BatchCreate", "Update", "BatchUpdate", "Delete", "BatchDelete")
-"""Of every resource, unless asked for others."""
-
-KEPT_METHODS = (*METHODS, "Undelete")
-"""Those of a resource that is kept for a while when it is deleted."""
-SINGLETON_METHODS = ("Get", "Update")
-
-FURTHER = ("Aggregate",)
-"""Only where they are asked for by name."""
-
-OF_MANY = frozenset({"List", "BatchGet", "BatchCreate", "BatchUpdate", "BatchDelete", "Aggregate"})
-"""Methods named after the plural."""
-
-
-@dataclass(frozen=True, slots=True)
-class Noun:
-    """A resource as its boilerplate names it."""
-
-    message: str
-    """`Book`"""
-    singular: str
-    """lowerCamel, such as `book`: what methods and fields are named after."""
-    plural: str
-    """lowerCamel, such as `books`."""
-    type: str
-    """`library.example.com/Book`"""
-    pattern: str
-    """`publishers/{publisher}/books/{book}`"""
-    version: str
-    """Of the package, such as `v1`: the first part of HTTP paths."""
-    id_source: str = "EITHER"
-    """EITHER, CLIENT or SERVER: who makes the last id."""
-    kept: bool = False
-    """Whether it has a `delete_time`, and so is deleted softly."""
-    has_children: bool = False
-    """Whether the file has resources below it."""
-    others: tuple[str, ...] = ()
-    """Its patterns after the first."""
-
-    @property
-    def patterns(self) -> tuple[str, ...]:
-        """All its patterns."""
-        return (self.pattern, *self.others)
-
-    @property
-    def format(self) -> str:
-        """Its patterns in a comment."""
-        return f"Format: {' or '.join(self.patterns)}"
-
-    @property
-    def singleton(self) -> bool:
-        """Whether its pattern ends with a word of its own: `users/{user}/settings`."""
-        return not self.pattern.endswith("}")
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """The standard methods that it can have."""
-        return SINGLETON_METHODS if self.singleton else KEPT_METHODS if self.kept else METHODS
-
-    @property
-    def collection(self) -> str:
-        """The last collection of the pattern: `books`."""
-        return self.pattern.split("/")[-1 if self.singleton else -2]
-
-    @property
-    def parent(self) -> str:
-        """The patterns of the parents in a comment; empty for a resource that is at the top only."""
-        parents = ["/".join(pattern.split("/")[: -1 if self.singleton else -2]) for pattern in self.patterns]
-        return " or ".join(parent or "empty" for parent in parents) if any(parents) else ""
-
-    @property
-    def name(self) -> str:
-        """The singular in method names: `Book`."""
-        return upper_camel(self.singular)
-
-    @property
-    def field(self) -> str:
-        """The resource's field in requests: `book`."""
-        return snake(self.singular)
-
-    @property
-    def plural_field(self) -> str:
-        """The resources' field in responses: `books`."""
-        return snake(self.plural)
-
-    @property
-    def plural_name(self) -> str:
-        """The plural in method names: `Books`."""
-        return upper_camel(self.plural)
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,7 +328,7 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
     one, many = prose(noun.singular), prose(noun.plural)
     parent = "parent," if noun.parent else ""
     create = f"{parent}{field}" if noun.id_source == "SERVER" else f"{parent}{field},{field}_id"
-    paths = _http_paths(noun) if http else {}
+    paths = http_paths(noun) if http else {}
 
     def rpc(method: str, comment: str, answer: str, permission: str, signature: str) -> str:
         options = [f'option (protoplane.v1.rule).permission = "{noun.collection}.{permission}";']
@@ -441,40 +352,3 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
         (f"Aggregate{plural}", f"Groups {many}, and computes of each group.", f"Aggregate{plural}Response", "list", ""),
     )
     return {method: rpc(method, *rest) for method, *rest in wanted}
-
-
-def _http_paths(noun: Noun) -> dict[str, str]:
-    """AIP-127 bindings by method name; those of further patterns are additional."""
-    first, *others = (_http_paths_of(noun, pattern) for pattern in noun.patterns)
-    return {method: _with_additional(path, [other[method] for other in others]) for method, path in first.items()}
-
-
-def _with_additional(path: str, others: list[str]) -> str:
-    if not others:
-        return path
-    inside = path[1:-1].strip()
-    return "".join((f"{{\n      {inside}", *(f"\n      additional_bindings {other}" for other in others), "\n    }"))
-
-
-def _http_paths_of(noun: Noun, pattern: str) -> dict[str, str]:
-    name = "/".join("*" if part.startswith("{") else part for part in pattern.split("/"))
-    parent = name.rpartition("/")[0].rpartition("/")[0]
-    base, field = f"/{noun.version}/", noun.field
-    collection = f"{base}{{parent={parent}}}/{noun.collection}" if parent else f"{base}{noun.collection}"
-
-    def with_body(verb: str, path: str, body: str) -> str:
-        return f'{{\n      {verb}: "{path}"\n      body: "{body}"\n    }}'
-
-    return {
-        f"Get{noun.name}": f'{{get: "{base}{{name={name}}}"}}',
-        f"BatchGet{noun.plural_name}": f'{{get: "{collection}:batchGet"}}',
-        f"List{noun.plural_name}": f'{{get: "{collection}"}}',
-        f"Create{noun.name}": with_body("post", collection, field),
-        f"BatchCreate{noun.plural_name}": with_body("post", f"{collection}:batchCreate", "*"),
-        f"Update{noun.name}": with_body("patch", f"{base}{{{field}.name={name}}}", field),
-        f"BatchUpdate{noun.plural_name}": with_body("post", f"{collection}:batchUpdate", "*"),
-        f"BatchDelete{noun.plural_name}": with_body("post", f"{collection}:batchDelete", "*"),
-        f"Delete{noun.name}": f'{{delete: "{base}{{name={name}}}"}}',
-        f"Undelete{noun.name}": with_body("post", f"{base}{{name={name}}}:undelete", "*"),
-        f"Aggregate{noun.plural_name}": f'{{get: "{collection}:aggregate"}}',
-    }

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from protoplane.cli import boilerplate
-from protoplane.cli.boilerplate import FURTHER, KEPT_METHODS, METHODS, OF_MANY, Noun
+from protoplane.cli.noun import FURTHER, KEPT_METHODS, METHODS, OF_MANY, Noun
 from protoplane.cli.project import failure, project_option, proto_roots
 from protoplane.cli.source import Declaration, Insertion, ProtoText, UnreadableProto, insert, line_end, read_proto
 from protoplane.cli.words import pluralised

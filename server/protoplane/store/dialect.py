@@ -17,7 +17,9 @@ from peewee import SQL, Entity, Node, NodeList, PeeweeException, fn
 
 from protoplane.base import limits
 from protoplane.base.moments import second_text
-from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
+from protoplane.store.ddl import Ask, Definitions
+from protoplane.store.ddl_server import MariaDBDefinitions, MySQLDefinitions, ServerDefinitions
+from protoplane.store.ddl_sqlite import SqliteDefinitions
 from protoplane.store.documents import Documents, MySQLDocuments, SqliteDocuments
 from protoplane.store.grouping import SERVER, Grouping
 from protoplane.store.grouping import SQLITE as SQLITE_GROUPING

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from protoplane.cli.boilerplate import FURTHER, METHODS
+from protoplane.cli.noun import FURTHER, METHODS
 from protoplane.cli.scaffold import Wish, scaffold
 from protoplane.contract.casing import snake
 from tests.door.contracts import words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protoplane.cli.boilerplate import FURTHER, METHODS
+from protoplane.cli.noun import FURTHER, METHODS
 from protoplane.cli.scaffold import Wish, scaffold
 from tests.door.service import Contract
 

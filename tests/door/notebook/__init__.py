@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from protoplane.cli.boilerplate import FURTHER, KEPT_METHODS, METHODS
+from protoplane.cli.noun import FURTHER, KEPT_METHODS, METHODS
 from protoplane.cli.scaffold import Wish, scaffold
 from tests.door.service import Contract
 
