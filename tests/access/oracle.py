@@ -53,6 +53,7 @@ class Meaning:
     def __init__(self, model: Model, tuples: Iterable[RelationTuple]) -> None:
         self.model = model
         self.facts = Facts(model, tuples)
+        self.known: dict[tuple[Subject, frozenset[Object]], Held] = {}
 
     def check(self, subject: Subject, relation: str, object_: Object) -> bool:
         """Whether the subject has the relation on the object."""
@@ -71,7 +72,12 @@ class Meaning:
 
     def held(self, subject: Subject, more: set[Object]) -> Held:
         """Every certain relationship of the subject: what is certain and what is possible are computed in turn until neither changes."""
-        objects = self.facts.objects() | more
+        more -= self.facts.objects()
+        if (subject, frozenset(more)) not in self.known:
+            self.known[subject, frozenset(more)] = self._compute(subject, self.facts.objects() | more)
+        return self.known[subject, frozenset(more)]
+
+    def _compute(self, subject: Subject, objects: set[Object]) -> Held:
         certain: Held = frozenset()
         possible: Held = frozenset((o, name) for o in objects for name in self.model.types.get(o.type, {}))
         while True:

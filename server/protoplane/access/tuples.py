@@ -73,8 +73,13 @@ def tuple_of(text: str) -> RelationTuple:
 
 
 def admits(model: Model, held: RelationTuple) -> bool:
-    """Whether the brackets of the tuple's relation allow its subject. What they do not allow means nothing, even when it is stored."""
+    """Whether the brackets of the tuple's relation allow its subject. What they do not allow means nothing, even when it is stored.
+
+    That whoever has a relation has that relation is true anyway, and refused as OpenFGA refuses it.
+    """
     relation = model.relation(held.object.type, held.relation)
     subject = held.subject
     wanted = (subject.type, subject.relation, subject.wildcard)
-    return relation is not None and any((r.type, r.relation, r.wildcard) == wanted for r in relation.restrictions)
+    if relation is None or (held.object, held.relation) == (subject.object, subject.relation):
+        return False
+    return any((r.type, r.relation, r.wildcard) == wanted for r in relation.restrictions)
