@@ -163,6 +163,11 @@ class Pattern:
         return len(self.variables) < len(self.collections)
 
     @property
+    def flat(self) -> bool:
+        """Whether a name is one collection and one text: `publishers/{publisher}`."""
+        return len(self.collections) == len(self.variables) == 1 and not self.integers
+
+    @property
     def template(self) -> str:
         """Makes a name of its ids by `%`: `publishers/%s/books/%s`."""
         pairs = [f"{collection}/%s" for collection in self.collections[: len(self.variables)]]
