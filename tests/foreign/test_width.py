@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -34,43 +32,36 @@ service Sheets {
 STAYS_CHARACTERS = 40
 """The longest text that InnoDB leaves in the row, when there is no room for others."""
 
-CASES: dict[str, tuple[str, object]] = {
-    "string": ("", "x" * STAYS_CHARACTERS),
-    "bytes": (" [(buf.validate.field).bytes.max_len = 64]", "AAAA" * 21),
-    "optional string": (" [(buf.validate.field).string.max_len = 20]", "𝕏" * 20),
-    "int64": ("", str(2**63 - 1)),
-    "string bounded": (" [(buf.validate.field).string.max_len = 200]", "𝕏" * 200),
+CASES: dict[str, tuple[int, str, object]] = {  # The most fields of that type, their options, and the widest value.
+    "string": (182, "", "x" * STAYS_CHARACTERS),
+    "bytes": (115, " [(buf.validate.field).bytes.max_len = 64]", "AAAA" * 21),
+    "optional string": (92, " [(buf.validate.field).string.max_len = 20]", "𝕏" * 20),
+    "int64": (936, "", str(2**63 - 1)),
+    "string bounded": (80, " [(buf.validate.field).string.max_len = 200]", "𝕏" * 200),
 }
 
 
-def text(kind: str, options: str, count: int) -> str:
-    return SHEET.replace("@", "".join(f"  {kind} f{number} = {number}{options};\n" for number in range(10, 10 + count)))
+def write(folder: Path, case: str, *, more: int = 0) -> list[str]:
+    """The contract, with as many fields as can be or more; their names."""
+    count, options, _ = CASES[case]
+    names = [f"f{number}" for number in range(10, 10 + count + more)]
+    lines = "".join(f"  {case.removesuffix(' bounded')} {name} = {name[1:]}{options};\n" for name in names)
+    folder.mkdir()
+    (folder / "sheet.proto").write_text(SHEET.replace("@", lines))
+    return names
 
 
-@cache
-def widest(kind: str, options: str) -> int:
-    """The most fields of a kind that lint lets through."""
-    fits, beyond = 1, limits.COLUMNS_MAX + 1
-    with TemporaryDirectory() as folder:
-        while beyond - fits > 1:
-            count = (fits + beyond) // 2
-            (Path(folder) / "sheet.proto").write_text(text(kind, options, count))
-            found = {finding.rule for finding in load([Path(folder)]).findings}
-            assert found <= {"row-wide"}
-            fits, beyond = (fits, count) if found else (count, beyond)
-    return fits
+@pytest.mark.parametrize("case", CASES)
+def test_one_field_more_than_a_row_can_hold_is_found(tmp_path: Path, case: str) -> None:
+    write(tmp_path / "protos", case, more=1)
+    assert [finding.rule for finding in load([tmp_path / "protos"]).findings] == ["row-wide"]
 
 
 @pytest.mark.engines("mariadb", "mysql")  # SQLite knows no such bounds.
 @pytest.mark.parametrize("case", CASES)
 def test_the_widest_row_without_a_finding_can_be_stored_full(tmp_path: Path, database: Database, case: str) -> None:
-    options, value = CASES[case]
-    kind = case.removesuffix(" bounded")
-    count = widest(kind, options)
-    (tmp_path / "protos").mkdir()
-    (tmp_path / "protos/sheet.proto").write_text(text(kind, options, count))
+    sheet = dict.fromkeys(write(tmp_path / "protos", case), CASES[case][2])
     (tmp_path / "protoplane.toml").write_text(SETTINGS.format(name="wide", url=database.url))
-    sheet = {f"f{number}": value for number in range(10, 10 + count)}
     with served(tmp_path) as guest:
         made = guest.call("CreateSheet", sheet_id="x" * limits.ID_CHARACTERS_MAX, sheet=sheet)
     assert {name: made[name] for name in sheet} == sheet
