@@ -45,6 +45,16 @@ message {name} {{
 """
 
 
+def fields(count: int, kind: str, options: str = "") -> str:
+    """So many fields of a type."""
+    return "\n".join(f"{kind} f{number} = {number} {options};" for number in range(100, 100 + count))
+
+
+def wide(more: str) -> str:
+    """A resource with these fields, marked at its name."""
+    return resource("A", "as/{a}", more=more).replace("message A {", "message A { //!")
+
+
 CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked lines, and the text.
     # Rules.
     "no rule at all": ("rule-missing", edited((GET, "  rpc GetBook(GetBookRequest) returns (Book) { //!\n"))),
@@ -68,6 +78,15 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
             after(
                 "service Library {\n",
                 "  rpc LendBook(GetBookRequest) returns (Book) { //!\n option (protoplane.v1.rule).public = true; }\n",
+            )
+        ),
+    ),
+    "a method of its own that streams": (
+        "method-streaming",
+        edited(
+            after(
+                "service Library {\n",
+                "  rpc LendBook(GetBookRequest) returns (stream Book) { //!\n option (protoplane.v1.rule).public = true; }\n",
             )
         ),
     ),
@@ -126,7 +145,11 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
     ),
     "List with two repeated fields": (
         "method-shape",
-        edited(("message ListBooksResponse {", "message ListBooksResponse { //!\n  repeated string unreachable = 5;")),
+        edited(("message ListBooksResponse {", "message ListBooksResponse { //!\n  repeated string authors = 5;")),
+    ),
+    "List with the numbers of what is unreachable": (
+        "method-shape",
+        edited(("message ListBooksResponse {\n", "message ListBooksResponse {\n  repeated int32 unreachable = 5; //!\n")),
     ),
     "Create without parent": (
         "method-shape",
@@ -338,6 +361,12 @@ CASES: dict[str, tuple[str, str]] = {  # The rules in the order of the marked li
         "table-name",
         HEADER + resource("A", "as/{a}", more='option (protoplane.v1.storage).table = "protoplane_steps"; //!'),
     ),
+    "more texts than a row can hold": ("row-wide", HEADER + wide(fields(195, "string"))),
+    "more bounded texts than a row can declare": (
+        "row-wide",
+        HEADER + wide(fields(82, "string", "[(buf.validate.field).string.max_len = 200]")),
+    ),
+    "more columns than a table can have": ("row-wide", HEADER + wide(fields(1_000, "bool"))),
     # Indexes.
     "an index over nothing": ("index-path", edited((BOOK_INDEX, '      {fields: ["titel"]}, //!\n'))),
     "an index over no field": (

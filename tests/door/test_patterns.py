@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -155,6 +157,27 @@ def test_aip_42_43_a_batch_lies_below_one_parent_or_anywhere_in_the_order_asked(
     assert list(refused(writer.BatchGetNotes, names=[wanted[0], "x", wanted[1]]).violations) == ["names[1]"]
     writer.BatchDeleteNotes(names=wanted[1:])
     assert [names(writer.ListNotes(parent=parent).notes) for parent in (folder, user)] == [[], wanted[:1]]
+
+
+def test_aip_42_a_batch_over_several_patterns_reads_one_moment(notebook: Notebook, writer: Door, folder: str, user: str) -> None:
+    asked = [one.name for parent in (folder, user) for one in made(writer, parent, "a")]
+
+    def change() -> None:
+        with closing(notebook.door()) as other:
+            for pages in range(1, 51):
+                updates = [
+                    pb.UpdateNoteRequest(note=pb.Note(name=name, pages=pages), update_mask=FieldMask(paths=["pages"])) for name in asked
+                ]
+                other.BatchUpdateNotes(requests=updates)
+
+    seen = set[tuple[int, ...]]()
+    with ThreadPoolExecutor(1) as pool:
+        changing = pool.submit(change)
+        while not changing.done():
+            seen.add(tuple(one.pages for one in writer.BatchGetNotes(names=asked).notes))
+        changing.result()
+    assert len(seen) > 1, "it was changed while it was read"
+    assert all(one == other for one, other in seen)
 
 
 def test_aip_42_43_a_batch_over_several_patterns_is_all_or_nothing_and_says_which_item(

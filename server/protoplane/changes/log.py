@@ -89,29 +89,7 @@ class Log(Unlogged):
             raise
 
     def _write(self, session: Session, origin: Origin, kind: ChangeKind, changes: Sequence[Entry]) -> None:
-        rows, later = [], []
-        for change in changes:
-            _, before, after = change
-            apart = before is not None and after is not None and len(before[0]) + len(after[0]) > TOGETHER_BYTES_MAX
-            row = self._row(origin, kind, change, apart=apart)
-            rows.append(row)
-            if apart and before is not None:
-                later.append((before[0], row[0], row[1]))
-        if len(rows) == 1:
-            session.execute(self._insert, rows[0])
-        else:
-            session.execute_many(self._insert, rows)
-        for values in later:
-            session.execute(self._set_before, values)
-
-    def _row(self, origin: Origin, kind: ChangeKind, change: Entry, *, apart: bool) -> tuple[object, ...]:
-        name, before, after = change
-        ordinal = origin.entries
-        origin.entries = ordinal + 1
-        hidden = before[1] if before is not None else NOTHING, after[1] if after is not None else NOTHING
-        return (
-            origin.transaction,
-            ordinal,
+        shared = (
             self._time(origin.now_micros),
             origin.actor,
             origin.issuer,
@@ -119,12 +97,37 @@ class Log(Unlogged):
             origin.call_id,
             origin.request_id,
             self._type,
-            name,
-            kind,
-            None if before is None or apart else before[0],
-            None if after is None else after[0],
-            "" if hidden == (NOTHING, NOTHING) else changed_paths(*hidden),
         )
+        rows, later = [], []
+        for ordinal, (name, before, after) in enumerate(changes, origin.entries):
+            apart = before is not None and after is not None and len(before[0]) + len(after[0]) > TOGETHER_BYTES_MAX
+            rows.append(
+                (
+                    origin.transaction,
+                    ordinal,
+                    *shared,
+                    name,
+                    kind.value,
+                    None if before is None or apart else before[0],
+                    None if after is None else after[0],
+                    _redacted(before, after),
+                )
+            )
+            if apart and before is not None:
+                later.append((before[0], origin.transaction, ordinal))
+        origin.entries += len(rows)
+        if len(rows) == 1:
+            session.execute(self._insert, rows[0])
+        else:
+            session.execute_many(self._insert, rows)
+        for values in later:
+            session.execute(self._set_before, values)
+
+
+def _redacted(before: Sealed | None, after: Sealed | None) -> str:
+    """The paths of what was kept out of an entry and is not the same before and after."""
+    was, has = NOTHING if before is None else before[1], NOTHING if after is None else after[1]
+    return "" if was is NOTHING and has is NOTHING else changed_paths(was, has)
 
 
 def log_of(resource: Resource, engine: Engine) -> Unlogged:

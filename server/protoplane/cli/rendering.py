@@ -6,27 +6,26 @@ What spreadsheets would run gets a ' in front; see `cli.tables`.
 from __future__ import annotations
 
 import base64
-import csv
 import json
+import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
-from functools import lru_cache
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, Final, TypeAlias
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor
 
 from protoplane.base.generated import Source, attribute
+from protoplane.base.moments import second_text
 from protoplane.cli.tables import GUARDED, BadTable, TableOptions
-from protoplane.cli.values import EPOCH, FLOAT_MAX, REMEMBERED, BadValue
+from protoplane.cli.values import FLOAT_MAX, BadValue
 from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Resource
-from protoplane.contract.values import TIMESTAMP_SECONDS_MAX, TIMESTAMP_SECONDS_MIN
 
 ToJson: TypeAlias = Callable[[Any], object]
 
 RISKY = frozenset("'=+-@\t\r") | {""}
 """How a text begins that `GUARDED` may match: looked at before it is asked."""
+_ENDING: Final = re.compile(r'[",\r\n]').search
 INTEGERS = frozenset({Kind.INT32, Kind.UINT32, Kind.INT64, Kind.UINT64})
 QUOTED = frozenset({Kind.INT64, Kind.UINT64})
 """As proto3 JSON has it: JavaScript's numbers end at 2^53."""
@@ -35,32 +34,15 @@ COMPOUND = frozenset({Kind.MESSAGE, Kind.JSON, Kind.OPAQUE})
 
 def write_pages(stream: IO[str], form: str, resource: Resource, pages: Iterable[Iterable[Any]], options: TableOptions) -> int:
     """Write pages of resources as csv or ndjson; gives the number of rows."""
-    write = _csv_writer(stream, resource, options) if form == "csv" else _ndjson_writer(stream, resource)
-    return sum(write(page) for page in pages)
+    line = csv_line(resource, options) if form == "csv" else json_line(resource)
+    if form == "csv":
+        stream.write(f"{','.join(map(quoted, csv_header(resource)))}\r\n")
+    return sum(_write(stream, list(map(line, page))) for page in pages)
 
 
-def _csv_writer(stream: IO[str], resource: Resource, options: TableOptions) -> Callable[[Iterable[Any]], int]:
-    # RFC 4180 line ends: with them a lone carriage return inside a cell is quoted too.
-    table, cells = csv.writer(stream, lineterminator="\r\n"), csv_cells(resource, options)
-    table.writerow(csv_header(resource))
-
-    def write(page: Iterable[Any]) -> int:
-        rows = list(map(cells, page))
-        table.writerows(rows)
-        return len(rows)
-
-    return write
-
-
-def _ndjson_writer(stream: IO[str], resource: Resource) -> Callable[[Iterable[Any]], int]:
-    line = json_line(resource)
-
-    def write(page: Iterable[Any]) -> int:
-        lines = list(map(line, page))
-        stream.write("".join(lines))
-        return len(lines)
-
-    return write
+def _write(stream: IO[str], lines: Sequence[str]) -> int:
+    stream.write("".join(lines))
+    return len(lines)
 
 
 # CSV
@@ -86,22 +68,26 @@ def csv_header(resource: Resource) -> list[str]:
     return [path[-1].path for path in _columns(resource)]
 
 
-def csv_cells(resource: Resource, options: TableOptions) -> Callable[[Any], Sequence[object]]:
-    """How a resource becomes the cells of a row: texts, and numbers whose text csv makes. Raises BadTable."""
+def csv_line(resource: Resource, options: TableOptions) -> Callable[[Any], str]:
+    """How a resource becomes a line of RFC 4180, which ends with CRLF: so a lone carriage return inside a cell is quoted too. Raises BadTable."""
     source = Source(f"cells {resource.type}")
-    unset = source.bind(next(iter(sorted(options.unset)), ""))
-    cells = [_Cell(source, path, unset, options).expression() for path in _columns(resource)]
-    source.add(0, "def cells(m):")
-    source.add(1, f"return ({', '.join(cells)},)")
-    compiled: Callable[[Any], Sequence[object]] = source.compile("cells")
+    cells = [_Cell(source, path, options).expression() for path in _columns(resource)]
+    source.add(0, "def line(m):")
+    source.add(1, f"return '{','.join(['%s'] * len(cells))}\\r\\n' % ({', '.join(cells)},)")
+    compiled: Callable[[Any], str] = source.compile("line")
     return compiled
+
+
+def quoted(text: str) -> str:
+    """A cell: in quotes where it holds what would end it."""
+    return '"' + text.replace('"', '""') + '"' if _ENDING(text) else text
 
 
 class _Cell:
     """One cell of a CSV row, as an expression over the message `m`."""
 
-    def __init__(self, source: Source, path: tuple[Field, ...], unset: str, options: TableOptions) -> None:
-        self._source, self._path, self._leaf, self._unset = source, path, path[-1], unset
+    def __init__(self, source: Source, path: tuple[Field, ...], options: TableOptions) -> None:
+        self._source, self._path, self._leaf = source, path, path[-1]
         self._empty = next(iter(sorted(options.unset)), "")
         self._raw = options.raw
 
@@ -118,7 +104,14 @@ class _Cell:
         shown = self._shown(value)
         if self._empty:
             shown = f"{self._source.bind(self._refuse_unset)}({shown})"
-        return f"({shown} if {' and '.join(conditions)} else {self._unset})" if conditions else shown
+        if self._may_end():
+            shown = f"(v if not {self._source.bind(_ENDING)}(v := {shown}) else {self._source.bind(quoted)}(v))"
+        return f"({shown} if {' and '.join(conditions)} else {quoted(self._empty)!r})" if conditions else shown
+
+    def _may_end(self) -> bool:
+        """Whether it may hold what must stand in quotes."""
+        leaf = self._leaf
+        return leaf.label is not Label.SINGULAR or leaf.kind in COMPOUND or leaf.kind is Kind.STRING
 
     def _refuse_unset(self, shown: object) -> object:
         if str(shown) == self._empty:
@@ -248,17 +241,11 @@ def _scalar_to_json(field: Field) -> ToJson:
 
 def time_text(seconds: int, nanos: int) -> str:
     """RFC 3339 in UTC, with as many of 0, 3, 6 or 9 digits as it takes."""
-    minute, second = divmod(seconds, 60)
-    return f"{_minute_text(minute)}{second:02d}{_fraction(nanos)}Z" if nanos else f"{_minute_text(minute)}{second:02d}Z"
-
-
-@lru_cache(REMEMBERED)
-def _minute_text(minute: int) -> str:
-    """A minute since 1970, up to its seconds: most times of a table are near one another."""
-    if not TIMESTAMP_SECONDS_MIN <= minute * 60 <= TIMESTAMP_SECONDS_MAX:
-        raise BadValue(f"{minute * 60} seconds are not within the years 0001 to 9999")
-    moment = EPOCH + timedelta(minutes=minute)
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M}:"
+    try:
+        text = second_text(seconds, "T")
+    except OverflowError as problem:
+        raise BadValue(f"{seconds} seconds are {problem}") from problem
+    return f"{text}{_fraction(nanos)}Z" if nanos else f"{text}Z"
 
 
 def span_text(seconds: int, nanos: int) -> str:

@@ -5,6 +5,7 @@ Nothing here has a private way in: rules, validation, change log and all hold fo
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., object])
 FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 READ_BYTES = 1 << 20
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""Some batches of rows (CPython's default is 700)."""
 DEVELOPER = "developer"
 """Subject that may do everything in development (`app.DEVELOPER`, which would bring the whole server in)."""
 DEVELOPER_SECONDS = 24 * 3_600
@@ -100,6 +103,7 @@ def import_command(resource: str, file: Path, **options: Any) -> None:
     """
     settings = read_settings(options["project"])
     contract = read_contract(settings)
+    expect_many_rows()
     started = clock.monotonic_seconds()
     with ExitStack() as stack:
         load = _import(contract, settings, resource, file, options, stack)
@@ -109,6 +113,12 @@ def import_command(resource: str, file: Path, **options: Any) -> None:
     if load.rejected:
         click.echo(f"mend {options['errors']} and import it", err=True)
         sys.exit(1)
+
+
+def expect_many_rows() -> None:
+    """Have garbage collections be few: rows are made of many small things and have no cycles, so looking through them is for nothing."""
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 
 def _import(contract: Contract, settings: Settings, name: str, file: Path, options: dict[str, Any], stack: ExitStack) -> Any:
@@ -272,6 +282,7 @@ def export_command(resource: str, output: Path, **options: Any) -> None:
     form = form_of(None if to_stdout else output, options["form"] or ("ndjson" if to_stdout else None))
     settings = read_settings(options["project"])
     contract = read_contract(settings)
+    expect_many_rows()
     try:
         with ExitStack() as stack:
             found = loading.find_resource(contract, resource)

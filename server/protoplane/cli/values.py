@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from google.protobuf import json_format, message_factory
 
+from protoplane.base.moments import second_of
 from protoplane.contract.model import Field, Kind, Label
 from protoplane.contract.values import DURATION_SECONDS_MAX, INTEGER_RANGES
 
@@ -37,7 +38,7 @@ SPAN = re.compile(r"(-?)(\d+)(?:\.(\d{1,9}))?s", re.ASCII)
 FLOAT_MAX = 3.4028234663852886e38
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REMEMBERED = 16_384
-"""Texts whose value is remembered per column: dates and names repeat in real tables."""
+"""Texts whose value is remembered per column: durations and measures repeat in real tables."""
 
 
 class BadValue(ValueError):
@@ -106,15 +107,14 @@ def _wrapped(convert: Callable[[Any], object]) -> Callable[[Any], object]:
 
 def _from_text(field: Field) -> FromText:
     """One scalar from text."""
-    plain: Mapping[Kind, FromText] = {Kind.STRING: _same, Kind.BOOL: boolean, Kind.BYTES: octets}
+    plain: Mapping[Kind, FromText] = {Kind.STRING: _same, Kind.BOOL: boolean, Kind.BYTES: octets, Kind.TIMESTAMP: time}
     if field.kind in plain:
         return plain[field.kind]
     if field.kind in INTEGER_RANGES:
         return _integer(field.kind)
     if field.enum is not None:
         return enum_value(field.enum)
-    costly: Mapping[Kind, FromText] = {Kind.TIMESTAMP: time, Kind.DURATION: span}
-    return lru_cache(REMEMBERED)(costly[field.kind] if field.kind in costly else _number(field.kind))
+    return lru_cache(REMEMBERED)(span if field.kind is Kind.DURATION else _number(field.kind))
 
 
 def _from_json(field: Field) -> FromJson:
@@ -242,6 +242,9 @@ def enum_value(enum: EnumDescriptor) -> FromText:
 
 def time(text: str) -> dict[str, int]:
     """RFC 3339 with an offset, to the nanosecond, as the fields of a Timestamp."""
+    seconds = second_of(text)
+    if seconds is not None:
+        return {"seconds": seconds, "nanos": 0}
     match = TIME.fullmatch(text)
     if not match:
         raise BadValue(f"must be a time such as 2013-01-01T05:15:00Z (RFC 3339), not {shown(text)}")

@@ -42,12 +42,14 @@ class NamePattern:
     `parse` takes any id that can be stored, so that a narrowed id rule never hides rows; `is_new_id` is for a caller's id on create.
     """
 
-    __slots__ = ("_anywhere", "_format", "_format_parent", "_integer", "_new_id", "_parent", "_parents", "_whole", "pattern")
+    __slots__ = ("_anywhere", "_format", "_format_parent", "_integer", "_new_id", "_parent", "_parents", "_whole", "fits", "pattern")
 
     def __init__(self, pattern: Pattern, id_rule: IdRule | None = None) -> None:
         self.pattern = pattern
         levels = len(pattern.collections) - 1  # Of the parent.
         self._whole = _matcher(pattern)
+        self.fits: Callable[[str], object] = self._whole if pattern.integers else _expression(pattern).fullmatch
+        """Whether it is a name of this pattern: true or false of what it gives. Quicker than `parse`."""
         self._anywhere = _matcher(pattern, wild=levels)
         self._parent = _matcher(pattern, of=levels)
         self._parents = _matcher(pattern, of=levels, wild=levels)
@@ -108,12 +110,7 @@ def compile_types(contract: Contract) -> dict[str, tuple[NamePattern, ...]]:
 def _matcher(pattern: Pattern, *, of: int | None = None, wild: int = 0) -> Callable[[str], tuple[Id, ...] | None]:
     """From a name to its ids: of the whole pattern, or of its first levels; in the first `wild` of them ANY may stand."""
     count = len(pattern.variables) if of is None else of
-    pairs = [
-        f"{re.escape(collection)}/{_one_id(integer=place in pattern.integers, wild=place < wild)}"
-        for place, collection in enumerate(pattern.collections[:count])
-    ]
-    own = pattern.collections[count:] if of is None else ()  # Of a singleton: its word, which no id follows.
-    match = re.compile("/".join((*pairs, *own))).fullmatch
+    match = _expression(pattern, of=of, wild=wild).fullmatch
     places = sorted(place for place in pattern.integers if place < count)
 
     def texts(name: str) -> tuple[Id, ...] | None:
@@ -133,6 +130,16 @@ def _matcher(pattern: Pattern, *, of: int | None = None, wild: int = 0) -> Calla
         return tuple(ids)
 
     return numbers if places else texts
+
+
+def _expression(pattern: Pattern, *, of: int | None = None, wild: int = 0) -> re.Pattern[str]:
+    count = len(pattern.variables) if of is None else of
+    pairs = [
+        f"{re.escape(collection)}/{_one_id(integer=place in pattern.integers, wild=place < wild)}"
+        for place, collection in enumerate(pattern.collections[:count])
+    ]
+    own = pattern.collections[count:] if of is None else ()  # Of a singleton: its word, which no id follows.
+    return re.compile("/".join((*pairs, *own)))
 
 
 def _one_id(*, integer: bool, wild: bool) -> str:

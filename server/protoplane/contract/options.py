@@ -208,6 +208,14 @@ class Annotations:
         """The buf.validate rules of a message itself; None when it has none."""
         return self._of_message(message, self._message_rules)
 
+    def oneof_rules(self, oneof: OneofDescriptor) -> Message | None:
+        """The buf.validate rules of a oneof; None when it has none."""
+        if not self._oneof_has_rules(oneof):
+            return None
+        options: Any = self._oneof_options.FromString(oneof.GetOptions().SerializeToString())
+        found: Message = options.Extensions[self._oneof_rules]
+        return found
+
     def operation(self, method: MethodDescriptor) -> str:
         """Types of the result and the progress of a long-running operation (AIP-151): `Result, Progress`; empty for none."""
         if self._operation is None or not method.has_options:

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from protoplane.base.errors import Violation, shorten
 from protoplane.base.generated import Source, attribute
+from protoplane.contract.assured import compile_assured
 from protoplane.contract.model import Behavior, Contract, Field, Label, MessageClass, Presence, Role
 from protoplane.contract.names import compile_types
 from protoplane.contract.options import Annotations
@@ -49,16 +50,21 @@ class Checks:
             return _nothing
         collect = self._validator.collect_violations
         collect(message_class())
+        root: Any = message_class.DESCRIPTOR
+        assured = compile_assured(root, Annotations(root.file.pool), shallow=shallow)
 
         def check(message: Message, prefix: str) -> list[Violation]:
             try:
                 found = collect(message)
-            except protovalidate.EvaluationError as error:
-                # Lint ran every rule on empty values; this one has no answer for the values at hand, so they cannot pass.
+            except (protovalidate.EvaluationError, protovalidate.CompilationError) as error:
+                # Lint ran every rule of the contract's own files on empty values; this one has no answer for the values at hand, or stands
+                # in somebody else's file and is no rule at all: so they cannot pass.
                 return [Violation(prefix.rstrip("."), f"a rule has no answer for these values: {error}", "RULE_WITHOUT_ANSWER")]
             return [_violation(one.proto, prefix) for one in found if not _is_inside(one.proto, shallow)] if found else []
 
-        return check
+        if assured is None:
+            return check
+        return lambda message, prefix: [] if assured(message) else check(message, prefix)
 
     def values(
         self, message: Descriptor, fields: Sequence[Field], *, skipped: Collection[str] = (), shallow: Collection[str] = ()
@@ -131,14 +137,19 @@ def tested(field: Field, test: Test) -> Step | Inline:
     read = attrgetter(name)
 
     def judge(value: Any, path: str, found: list[Violation]) -> None:
-        problem = test(value.value if wrapped else value)
+        problem = test.judge(value.value if wrapped else value)
         if problem is not None:
             found.append(Violation(path, *problem))
 
     def one(source: Source) -> str:
-        there = f"m.HasField({name!r}) and " if field.presence is Presence.EXPLICIT else ""
-        problem = f"{source.bind(test)}({attribute('m', name)}{'.value' if wrapped else ''})"
-        return f"if {there}(p := {problem}) is not None: found.append({source.bind(Violation)}(prefix + {name!r}, *p))"
+        value = f"{attribute('m', name)}{'.value' if wrapped else ''}"
+        conditions = [f"m.HasField({name!r})"] if field.presence is Presence.EXPLICIT else []
+        if test.passes:
+            passes = test.passes.replace("known(", f"{source.bind(test.known)}(").format(f"(v := {value})")
+            conditions.append(f"not ({passes})")
+            value = "v"
+        conditions.append(f"(p := {source.bind(test.judge)}({value})) is not None")
+        return f"if {' and '.join(conditions)}: found.append({source.bind(Violation)}(prefix + {name!r}, *p))"
 
     def each(message: Message, prefix: str, found: list[Violation]) -> None:
         for index, item in enumerate(read(message)):

@@ -6,6 +6,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from protoplane.base.clock import MICROSECONDS
@@ -16,8 +17,20 @@ from protoplane.contract.names import NamePattern
 Problem: TypeAlias = tuple[str, str]
 """Description and reason of a violation."""
 
-Test: TypeAlias = Callable[[Any], Problem | None]
+Judge: TypeAlias = Callable[[Any], Problem | None]
 """What is wrong with one value: a scalar, or a Timestamp, Duration, Struct, Value or ListValue message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """Of one value."""
+
+    judge: Judge
+    passes: str = ""
+    """Python that is only true where the judge finds nothing, and so is asked first: it is quicker. The value is `{}` where it is read
+    first, then `v`; `known` is the callable below. Empty: the judge is asked at once."""
+    known: Callable[[Any], object] | None = None
+
 
 TIMESTAMP_SECONDS_MIN: Final = -62_135_596_800
 """0001-01-01T00:00:00Z (google/protobuf/timestamp.proto)."""
@@ -52,13 +65,13 @@ def value_test(field: Field, patterns: Mapping[str, Sequence[NamePattern]], *, r
     """The test that values of a field need; None when any value will do. `request`: the field is not a resource's own."""
     match field.kind:
         case Kind.FLOAT | Kind.DOUBLE:
-            return _finite
+            return _FINITE
         case Kind.TIMESTAMP:
-            return _timestamp
+            return _TIMESTAMP
         case Kind.DURATION:
-            return _duration
+            return _DURATION
         case Kind.JSON:
-            return _json_test(field)
+            return Test(_json_judge(field))
         case Kind.STRING:
             return _string_test(field, patterns, request=request)
         case _:
@@ -69,10 +82,16 @@ def _finite(value: float) -> Problem | None:
     return None if math.isfinite(value) else ("must be a finite number", "NOT_FINITE")
 
 
+_FINITE: Final = Test(_finite, "{} - v == 0")
+
+
 def _timestamp(value: Any) -> Problem | None:
     if TIMESTAMP_SECONDS_MIN <= value.seconds <= TIMESTAMP_SECONDS_MAX and 0 <= value.nanos < _NANOS:
         return None
     return "must be a time between the years 1 and 9999, with 0 to 999,999,999 nanos", "OUT_OF_RANGE"
+
+
+_TIMESTAMP: Final = Test(_timestamp, f"{TIMESTAMP_SECONDS_MIN} <= {{}}.seconds <= {TIMESTAMP_SECONDS_MAX} and 0 <= v.nanos < {_NANOS}")
 
 
 def _duration(value: Any) -> Problem | None:
@@ -83,7 +102,10 @@ def _duration(value: Any) -> Problem | None:
     return "must be a duration within 10,000 years, its seconds and nanos of one sign", "OUT_OF_RANGE"
 
 
-def _json_test(field: Field) -> Test:
+_DURATION: Final = Test(_duration, f"-{DURATION_SECONDS_MAX} < {{}}.seconds < {DURATION_SECONDS_MAX} and v.nanos == 0")
+
+
+def _json_judge(field: Field) -> Judge:
     kind = "" if field.message is None else field.message.name
     problem: Problem = "must be JSON: finite numbers, and no value without a kind", "NOT_JSON"
     holds = {"Struct": _is_struct, "ListValue": _is_list}.get(kind, _is_value)
@@ -116,20 +138,21 @@ def _string_test(field: Field, patterns: Mapping[str, Sequence[NamePattern]], *,
     if field.reference in patterns and field.role is not Role.NAME:
         return _name_test(patterns[field.reference])
     if field.format == "UUID4" or (request and field.name == "request_id"):
-        return _uuid4
-    return {"IPV4": _ipv4, "IPV6": _ipv6, "IPV4_OR_IPV6": _ip}.get(field.format)
+        return Test(_uuid4)
+    judge = {"IPV4": _ipv4, "IPV6": _ipv6, "IPV4_OR_IPV6": _ip}.get(field.format)
+    return None if judge is None else Test(judge)
 
 
 def _name_test(patterns: Sequence[NamePattern]) -> Test:
     first, *others = (one.parse for one in patterns)
     texts = " or ".join(one.pattern.text for one in patterns)
 
-    def test(value: str) -> Problem | None:
+    def judge(value: str) -> Problem | None:
         if not value or first(value) is not None or any(parse(value) is not None for parse in others):
             return None
         return f"'{shorten(value)}' is not a name like {texts}", "INVALID_NAME"
 
-    return test
+    return Test(judge, "not {} or known(v)", patterns[0].fits)
 
 
 def _uuid4(value: str) -> Problem | None:

@@ -7,20 +7,23 @@ unless a team's own code stands in between and should not see what breaks the ru
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from protoplane.base.errors import Violation, invalid_fields
-from protoplane.contract.model import Behavior, Field, Kind, MessageClass, Method, MethodKind, Resource
+from protoplane.contract.model import Behavior, Field, Kind, MessageClass, Method, MethodKind, Resource, Role
 from protoplane.contract.validate import Check, Checks, as_check, compile_clear, compile_required, tested
-from protoplane.contract.values import INTEGER_RANGES
+from protoplane.contract.values import INTEGER_RANGES, Test
 from protoplane.contract.walk import Inline, Step, compile_walk
 from protoplane.query.mask import Mask
 
 PARSED = frozenset({"name", "names", "parent"})
 """Fields of standard requests that the handler parses itself, with a clearer refusal (INVALID_NAME)."""
+
+MADE = frozenset({Role.CREATE_TIME, Role.UPDATE_TIME, Role.UID})
+"""What the service has just written into a new resource."""
 
 
 class ResourceChecks:
@@ -30,6 +33,8 @@ class ResourceChecks:
         own = {resource.name_field.name}  # Made from the ids, whatever the message says.
         self._rules = checks.rules(resource.message_class, shallow=own)
         self._values = checks.values(resource.message, resource.fields, skipped=own)
+        made = {field.name for field in resource.fields if field.role in MADE}
+        self._new_values = checks.values(resource.message, resource.fields, skipped=own | made)
         self._required = compile_required(resource.message, resource.fields)
         self._storable = compile_storable(resource, uint64_max)
         self.clear_input_only = compile_clear(resource.message, resource.fields, Behavior.INPUT_ONLY)
@@ -38,16 +43,16 @@ class ResourceChecks:
     def on_create(self, message: Message, path: str) -> list[Violation]:
         """What is wrong with a resource to be stored, which stands at `path` in the request."""
         prefix = f"{path}." if path else ""
-        return [*self._required(message, prefix), *self._stored(message, prefix)]
+        return [*self._required(message, prefix), *self._stored(message, prefix, self._new_values)]
 
     def on_update(self, merged: Message, mask: Mask, path: str) -> list[Violation]:
         """What is wrong with a resource after the fields of `mask` were written into it."""
         prefix = f"{path}." if path else ""
         missing = [one for one in self._required(merged, prefix) if mask.names(_plain(one.field.removeprefix(prefix)))]
-        return [*missing, *self._stored(merged, prefix)]
+        return [*missing, *self._stored(merged, prefix, self._values)]
 
-    def _stored(self, message: Message, prefix: str) -> list[Violation]:
-        return [*self._values(message, prefix), *self._rules(message, prefix), *self._storable(message, prefix)]
+    def _stored(self, message: Message, prefix: str, values: Check) -> list[Violation]:
+        return [*values(message, prefix), *self._rules(message, prefix), *self._storable(message, prefix)]
 
 
 def _plain(path: str) -> str:
@@ -63,10 +68,10 @@ def compile_storable(resource: Resource, uint64_max: int) -> Check:
 
     def leaf(field: Field, _owner: Descriptor) -> Step | Inline | None:
         if field.kind is Kind.UINT64 and uint64_max < INTEGER_RANGES[Kind.UINT64][1]:
-            return tested(field, number)
+            return tested(field, Test(number))
         keyed = field.key is not None and field.key.kind is Kind.STRING
         if field.kind is Kind.STRING:
-            step = tested(field, _text)
+            step = tested(field, _TEXT)
             return _both(step, _keys(field)) if keyed and not isinstance(step, Inline) else step
         return _keys(field) if keyed else None
 
@@ -75,6 +80,9 @@ def compile_storable(resource: Resource, uint64_max: int) -> Check:
 
 def _text(value: str) -> tuple[str, str] | None:
     return ("must not hold U+0000", "NUL_CHARACTER") if "\0" in value else None
+
+
+_TEXT: Final = Test(_text, "'\\0' not in {}")
 
 
 def _keys(field: Field) -> Step:

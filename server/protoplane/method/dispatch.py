@@ -75,6 +75,8 @@ class _Batch:
         if len(parts) == 1:
             return next(iter(parts))(call, request)
         reads = self._method.kind is MethodKind.BATCH_GET
+        if reads:
+            call.session.snapshot()
         with nullcontext() if reads else call.session.savepoint():  # Code that goes on after a refusal must not keep the first part.
             answers = [(parts[one], self._run(call, request, one, parts[one])) for one in sorted(parts, key=self._order.__getitem__)]
         return bounded(self._joined(request, answers), len(items))

@@ -186,8 +186,7 @@ class Rows:
 
         Raises Fault INVALID_FIELDS, RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the parent).
         """
-        for item in items:
-            self._complete(item, now_micros)
+        self._complete(items, now_micros)
         violations = [v for item in items for v in self.checks.on_create(item.message, item.path)]
         if violations:
             raise invalid_fields(violations)
@@ -261,7 +260,7 @@ class Rows:
         if self.codec.row(stored, ids, version) == tuple(row):
             return row, before
         if self._updated is not None:
-            set_time(stored, self._updated.name, now_micros)
+            set_time(stored, self._updated.name, moment_of(now_micros))
         return self.codec.row(stored, ids, version + 1), before
 
     def is_deleted(self, row: Row) -> bool:
@@ -325,14 +324,18 @@ class Rows:
         if self._etag is not None and getattr(given, self._etag.name):
             raise Fault(Reason.ETAG_MISMATCH, name=self.pattern.format(ids))
 
-    def _complete(self, item: Item, now_micros: int) -> None:
-        """Fill in what the service says, so that rules over the whole resource see it as it will be stored."""
-        setattr(item.message, self.resource.name_field.name, self.pattern.format(item.ids))
-        for field in (self._created, self._updated):
-            if field is not None:
-                set_time(item.message, field.name, now_micros)
-        if self._uid is not None:
-            setattr(item.message, self._uid.name, str(uuid.uuid4()))
+    def _complete(self, items: Sequence[Item], now_micros: int) -> None:
+        """Fill in what the service says, so that rules over the whole resources see them as they will be stored."""
+        name = self.resource.name_field.name
+        uid = None if self._uid is None else self._uid.name
+        times = [field.name for field in (self._created, self._updated) if field is not None]
+        moment = moment_of(now_micros)
+        for item in items:
+            setattr(item.message, name, self.pattern.format(item.ids))
+            for time in times:
+                set_time(item.message, time, moment)
+            if uid is not None:
+                setattr(item.message, uid, str(uuid.uuid4()))
 
     def taken(self, session: Session, items: Sequence[Item], duplicate: Duplicate) -> Fault:
         """The refusal for a name, or for values that must be unique, which another resource has."""
@@ -382,8 +385,13 @@ def same_etag(etag: str, version: int) -> bool:
     return etag.removeprefix("W/") == etag_of(version)
 
 
-def set_time(message: Message, name: str, micros: int) -> None:
+def moment_of(micros: int) -> tuple[int, int]:
+    """The seconds and nanos of a Timestamp."""
+    seconds, rest = divmod(micros, 1_000_000)
+    return seconds, rest * 1_000
+
+
+def set_time(message: Message, name: str, moment: tuple[int, int]) -> None:
     """Set a Timestamp field."""
     stamp = getattr(message, name)
-    stamp.seconds, rest = divmod(micros, 1_000_000)
-    stamp.nanos = rest * 1_000
+    stamp.seconds, stamp.nanos = moment

@@ -73,7 +73,7 @@ class SingletonRows(Rows):
             raise invalid_fields(violations)
         if self.codec.row(stored, ids, UNWRITTEN) == self.codec.row(self.unwritten(ids), ids, UNWRITTEN):
             return self.unwritten(ids)
-        self._complete(Item(ids, stored, change.path), now_micros)
+        self._complete([Item(ids, stored, change.path)], now_micros)
         row = self.codec.row(stored, ids, secrets.randbits(VERSION_BITS))
         try:
             session.execute(self.sql.insert, self.codec.bind(row))

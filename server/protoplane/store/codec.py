@@ -179,7 +179,11 @@ class _Writer(Source):
                 self.add(depth, f"{names[0]} = {value}.SerializeToString(deterministic=True) if {has} else None")
             case Form.NAME:
                 assert leaf.pattern is not None
-                split = f"{self.bind(name_splitter(leaf.pattern))}({_unwrapped(value, field)})"
+                text = _unwrapped(value, field)
+                if leaf.pattern.flat:
+                    self.add(depth, f"{names[0]} = {_guarded(field, has, f'{text}[{len(leaf.pattern.collections[0]) + 1}:]', 'None')}")
+                    return
+                split = f"{self.bind(name_splitter(leaf.pattern))}({text})"
                 absent = f"({'None, ' * len(names)})"
                 self.add(depth, f"{', '.join(names)}, = {_guarded(field, has, split, absent)}")
             case Form.VALUE:

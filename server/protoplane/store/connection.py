@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 else:
     BaseDatabase = object
 
+SNAPSHOT = "SNAPSHOT"
+"""The command that begins a transaction which only reads, all of it of one moment."""
+
 
 class Connection:
     """One connection, used by one thread at a time. Mixed into the driver's own class."""
@@ -93,7 +96,7 @@ class Connection:
 
     @abstractmethod
     def command(self, sql: str) -> None:
-        """BEGIN, COMMIT, ROLLBACK, or a savepoint's."""
+        """BEGIN, COMMIT, ROLLBACK, SNAPSHOT, or a savepoint's."""
 
     @abstractmethod
     def ask(self, sql: str) -> Sequence[Row]:

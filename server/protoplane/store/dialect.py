@@ -10,13 +10,13 @@ import sqlite3
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
 from peewee import SQL, Entity, Node, NodeList, PeeweeException, fn
 
 from protoplane.base import limits
+from protoplane.base.moments import second_text
 from protoplane.store.ddl import Ask, Definitions, MariaDBDefinitions, MySQLDefinitions, ServerDefinitions, SqliteDefinitions
 from protoplane.store.documents import Documents, MySQLDocuments, SqliteDocuments
 from protoplane.store.grouping import SERVER, Grouping
@@ -47,8 +47,6 @@ SORT_BYTES = 4_096
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - MySQL's DATETIME has no zone; the session's is UTC.
 MICROS = 1_000_000
-MINUTES_KEPT = 4_096
-"""Of which the text is kept: two days and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +159,8 @@ def time_text(micros: int | None) -> str | None:
     if micros is None:
         return None
     seconds, fraction = divmod(micros, MICROS)
-    minute, second = divmod(seconds, 60)
-    return f"{_minute_text(minute)}{second:02d}.{fraction:06d}" if fraction else f"{_minute_text(minute)}{second:02d}"
-
-
-@lru_cache(MINUTES_KEPT)
-def _minute_text(minute: int) -> str:
-    """A minute since 1970, up to its seconds: most times of a batch are near one another, and those of its writing are one."""
-    return str(EPOCH + timedelta(minutes=minute))[:-2]
+    text = second_text(seconds, " ")
+    return f"{text}.{fraction:06d}" if fraction else text
 
 
 class Sqlite(SqliteDocuments, Dialect):

@@ -130,7 +130,7 @@ class Engine:
                 return work(session)
             except connection.caught as error:
                 trouble = judge(connection, error)
-                stale = trouble in RECONNECTED and attempt == 1 and connection.statements == 1
+                stale = trouble in RECONNECTED and attempt == 1 and connection.statements <= 1
                 if not stale and trouble not in RETRIED:
                     fail(trouble, error, deadline)
                 failure: Exception = error

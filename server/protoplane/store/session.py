@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn, cast
 
 from protoplane.base.clock import monotonic_seconds
-from protoplane.store.connection import Connection
+from protoplane.store.connection import SNAPSHOT, Connection
 from protoplane.store.ddl import Row
 from protoplane.store.origin import Origin
 
@@ -39,6 +39,16 @@ class Session:
     def end(self) -> None:
         """Its work is done: whoever kept it would write in the name of another call."""
         self._connection = cast("Connection", ENDED)
+
+    def snapshot(self) -> None:
+        """Have all that a session of `Engine.read` reads from now on be of one moment: for answers that several statements make together.
+
+        Costs a round trip or two. One of `Engine.write` goes on to see what is committed when each statement starts.
+        """
+        connection = self._connection
+        if not (connection.writing or connection.open):
+            connection.command(SNAPSHOT)
+            connection.open = True
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> Sequence[Row]:
         """All rows of a query. Times are what the query makes of them (`Dialect.read`)."""

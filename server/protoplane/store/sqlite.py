@@ -88,6 +88,9 @@ class Connection(connection.Connection, sqlite3.Connection):
         match sql:
             case "BEGIN":
                 self._begin()
+            case connection.SNAPSHOT:
+                self.execute("BEGIN")
+                self.execute("SELECT 1 FROM sqlite_schema").fetchone()  # The moment is that of the first read.
             case "COMMIT":
                 if not self.in_transaction:
                     raise sqlite3.OperationalError("SQLite has rolled the transaction back by itself")
