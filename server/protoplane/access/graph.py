@@ -82,6 +82,10 @@ class Without:
 Term: TypeAlias = Part | Same | Hop | AnyOf | AllOf | Without
 
 
+class Conditional(Exception):
+    """The model has conditions, which nothing evaluates yet: to pass over one would be a yes that nobody gave."""
+
+
 class Reading(Enum):
     """How a node is made of what is not linear."""
 
@@ -94,9 +98,12 @@ class Reading(Enum):
 
 
 class Graph:
-    """The nodes and expressions of one model, all made at once."""
+    """The nodes and expressions of one model, all made at once. Raises Conditional."""
 
     def __init__(self, model: Model) -> None:
+        for type_name, relation in model.relations():
+            if any(restriction.condition for restriction in relation.restrictions):
+                raise Conditional(f"'{type_name}#{relation.name}' has a condition")
         self.model = model
         self.branching = _branching(model)
         """The relations that are not linear."""
