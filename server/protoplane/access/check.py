@@ -1,7 +1,8 @@
 """Whether a subject has a relation on objects; which objects, which subjects.
 
 A linear relation (see `access.graph`) is one statement, for one object or many. Of the others, the links between relationships are read
-level by level, one statement a level for all goals; then one statement decides their linear parts, and `access.solve` the rest.
+level by level, one statement a level for all goals; then one statement decides their linear parts, and `access.solve` the rest. What takes
+more than one statement reads one moment, in sessions that read.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Checks:
             return sorted(one for _, one in self._places(session, subject, [self.graph.node(key)]))
         term = self.graph.terms[key]
         if any(True for _ in hops(term)):
+            session.snapshot()
             found = [one for _, one in self._places(session, subject, [self.graph.candidates(key)])]
             return sorted(self.allowed(session, subject, key, found))
         # It depends on nothing but parts of the same object: all of them at once, and the rest is arithmetic of sets.
@@ -88,6 +90,8 @@ class Checks:
         """
         key = self._key(object_.type, relation)
         root = self.graph.candidates(key, Reading.EVERYTHING)
+        if key in self.graph.branching:
+            session.snapshot()
         statement = self._closures.list_subjects(self.graph.nodes, root, kind)
         rows = session.rows(statement.sql, statement.bound({"object": object_.id, "limit": OBJECTS_MAX + 1}))
         if len(rows) > OBJECTS_MAX:
@@ -155,6 +159,7 @@ class Checks:
         """Read the links and note them; the goals that they lead to."""
         if not asked:
             return []
+        session.snapshot()
         listed = json.dumps([[*hop.probe(object_id), number] for number, (hop, object_id) in enumerate(asked)])
         rows = session.rows(self._probe.sql, self._probe.bound({"listed": listed, "limit": room + 1}))
         if len(rows) > room:

@@ -104,6 +104,7 @@ class Scope:
         self, session: Session, subject: Subject, after: tuple[object, ...] | None, size: int, shape: Shape | None = None
     ) -> list[Found]:
         """The next rows that the subject may see, `size` of them unless there are no more. A shape is for tests alone."""
+        session.snapshot()
         plan = self.plan(session, subject, FEW, shape) or self._planned(Shape.WINDOW, subject)
         kept: list[Found] = []
         windows = iter(WINDOW_ROWS)
