@@ -48,6 +48,12 @@ SOME = Bounds(places=2_000, objects=10_000)
 WINDOW_ROWS = (100, 200, 400, 800)
 """Rows of the windows that are read in order and checked as a set, one after the other, and the last again."""
 
+WALK_ROWS = 2_000
+"""Rows of the windows for which what is visible is found out each time."""
+
+DENSE_ROWS = 5
+"""So many visible ones of the first window, and a page of 50 is among some 1,000 rows: nobody needs to count what is visible."""
+
 
 class Shape(Enum):
     """How a page is read."""
@@ -55,7 +61,7 @@ class Shape(Enum):
     SEEK = "the few visible rows are looked up by id"
     SCAN = "rows in order, a window of them looked up at once in the list of visible containers"
     WINDOW = "rows in order, a window of them checked at once, from each row up"
-    WALK = "rows in order, each looked up in the containers that the statement finds itself"
+    WALK = "rows in order, a large window of them looked up at once in the containers that the statement finds itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,8 @@ class Scope:
         self._root = checks.graph.candidates(key)
         self._behind = closure([graph[number] for number in sorted({link.target for link in self._root.links})], graph, usersets=True)
         self._exact = key not in checks.graph.branching
-        self._within: dict[Asker, Statement] = {}
+        self._among = self._visible.among(rows.key)
+        self._within: dict[tuple[Asker, bool], Statement] = {}
         self._steps = {part: self._visible.step(graph, part) for part in (self._behind, (self._root,))}
 
     def page(
@@ -105,19 +112,21 @@ class Scope:
     ) -> list[Found]:
         """The next rows that the subject may see, `size` of them unless there are no more. A shape is for tests alone."""
         session.snapshot()
-        plan = self.plan(session, subject, FEW, shape) or self._planned(Shape.WINDOW, subject)
+        first = plan = self.plan(session, subject, FEW, shape) or self._planned(Shape.WINDOW, subject)
         kept: list[Found] = []
         windows = iter(WINDOW_ROWS)
         while True:
-            filtered = plan.shape in {Shape.SCAN, Shape.WINDOW} or not self._exact
-            limit = next(windows, WINDOW_ROWS[-1]) if filtered else size - len(kept)
+            filtered = plan.shape is not Shape.SEEK or not self._exact
+            limit = WALK_ROWS if plan.shape is Shape.WALK else next(windows, WINDOW_ROWS[-1]) if filtered else size - len(kept)
             found = self._rows.read(session, plan.condition, plan.values, after, limit)
             kept += self._filter(session, subject, plan, found)
             if len(kept) >= size or len(found) < limit:
                 return kept[:size]
             after = found[-1].position
-            if shape is None and plan.shape is Shape.WINDOW:  # Too few of the first rows are visible.
-                plan = self.plan(session, subject, SOME) or self._planned(Shape.WALK, subject)
+            if shape is None and plan is first and plan.shape is Shape.WINDOW:  # Too few of the first rows are visible.
+                dense = len(kept) >= DENSE_ROWS
+                otherwise = Shape.WINDOW if dense else Shape.WALK
+                plan = self.plan(session, subject, SOME, Shape.SCAN if dense else None) or self._planned(otherwise, subject)
 
     def plan(self, session: Session, subject: Subject, bounds: Bounds, shape: Shape | None = None) -> Plan | None:
         """How to read what the subject may see, of which there is no more than the bounds; None when there is."""
@@ -132,25 +141,18 @@ class Scope:
         return None if bounds is FEW and shape is None else self._planned(Shape.SCAN, subject, places)
 
     def _planned(self, shape: Shape, subject: Subject, places: set[Place] | None = None) -> Plan:
-        asker, graph, key = Asker(subject.type, subject.relation), self._checks.graph.nodes, self._rows.key
         values = {"subject": bound(subject), "visible": json.dumps(sorted(places or ()))}
-        match shape:
-            case Shape.SEEK:
-                return Plan(shape, self._visible.among(key), values)
-            case Shape.SCAN:
-                return Plan(shape, None, values)
-            case Shape.WALK:
-                return Plan(shape, self._visible.reached(graph, self._root, asker, key), values)
-            case _:
-                return Plan(Shape.WINDOW, None, values)
+        return Plan(shape, self._among if shape is Shape.SEEK else None, values)
 
     def _filter(self, session: Session, subject: Subject, plan: Plan, found: Sequence[Found]) -> list[Found]:
         """Of the rows that were read those that the subject may see."""
         ids = [row.id for row in found]
-        if plan.shape is Shape.SCAN and ids:
-            statement = self._within.get(asker := Asker(subject.type, subject.relation))
+        if plan.shape in {Shape.SCAN, Shape.WALK} and ids:
+            kind = Asker(subject.type, subject.relation), plan.shape is Shape.WALK
+            statement = self._within.get(kind)
             if statement is None:
-                statement = self._within[asker] = self._visible.within(self._root, asker)
+                statement = self._visible.within(self._checks.graph.nodes, self._root, kind[0], walked=kind[1])
+                self._within[kind] = statement
             values = {**plan.values, "listed": json.dumps([[self._root.number, one] for one in ids])}
             inside = {str(one) for (one,) in session.rows(statement.sql, statement.bound(values))}
             ids = [one for one in ids if one in inside]
