@@ -33,3 +33,13 @@ message {name} {{
   {more}
 }}
 """
+
+
+def fields(count: int, kind: str, options: str = "") -> str:
+    """So many fields of a type."""
+    return "\n".join(f"{kind} f{number} = {number} {options};" for number in range(100, 100 + count))
+
+
+def wide(more: str) -> str:
+    """A resource with these fields, marked at its name."""
+    return resource("A", "as/{a}", more=more).replace("message A {", "message A { //!")

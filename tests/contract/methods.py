@@ -31,6 +31,15 @@ CASES: dict[str, tuple[str, str]] = {
             )
         ),
     ),
+    "a method of its own that streams": (
+        "method-streaming",
+        edited(
+            after(
+                "service Library {\n",
+                "  rpc LendBook(GetBookRequest) returns (stream Book) { //!\n option (protoplane.v1.rule).public = true; }\n",
+            )
+        ),
+    ),
     "a standard method that streams": (
         "method-streaming",
         edited(("  rpc GetBook(GetBookRequest) returns (Book) {", "  rpc GetBook(GetBookRequest) returns (stream Book) { //!")),
@@ -86,7 +95,11 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "List with two repeated fields": (
         "method-shape",
-        edited(("message ListBooksResponse {", "message ListBooksResponse { //!\n  repeated string unreachable = 5;")),
+        edited(("message ListBooksResponse {", "message ListBooksResponse { //!\n  repeated string authors = 5;")),
+    ),
+    "List with the numbers of what is unreachable": (
+        "method-shape",
+        edited(("message ListBooksResponse {\n", "message ListBooksResponse {\n  repeated int32 unreachable = 5; //!\n")),
     ),
     "Create without parent": (
         "method-shape",

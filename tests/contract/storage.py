@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.edits import BOOK_INDEX, SHELF, TITLE, after, resource
+from tests.contract.edits import BOOK_INDEX, SHELF, TITLE, after, fields, resource, wide
 from tests.contract.protos import HEADER, PUBLISHER, edited
 
 CASES: dict[str, tuple[str, str]] = {
@@ -47,6 +47,12 @@ CASES: dict[str, tuple[str, str]] = {
         "table-name",
         HEADER + resource("A", "as/{a}", more='option (protoplane.v1.storage).table = "protoplane_steps"; //!'),
     ),
+    "more texts than a row can hold": ("row-wide", HEADER + wide(fields(195, "string"))),
+    "more bounded texts than a row can declare": (
+        "row-wide",
+        HEADER + wide(fields(82, "string", "[(buf.validate.field).string.max_len = 200]")),
+    ),
+    "more columns than a table can have": ("row-wide", HEADER + wide(fields(1_000, "bool"))),
     # Indexes.
     "an index over nothing": ("index-path", edited((BOOK_INDEX, '      {fields: ["titel"]}, //!\n'))),
     "an index over no field": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 
@@ -172,6 +173,71 @@ def test_columns_of_a_resource(tmp_path: Path) -> None:
         *("publisher", "book", "row_version", "title", "imprint", "create_time"),
         *("shelf", "shelf_room", "shelf_level", "sequel_publisher", "sequel_book"),
     ]
+
+
+def test_a_column_of_messages_of_others_is_never_too_long_and_always_the_same(tmp_path: Path) -> None:
+    """Nobody can give names to the columns of `google.type`; what is too long ends with a digest of all of it."""
+    deep = "the_" * 14 + "price"
+    text = edited(
+        ('import "google/protobuf/wrappers.proto";\n', 'import "google/protobuf/wrappers.proto";\nimport "google/type/money.proto";\n'),
+        ("  Shelf shelf = 6;\n", f"  google.type.Money {deep} = 6;\n  google.type.Money {deep}r = 7;\n"),
+        ("\n  // Where it stands.", "\n  Shelf shelf = 8;"),
+    )
+    contract = good(load_text(tmp_path, text))
+    names = [name for name, _ in columns.stored_columns(contract.resources["library.example.com/Book"], {})]
+    found = [name for name in names if name.startswith("the_the_")]
+    assert [len(name) for name in found] == [61, 64, 64, 64, 62, 64, 64, 64]
+    assert len(set(found)) == len(found)
+    assert found[1] == f"{f'{deep}_currency_code'[:51]}_{hashlib.sha256(f'{deep}_currency_code'.encode()).hexdigest()[:12]}"
+
+
+@pytest.mark.parametrize("behavior", ["OUTPUT_ONLY", "IMMUTABLE", "IDENTIFIER", "OPTIONAL"])
+def test_a_name_is_the_identifier_whatever_it_was_called_before_there_was_that_behavior(tmp_path: Path, behavior: str) -> None:
+    """An update sends it: were it OUTPUT_ONLY, it would be dropped before anybody could read which resource is meant."""
+    book = 'pattern: "publishers/{publisher}/books/{book}"'
+    text = edited(("IDENTIFIER", "IDENTIFIER"))
+    head, tail = text.split(book)
+    contract = good(load_text(tmp_path, head + book + tail.replace("IDENTIFIER", behavior, 1)))
+    assert contract.resources["library.example.com/Book"].name_field.behaviors == {Behavior.IDENTIFIER}
+    sent = contract.methods["/library.v1.Library/UpdateBook"].request_field("book")
+    batched = contract.methods["/library.v1.Library/BatchCreateBooks"].request_field("requests")
+    assert sent is not None
+    assert batched is not None
+    inner = next(field for field in batched.fields if field.name == "book")
+    for body in (sent, inner):
+        assert next(field for field in body.fields if field.name == "name").behaviors == {Behavior.IDENTIFIER}
+
+
+def test_the_name_inside_a_resource_inside_another_is_a_field_as_any(tmp_path: Path) -> None:
+    held = "  Publisher printed_by = 6;\n"
+    text = edited(
+        ("string name = 1 [(google.api.field_behavior) = IDENTIFIER];", "string name = 1 [(google.api.field_behavior) = OUTPUT_ONLY];"),
+        ("  Shelf shelf = 6;\n", held),
+        ("\n  // Where it stands.", "\n  Shelf shelf = 8;"),
+    )
+    contract = good(load_text(tmp_path, text))
+    inner = contract.resources["library.example.com/Book"].field("printed_by.name")
+    sent = contract.methods["/library.v1.Library/UpdateBook"].request_field("book")
+    assert inner is not None
+    assert sent is not None
+    deep = next(field for field in sent.fields if field.name == "printed_by").fields[0]
+    assert deep.name == "name"
+    assert inner.behaviors == deep.behaviors == {Behavior.OUTPUT_ONLY}
+
+
+def test_a_custom_method_that_is_an_http_get_only_reads(tmp_path: Path) -> None:
+    """AIP-136: GET has no side effects. One that says that it is merely idempotent is found."""
+    get = 'option (google.api.http) = {post: "/v1/{name=*}:lend" additional_bindings {get: "/v1/{name=*}:lend"}};'
+    lend = f"  rpc LendBook(GetBookRequest) returns (Book) {{\n    option (protoplane.v1.rule).public = true;\n    {get}\n    @\n  }}\n"
+    text = edited(
+        ('import "google/api/field_info.proto";\n', 'import "google/api/field_info.proto";\nimport "google/api/annotations.proto";\n'),
+        ("service Library {\n", f"service Library {{\n{lend}"),
+    )
+    path = "/library.v1.Library/LendBook"
+    contract = good(load_text(tmp_path, text.replace("@", ""), implemented=frozenset({path})))
+    assert contract.methods[path].reads
+    broken = load_text(tmp_path, text.replace("@", "option idempotency_level = IDEMPOTENT;"), implemented=frozenset({path}))
+    assert [finding.rule for finding in broken.findings] == ["http-get"]
 
 
 def test_the_contract_carries_its_files_for_reflection(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ message Lamp {
 message Note {
   option (google.api.resource) = {type: "office.example.com/Note" pattern: "notes/{note}"};
   string name = 1 [(google.api.field_behavior) = IDENTIFIER];
-  string etag = 2;
+  string etag = 2 [(google.api.field_behavior) = OUTPUT_ONLY];
   google.protobuf.Timestamp create_time = 3 [(google.api.field_behavior) = OUTPUT_ONLY];
   google.protobuf.Timestamp update_time = 4 [(google.api.field_behavior) = OUTPUT_ONLY];
   google.protobuf.Timestamp delete_time = 5 [(google.api.field_behavior) = OUTPUT_ONLY];
@@ -128,7 +128,7 @@ message CreateLampRequest {
 }
 message UpdateLampRequest {
   Lamp lamp = 1;
-  google.protobuf.FieldMask update_mask = 2;
+  google.protobuf.FieldMask update_mask = 2 [(google.api.field_behavior) = REQUIRED];
 }
 message DeleteLampRequest {
   string name = 1;
@@ -164,10 +164,10 @@ service Office {
 LEFT_OUT = [
     (121, "Note has no standard Get method"), (121, "Bulb has no standard Get method"), (121, "Bulb has no standard List method"), (121, "Shade has no standard Get method"),
     (135, "DeleteLamp has no `force`"), (164, "Note has no standard Undelete method"), (164, "ListNotes has no `show_deleted`"), (122, "ids of Lamp"), (132, "ListLamps has no `order_by`"),
-    (133, "the parent of Lamp"), (133, "CreateLamp has no `lamp_id`"), (134, "UpdateLamp has no `allow_missing`"), (135, "DeleteLamp has no `allow_missing`"),
+    (133, "the parent of Lamp"), (133, "CreateLamp has no `lamp_id`"), (134, "UpdateLamp has no `allow_missing`"), (134, "UpdateLamp asks for an `update_mask` each time"), (135, "DeleteLamp has no `allow_missing`"),
     (136, "SwitchLamp takes a SwitchRequest"), (136, "SwitchLamp returns a google.protobuf.Empty"), (136, "the HTTP path of SwitchLamp has variables besides"),
     (136, "the HTTP path of SwitchLamp does not end with a verb"), (136, "SwitchLamp is HTTP PUT"), (148, "Lamp has no `create_time`"), (148, "Lamp has no `update_time`"),
-    (154, "Lamp has no `etag`"), (154, "DeleteLamp has no `etag`"), (154, "BatchDeleteLamps takes names"), (155, "CreateLamp has no `request_id`"),
+    (154, "Lamp has no `etag`"), (154, "the `etag` of Note is OUTPUT_ONLY"), (154, "DeleteLamp has no `etag`"), (154, "BatchDeleteLamps takes names"), (155, "CreateLamp has no `request_id`"),
     (155, "UpdateLamp has no `request_id`"), (155, "DeleteLamp has no `request_id`"), (155, "BatchDeleteLamps has no `request_id`"), (155, "SwitchLamp has no `request_id`"),
     (158, "ListLamps answers without `total_size`"), (160, "ListLamps has no `filter`"), (163, "CreateLamp has no `validate_only`"), (163, "UpdateLamp has no `validate_only`"),
     (163, "DeleteLamp has no `validate_only`"), (163, "BatchDeleteLamps has no `validate_only`"), (163, "SwitchLamp has no `validate_only`"),

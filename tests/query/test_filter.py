@@ -285,7 +285,7 @@ def test_a_filter_is_compiled_once() -> None:
         ("pages = 1 or active = true", "column 11: AND, OR and NOT are written in capitals, not 'or'."),
         ("war peace", "column 1: 'war' is compared with nothing; no searchable fields are declared"),
         ('"war and peace"', "column 1: 'war and peace' is compared with nothing"),
-        ("regex(title, 'a')", "column 1: there is no function 'regex'; there are ago, endsWith, length, now, size, startsWith."),
+        ("regex(title, 'a')", "column 1: there is no function 'regex'; there are ago, duration, endsWith, length, now, size, startsWith, timestamp."),
         ("pages = max(1)", "column 9: there is no function 'max'; there are"),
         ('pages = "1"', "column 9: a whole number without quotes is expected here, because 'pages' is an int32."),
         ("pages = x", "column 9: a whole number"),

@@ -90,6 +90,15 @@ INDEXED_CHARACTERS_MAX = INDEX_BYTES_MAX // CHARACTER_BYTES_MAX
 IDENTIFIER_CHARACTERS_MAX = 64
 """Names of tables, columns and indexes on MySQL and MariaDB; SQLite has no limit, but a contract should move."""
 
+COLUMNS_MAX = 1_000
+"""Columns of a resource's table: InnoDB takes 1,017, some of them its own."""
+
+ROW_DECLARED_BYTES_MAX = 65_000
+"""All columns of a table together, as they are declared: MySQL and MariaDB take 65,535, of bounded text 4 a character."""
+
+ROW_INSIDE_BYTES_MAX = 8_000
+"""What of a row can lie in the row itself: half a page of InnoDB, 8,126 with what it adds. Of a long text up to 40 bytes stay there."""
+
 SORT_CHARACTERS_MAX = 255
 """Characters of an unbounded string that take part in sorting: 1,020 bytes, just within MySQL's max_sort_length of 1,024."""
 

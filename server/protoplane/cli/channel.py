@@ -126,7 +126,7 @@ def _lines(paths: Iterable[str]) -> str:
 def _repeatable(method: Method) -> bool:
     """Whether doing it twice is doing it once, whatever the request says."""
     if method.kind is MethodKind.CUSTOM:
-        return method.idempotency in {Idempotency.NO_SIDE_EFFECTS, Idempotency.IDEMPOTENT} and not streams(method)
+        return (method.reads or method.idempotency is Idempotency.IDEMPOTENT) and not streams(method)
     return method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.AGGREGATE}
 
 

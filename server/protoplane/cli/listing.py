@@ -70,7 +70,10 @@ class Listing:
             return
         above = self.contract.resources.get(variant.parent)
         if above is None:
-            raise CannotLoad(f"the parents of {variant.message.name} are not in the contract; name them with --parent")
+            every = "/".join(f"{collection}/-" for collection in variant.pattern.collections[:-1])
+            raise CannotLoad(
+                f"the parents of {variant.message.name} are not in the contract; name them with --parent, or all with --parent {every}"
+            )
         for grand in self._parents_of(above):
             for page in self.pages(above, grand):
                 yield from (each.name for each in page)
@@ -82,6 +85,8 @@ class Listing:
         for method in self.contract.methods.values():
             if method.kind is MethodKind.LIST and method.resource is not None and method.resource.type == resource.type:
                 return method
+        if resource.pattern.singleton:
+            raise CannotLoad(f"{resource.message.name} is a singleton, which has no List method (AIP-156): get it by its name")
         raise CannotLoad(
             f"the contract has no List method for {resource.message.name}; add it: protoplane scaffold {resource.message.name}"
         )

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
+from typing import Final
 
+from protoplane.base import limits
 from protoplane.contract.model import Field, Kind, Label, Pattern, Resource, Role
 
 ROW_VERSION = "row_version"
 """The column that feeds the etag."""
 
+_DIGEST_CHARACTERS: Final = 12
+
 
 def column_name(field: Field) -> str:
     """Column of a field; of a nested message, the column that says whether it is there."""
-    return field.column or field.path.replace(".", "_")
+    return field.column or (_held(field.path.replace(".", "_")) if "." in field.path else field.name)
+
+
+def _held(name: str) -> str:
+    """A name made of several, as every engine can hold it: what is too long keeps its beginning, and a digest of all of it.
+
+    The messages of others cannot be given column names: `google.type.Money`, some levels down, would keep a contract from being served.
+    """
+    if len(name) <= limits.IDENTIFIER_CHARACTERS_MAX:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    return f"{name[: limits.IDENTIFIER_CHARACTERS_MAX - _DIGEST_CHARACTERS - 1]}_{digest}"
 
 
 def reference_columns(field: Field, target: Pattern) -> tuple[str, ...]:
@@ -20,7 +36,7 @@ def reference_columns(field: Field, target: Pattern) -> tuple[str, ...]:
     name = column_name(field)
     if len(target.variables) == 1:
         return (name,)
-    return tuple(f"{name}_{variable}" for variable in target.variables)
+    return tuple(_held(f"{name}_{variable}") for variable in target.variables)
 
 
 def is_stored_reference(field: Field, patterns: Mapping[str, Pattern]) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -62,6 +63,33 @@ _FILLED_ROLES: Final = frozenset({Role.CREATE_TIME, Role.UPDATE_TIME, Role.UID, 
 """Roles that a field has only when it is OUTPUT_ONLY: the server fills it, the caller does not."""
 
 
+class _Named(Enum):
+    """Whether a message is the resource that is stored, or sent in a request: the outermost one, whose `name` is its name."""
+
+    HERE = "here"
+    LATER = "later"  # It may be inside.
+    ABOVE = "above"
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """What a field stands in."""
+
+    ancestors: frozenset[str]
+    """Full names of the messages, from the outermost on."""
+    prefix: str = ""
+    sensitive: bool = False
+    top: bool = False
+    """At the top of a resource that is stored."""
+    named: _Named = _Named.LATER
+
+    def below(self, prefix: str, message: Descriptor | None, *, sensitive: bool) -> _Within:
+        """What a field of it holds."""
+        ancestors = self.ancestors if message is None else self.ancestors | {message.full_name}
+        named = _Named.LATER if self.named is _Named.LATER else _Named.ABOVE
+        return _Within(ancestors, prefix, self.sensitive or sensitive, named=named)
+
+
 class FieldReader:
     """Reads the fields of messages of one pool."""
 
@@ -71,29 +99,29 @@ class FieldReader:
 
     def of_message(self, message: Descriptor) -> tuple[Field, ...]:
         """Fields of a request, a response or a part of one: none has a role."""
-        return self._fields(message, prefix="", ancestors=frozenset({message.full_name}), sensitive=False, top=False)
+        return self._fields(message, _Within(frozenset({message.full_name})))
 
     def of_resource(self, message: Descriptor) -> tuple[Field, ...]:
         """Fields of a resource; those at its top may have roles."""
-        return _one_purge(self._fields(message, prefix="", ancestors=frozenset({message.full_name}), sensitive=False, top=True))
+        return _one_purge(self._fields(message, _Within(frozenset({message.full_name}), top=True)))
 
-    def _fields(self, message: Descriptor, *, prefix: str, ancestors: frozenset[str], sensitive: bool, top: bool) -> tuple[Field, ...]:
-        return tuple(self._field(field, prefix=prefix, ancestors=ancestors, sensitive=sensitive, top=top) for field in message.fields)
+    def _fields(self, message: Descriptor, within: _Within) -> tuple[Field, ...]:
+        if within.named is _Named.LATER and self._annotations.resource(message) is not None:
+            within = replace(within, named=_Named.HERE)
+        return tuple(self._field(field, within) for field in message.fields)
 
-    def _field(self, field: FieldDescriptor, *, prefix: str, ancestors: frozenset[str], sensitive: bool, top: bool) -> Field:
+    def _field(self, field: FieldDescriptor, within: _Within) -> Field:
         said = self._annotations.field(field)
         label, value, key = _label(field)
         wrapped = _is_wrapper(value)
         # What fills an expansion is known by its resource: nothing of it is stored, checked or merged here.
-        kind = kind_of(value) if said.expand else kind_of(value, ancestors)
-        path = prefix + field.name
+        kind = kind_of(value) if said.expand else kind_of(value, within.ancestors)
+        path = within.prefix + field.name
+        below = within.below(f"{path}.", value.message_type, sensitive=said.sensitive)
         children: tuple[Field, ...] = ()
         if kind is Kind.MESSAGE and value.message_type is not None and not said.expand:
-            inside = ancestors | {value.message_type.full_name}
-            children = self._fields(
-                value.message_type, prefix=f"{path}.", ancestors=inside, sensitive=sensitive or said.sensitive, top=False
-            )
-        role = _role(field, kind, label, said.behaviors) if top else Role.NONE
+            children = self._fields(value.message_type, below)
+        role = _role(field, kind, label, said.behaviors) if within.top else Role.NONE
         oneof = None if self._places.is_synthetic_oneof(field) else field.containing_oneof
         return Field(
             name=field.name,
@@ -105,19 +133,20 @@ class FieldReader:
             place=self._places.field(field),
             wrapper=wrapped,
             oneof="" if oneof is None else oneof.name,
-            behaviors=said.behaviors | {Behavior.IDENTIFIER} if role is Role.NAME else said.behaviors,
+            # Names were OUTPUT_ONLY or IMMUTABLE before there was IDENTIFIER, and are sent with every update all the same.
+            behaviors=frozenset({Behavior.IDENTIFIER}) if within.named is _Named.HERE and field.name == Role.NAME else said.behaviors,
             role=role,
             reference=said.reference,
             reference_child=said.reference_child,
             max_length=said.max_length,
             format=said.format,
-            sensitive=sensitive or said.sensitive,
+            sensitive=below.sensitive,
             searchable=said.searchable,
             column=said.column,
             expand=said.expand,
             enum=value.enum_type if kind is Kind.ENUM else None,
             message=value.message_type,
-            key=None if key is None else self._field(key, prefix=f"{path}.", ancestors=ancestors, sensitive=sensitive, top=False),
+            key=None if key is None else self._field(key, below),
             fields=children,
         )
 

@@ -23,6 +23,7 @@ from protoplane.contract.pool import Places, messages_of
 from protoplane.contract.report import Report
 from protoplane.contract.resources import parse_pattern
 from protoplane.contract.variants import lint_variants
+from protoplane.contract.widths import lint_width
 
 _IDENTIFIER: Final = re.compile(rf"[a-z_][a-z0-9_]{{0,{limits.IDENTIFIER_CHARACTERS_MAX - 1}}}")
 """Table and column names. Lower case means the same on every engine and file system."""
@@ -103,6 +104,7 @@ class Linter:
             self._lint_id(resource)
             self._lint_singleton(resource)
             lint_indexes(resource, patterns, self._report)
+            lint_width(resource, patterns, self._report)
 
     def _declarations(self, files: Iterable[FileDescriptor]) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Types and patterns of every resource that any file declares, stored here or not."""

@@ -132,6 +132,10 @@ class MethodReader:
                 f"{method.name} has a standard name, and no resource stored here is called so (there are: {known})",
                 "correct the name, add option (google.api.resource) to the message, or implement the method in Python",
             )
+        elif method.client_streaming or method.server_streaming:
+            problem = f"{method.name} streams, and streaming methods are not served yet"
+            mend = "take `stream` away and implement the method in Python, or leave it to a service of another contract"
+            self._report.add(place, "method-streaming", problem, mend)
         else:
             self._report.add(
                 place,

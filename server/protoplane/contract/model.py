@@ -356,8 +356,13 @@ class Method:
 
     @property
     def reads(self) -> bool:
-        """Whether it only reads; code of a team's own may not write in it."""
-        return self.kind in READING or (self.kind is MethodKind.CUSTOM and self.idempotency is Idempotency.NO_SIDE_EFFECTS)
+        """Whether it only reads; code of a team's own may not write in it.
+
+        A custom method that is bound to HTTP GET says that it does (AIP-136), unless it says otherwise.
+        """
+        if self.kind is not MethodKind.CUSTOM or self.idempotency is Idempotency.IDEMPOTENT:
+            return self.kind in READING
+        return self.idempotency is Idempotency.NO_SIDE_EFFECTS or any(binding.verb == "get" for binding in self.http)
 
     def request_field(self, name: str) -> Field | None:
         """A top-level field of the request."""

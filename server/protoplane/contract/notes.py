@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from protoplane.contract.casing import snake
-from protoplane.contract.model import Access, Contract, IdSource, Method, MethodKind, Place, Resource, Role
+from protoplane.contract.model import Access, Behavior, Contract, IdSource, Method, MethodKind, Place, Resource, Role
 from protoplane.contract.names import DEFAULT_ID_PATTERN
 
 NOTES: Final = {
@@ -16,11 +16,11 @@ NOTES: Final = {
     122: "Ids of another form than the AIP's.",
     132: "A List that cannot be sorted.",
     133: "A Create that takes no id; a parent that is not stored here, so that nothing says whether it exists.",
-    134: "An Update that cannot create what is missing.",
+    134: "An Update that cannot create what is missing, or must be given a mask.",
     135: "A Delete that fails when it is made again, or cannot take along what stands below.",
     136: "A custom method whose request, response or HTTP path is not called after it.",
     148: "A resource that does not tell when it was made or changed.",
-    154: "A resource without an etag, or a Delete that takes none: who writes last wins.",
+    154: "A resource without an etag, or with one that nobody can send; a Delete that takes none: who writes last wins.",
     155: "A write without a request_id: made again, it takes effect again.",
     158: "A List that does not say how many there are.",
     160: "A List that cannot be filtered.",
@@ -61,8 +61,11 @@ def _of_resource(resource: Resource, contract: Contract) -> Iterator[Note]:
     name, place = resource.message.name, resource.place
     roles = {field.role for field in resource.fields}
     kinds = {method.kind for method in contract.methods.values() if method.resource is not None and method.resource.type == resource.type}
-    if Role.ETAG not in roles:
+    etag = resource.with_role(Role.ETAG)
+    if etag is None:
         yield Note(place, 154, f"{name} has no `etag`: of two who change it, the last one wins unseen")
+    elif etag.has(Behavior.OUTPUT_ONLY):
+        yield Note(place, 154, f"the `etag` of {name} is OUTPUT_ONLY: what is sent in it counts for nothing, and the last one wins unseen")
     for role in (Role.CREATE_TIME, Role.UPDATE_TIME):
         if role not in roles:
             yield Note(place, 148, f"{name} has no `{role}`")
@@ -91,6 +94,9 @@ def _of_method(method: Method, parents: Container[str]) -> Iterator[Note]:
         who = "anyone" if method.rule.access is Access.PUBLIC else "whoever has credentials"
         yield Note(place, 211, f"{name} asks for no permission: {who} may call it")
     fields = {field.name for field in method.request_fields}
+    mask = method.request_field("update_mask") if method.kind is MethodKind.UPDATE else None
+    if mask is not None and mask.has(Behavior.REQUIRED):
+        yield Note(place, 134, f"{name} asks for an `update_mask` each time: callers cannot send what they want changed, and no more")
     for field, aip, text in _wanted(method, parents):
         if field not in fields:
             yield Note(place, aip, f"{name} has no `{field}`: {text}")

@@ -138,7 +138,8 @@ def _request_slots(  # noqa: C901, PLR0911, PLR0912 - one return a kind reads as
             return {"name": _needed(_STRING), **_SHOWN}
         case MethodKind.LIST:
             pages = {"page_size": _needed(_INT32), "page_token": _needed(_STRING)}
-            return {**parent, **pages, "filter": _STRING, "order_by": _STRING, "skip": _INT32, **deleted, **_SHOWN}
+            whole = {"return_partial_success": _BOOL}  # AIP-217: every answer is whole, whether less would do or not.
+            return {**parent, **pages, "filter": _STRING, "order_by": _STRING, "skip": _INT32, **deleted, **_SHOWN, **whole}
         case MethodKind.CREATE:
             last_id = {
                 IdSource.EITHER: {f"{word}_id": _STRING},
@@ -218,7 +219,9 @@ def _rows_oddities(kind: MethodKind, resource: Resource, method: MethodDescripto
     response = method.output_type
     wanted = _repeated(GROUP, GROUP) if groups else _repeated(resource.message.full_name, resource.message.name)
     rows = [field for field in response.fields if wanted.fits(field)]
-    repeated = [field for field in response.fields if field.is_repeated]
+    # AIP-217: always empty, because everything lies in one database.
+    beside = {"unreachable": _STRINGS} if kind is MethodKind.LIST else {}
+    repeated = [field for field in response.fields if field.is_repeated and field.name not in beside]
     if len(rows) != 1 or len(repeated) != 1:
         has = ", ".join(f"`{field.name}`" for field in repeated) or "none"
         of, rows_name = (GROUP, "groups") if groups else (resource.message.name, snake(resource.plural))
@@ -226,7 +229,7 @@ def _rows_oddities(kind: MethodKind, resource: Resource, method: MethodDescripto
         yield Oddity(places.message(response), problem, f"keep `{wanted.words} {rows_name} = 1;` alone")
     slots = {field.name: _Slot(wanted.words, lambda _: True) for field in repeated}
     if kind is MethodKind.LIST:
-        slots |= {"next_page_token": _needed(_STRING), "total_size": _INT32}
+        slots |= {"next_page_token": _needed(_STRING), "total_size": _INT32, **beside}
     elif groups:
         slots |= {"next_page_token": _needed(_STRING)}
     yield from _slot_oddities(slots, method, response, places)

@@ -56,8 +56,9 @@ class Checks:
         def check(message: Message, prefix: str) -> list[Violation]:
             try:
                 found = collect(message)
-            except protovalidate.EvaluationError as error:
-                # Lint ran every rule on empty values; this one has no answer for the values at hand, so they cannot pass.
+            except (protovalidate.EvaluationError, protovalidate.CompilationError) as error:
+                # Lint ran every rule of the contract's own files on empty values; this one has no answer for the values at hand, or stands
+                # in somebody else's file and is no rule at all: so they cannot pass.
                 return [Violation(prefix.rstrip("."), f"a rule has no answer for these values: {error}", "RULE_WITHOUT_ANSWER")]
             return [_violation(one.proto, prefix) for one in found if not _is_inside(one.proto, shallow)] if found else []
 

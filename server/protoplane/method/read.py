@@ -184,7 +184,7 @@ class _Arguments:
     @classmethod
     def of(cls, method: Method) -> _Arguments:
         names = {field.name for field in method.request_fields}
-        bound = tuple(name for name in ("parent", "filter", "order_by", "read_mask", "view") if name in names)
+        bound = tuple(name for name in ("parent", "filter", "order_by", "read_mask", "view", "return_partial_success") if name in names)
         return cls(
             method.path,
             "parent" in names,

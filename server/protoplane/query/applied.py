@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from peewee import Case, Node
 
@@ -17,7 +17,8 @@ from protoplane.query.predicate import Compare, Op, Shape, Slots, Term, Test, jo
 from protoplane.query.syntax import Call, Literal, Member
 
 _COUNT = {name: field_of(name, Kind.INT64, Place("")) for name in ("length", "size")}
-_TIMES = ("now", "ago")
+_MOMENTS = ("now", "ago")
+_SPELLED = ("timestamp", "duration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,12 @@ class FunctionReader:
         self._functions = functions
 
     def moment(self, call: Call) -> Literal:
-        """The value of a function on the right of a comparison: a time, so far from that of the call."""
+        """The value of a function on the right of a comparison: a time, so far from that of the call; or a time or duration as written."""
         start = call.member.offsets[0]
-        if call.name not in _TIMES:
+        if call.name in _SPELLED:
+            self._count(call, 1)
+            return _spelled(call.name, call.arguments[0])
+        if call.name not in _MOMENTS:
             known = call.name in (*BUILT_IN, *self._functions)
             raise self._unknown(call) if not known else Misread(start, f"{quote(call.name)} stands on the left of a comparison only")
         if call.name == "now":
@@ -98,8 +102,17 @@ class FunctionReader:
             raise Misread(start, "a duration such as 24h is expected in ago()")
         return Literal(start, f"ago({span.text})", ("",), quoted=False, from_now_micros=-read_span(span))
 
+    def _plain(self, call: Call) -> Call:
+        """`title.endsWith("x")` as `endsWith(title, "x")`, which AIP-160 writes both ways."""
+        path, offsets = call.member.path, call.member.offsets
+        if len(path) == 1 or call.name in self._functions or path[-1] not in (*BUILT_IN, *self._functions):
+            return call
+        receiver = Member(path[:-1], offsets[:-1])
+        return Call(Member(path[-1:], offsets[-1:]), (receiver, *call.arguments))
+
     def alone(self, call: Call) -> Term:
         """A call that is a condition by itself."""
+        call = self._plain(call)
         if call.name in ("startsWith", "endsWith"):
             return self._affix(call)
         function = self._functions.get(call.name)
@@ -111,6 +124,7 @@ class FunctionReader:
 
     def compared(self, call: Call, comparator: str, offset: int, literal: Literal) -> Term:
         """A call that is compared with a value."""
+        call = self._plain(call)
         if comparator == ":":
             raise Misread(offset, "what a function gives is compared with = != < <= > or >=")
         if call.name in _COUNT:
@@ -195,6 +209,12 @@ def _read(field: Field, comparator: str, offset: int, literal: Literal) -> Test:
 def _is_value(literal: Literal, kind: Kind) -> bool:
     """Whether an argument without quotes is a value and no field."""
     return literal.quoted or literal.text[:1] in "0123456789-." or (kind is Kind.BOOL and literal.text in ("true", "false"))
+
+
+def _spelled(name: str, given: Literal | Member | Call) -> Literal:
+    if not isinstance(given, Literal) or not given.quoted:
+        raise Misread(_place(given), f"a text in quotes is expected in {name}()")
+    return replace(given, said=name)
 
 
 def _member(literal: Literal) -> Member:

@@ -20,7 +20,7 @@ from peewee import Node
 
 from protoplane.contract.model import Field, Finding, Kind, Label, Place, Presence
 
-BUILT_IN = ("ago", "endsWith", "length", "now", "size", "startsWith")
+BUILT_IN = ("ago", "duration", "endsWith", "length", "now", "size", "startsWith", "timestamp")
 """Functions that every filter has; see `query.applied`."""
 
 KINDS = frozenset({Kind.BOOL, Kind.INT64, Kind.DOUBLE, Kind.STRING, Kind.TIMESTAMP, Kind.DURATION})

@@ -153,9 +153,11 @@ def _read_float(field: Field, op: Op, literal: Literal) -> Test:
 
 
 def require_time(field: Field, literal: Literal) -> None:
-    """Refuse `now()` and the like where there is no time to compare them with."""
+    """Refuse `now()` and the like where there is no time to compare them with, and `duration()` where there is no duration."""
     if literal.from_now_micros is not None and field.kind is not Kind.TIMESTAMP:
         raise Misread(literal.offset, f"'{literal.text}' is a time, and '{field.name}' holds none")
+    if literal.said not in ("", field.kind.value):
+        raise Misread(literal.offset, f"{quote(literal.text)} is a {literal.said}, and '{field.name}' holds none")
 
 
 def read_span(literal: Literal) -> int:

@@ -1,7 +1,7 @@
 r"""The text of a filter as a tree (AIP-160), with the place of everything in it; nothing here knows fields or types.
 
     expression  = sequence { "AND" sequence }
-    sequence    = factor { factor }                 juxtaposition means AND
+    sequence    = factor { factor }                 juxtaposition means AND; between them is a space or a parenthesis
     factor      = term { "OR" term }                OR binds tighter than AND
     term        = [ "NOT" | "-" ] ( restriction | "(" expression ")" )
     restriction = ( member | function ) [ comparator ( value | function | "(" values ")" ) ]
@@ -25,7 +25,7 @@ from protoplane.query.caret import Misread
 
 KEYWORDS = frozenset({"AND", "OR", "NOT"})
 
-_SPACE = re.compile(r"[ \t\r\n]*+")
+_SPACE = re.compile(r"\s*+")
 _WORD = re.compile(r"""[^\s.,:()<>=!"'\\]++""")
 _COMPARATOR = re.compile(r"<=|<|>=|>|!=|=|:")
 _STRING = re.compile(r"""(["'])((?:(?!\1)[^\\]|\\.)*+)\1""", re.DOTALL)
@@ -45,6 +45,8 @@ class Literal:
     quoted: bool
     from_now_micros: int | None = None
     """Of what a function like `now()` stands for: how far from the time of the call it is. A text says it never."""
+    said: str = ""
+    """What a function like `timestamp()` says that it is; a text says it never."""
 
     @property
     def is_star(self) -> bool:
@@ -155,8 +157,15 @@ class _Parser:
     def sequence(self) -> list[Tree]:
         trees = [self.factor()]
         while self.position < len(self.text) and self.text[self.position] != ")" and self.word() != "AND":
+            self.check_apart()
             trees.append(self.factor())
         return trees
+
+    def check_apart(self) -> None:
+        """`a = 'it''s'` is a slip: it is not meant to be `a = 'it'` and a search for `s`."""
+        before, here = self.text[self.position - 1], self.text[self.position]
+        if not (before.isspace() or before == ")" or here == "(") and (before in "\"'" or here in "\"'"):
+            raise Misread(self.position, "a space, AND or OR is expected here")
 
     def factor(self) -> Tree:
         tree = self.term()
@@ -232,6 +241,8 @@ class _Parser:
                 part = match.group()
                 if not path and part in KEYWORDS:
                     raise Misread(start, f"a field name is expected here, not {part}")
+                if not path and part.startswith("-"):  # Only behind another NOT or `-`.
+                    raise Misread(start, "a field name is expected here, not -; what is negated twice goes in parentheses")
             else:
                 raise Misread(start, self.unexpected("a field name", "'(', NOT or -"))
             if len(path) == limits.FILTER_NAMES_MAX:
@@ -313,6 +324,8 @@ class _Parser:
             return "this string is never closed"
         if self.text[self.position] == "\\":
             return "a backslash stands in quoted strings only"
+        if self.text[self.position] in ":<>=!" and self.position and self.text[self.position - 1] not in " (:<>=!\t\r\n":
+            return f"{wanted} is expected here; a value that holds {self.text[self.position]} goes in quotes"
         return f"{wanted} is expected here, or {others}"
 
     def enter(self, offset: int) -> None:

@@ -56,7 +56,7 @@ def batch_get_has_one_parent(scene: Scene) -> None:
     if not _parent(scene, Role.BATCH_GET) or not _parent(scene, Role.BATCH_GET)["parent"]:
         skip("the request has no `parent`")
     name = scene.name(scene.new())
-    other = scene.world.parent(scene.kind, fresh=True)
+    other = scene.world.new_parent(scene.kind)
     expect_code(scene.call(Role.BATCH_GET, names=[name], parent=other), "INVALID_ARGUMENT")
 
 
@@ -107,7 +107,7 @@ def batch_create_has_one_parent(scene: Scene) -> None:
     """BatchCreate with another parent than a request's is refused with INVALID_ARGUMENT."""
     if not scene.kind.has(Role.BATCH_CREATE, "parent") or not scene.world.parent(scene.kind):
         skip("the request has no `parent`")
-    requests = _requests(scene, 1, parent=scene.world.parent(scene.kind, fresh=True))
+    requests = _requests(scene, 1, parent=scene.world.new_parent(scene.kind))
     _sweep(scene, requests)
     found = scene.call(Role.BATCH_CREATE, requests=requests, parent=scene.world.parent(scene.kind))
     expect_code(found, "INVALID_ARGUMENT")

@@ -61,6 +61,7 @@ _SCALARS: Final = (FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_INT32
 @check(35, aip=134, needs=NEEDS)
 def no_mask_is_what_is_populated(scene: Scene) -> None:
     """Without a mask the fields that are populated change, and no others."""
+    expect(not scene.needs_mask, "the contract calls `update_mask` REQUIRED; the AIP has callers leave it out")
     made, field, second = _one(scene)
     found = scene.update(_with(scene, made, field.name, second), None)
     expect_code(found, "OK")
@@ -274,11 +275,13 @@ def the_current_etag_lets_through(scene: Scene) -> None:
 def an_old_etag_is_aborted(scene: Scene) -> None:
     """An Update with an old etag ends with ABORTED, whatever its mask."""
     _etag(scene)
+    if "OUTPUT_ONLY" in scene.world.annotations.field(scene.kind.message.fields_by_name["etag"]).behaviours:
+        skip("the contract calls `etag` OUTPUT_ONLY: what is sent in it counts for nothing")
     made, field, second = _one(scene)
     expect_code(scene.update(_with(scene, made, field.name, second), [field.name]), "OK")
     body = _with(scene, made, field.name, getattr(made, field.name))
     body.etag = made.etag
-    for paths in ([field.name], None):
+    for paths in [[field.name]] if scene.needs_mask else [[field.name], None]:
         expect_code(scene.update(body, paths), "ABORTED")
     expect(getattr(scene.read(scene.name(made)), field.name) == second, "the resource changed", scene.world.caller.latest[-1])
 

@@ -96,6 +96,8 @@ class Scene:
         descriptor = self.kind.methods[Role.UPDATE].input_type
         slot = next(each.name for each in descriptor.fields if each.message_type is self.kind.message)
         request = self.request(Role.UPDATE, **{slot: body}, **fields)
+        if paths is None and self.needs_mask:
+            skip("an update must have an `update_mask`: its contract says so")
         if paths is not None:
             if "update_mask" not in descriptor.fields_by_name:
                 skip(f"{descriptor.name} has no `update_mask`")
@@ -114,8 +116,23 @@ class Scene:
         """A name that nothing has."""
         return self.world.absent(self.kind)
 
+    @property
+    def needs_filter(self) -> bool:
+        """Whether the contract asks for a filter on every list: then a check is about a part of it, or cannot be made."""
+        return self._requires(Role.LIST, "filter")
+
+    @property
+    def needs_mask(self) -> bool:
+        """Whether the contract asks for a mask on every update."""
+        return self._requires(Role.UPDATE, "update_mask")
+
+    def _requires(self, role: Role, name: str) -> bool:
+        return self.kind.has(role, name) and self.world.annotations.field(self.kind.methods[role].input_type.fields_by_name[name]).required
+
     def page(self, **fields: Any) -> Exchange:
         """One page of a list."""
+        if self.needs_filter and not fields.get("filter"):
+            skip("a list must have a `filter`: its contract says so")
         return self.call(Role.LIST, **fields)
 
     def some(self, size: int, **arguments: Any) -> Exchange:

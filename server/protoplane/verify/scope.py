@@ -77,17 +77,18 @@ def scope_of(scene: Scene, rows: int = ROWS, values: Values | None = None) -> Sc
     if not scene.kind.rows_field(Role.LIST):
         skip(f"there is no {scene.kind.method_name(Role.LIST)}")
     scene.request(Role.LIST, page_size=1, page_token="")  # Nothing here works without them.
-    if scene.kind.has(Role.LIST, "parent"):
-        parent = scene.world.parent(scene.kind, fresh=True)
-        return _filled(Scope(scene, {"parent": parent}, (), exact=True), rows, values)
-    if _is_small(scene):
-        return _filled(Scope(scene, {}, (), exact=False), rows, values)
-    return _by_filter(scene, rows, values)
+    below = scene.kind.has(Role.LIST, "parent")
+    if below and scene.world.makes_parents(scene.kind) and not scene.needs_filter:
+        return _filled(Scope(scene, {"parent": scene.world.new_parent(scene.kind)}, (), exact=True), rows, values)
+    place = {"parent": scene.world.parent(scene.kind)} if below else {}
+    if not scene.needs_filter and _is_small(scene, place):
+        return _filled(Scope(scene, place, (), exact=False), rows, values)
+    return _by_filter(scene, place, rows, values)
 
 
-def _is_small(scene: Scene) -> bool:
+def _is_small(scene: Scene, place: Mapping[str, Any]) -> bool:
     count = 0
-    for page in scene.walk(lambda _: MANY):
+    for page in scene.walk(lambda _: MANY, **place):
         count += len(scene.rows(page))
         if count > FOREIGN_ROWS_MAX:
             return False
@@ -99,11 +100,12 @@ def _filled(scope: Scope, rows: int, values: Values | None) -> Scope:
     return Scope(scope.scene, scope.arguments, tuple(map(scope.scene.name, made)), scope.exact, scope.mark)
 
 
-def _by_filter(scene: Scene, rows: int, values: Values | None) -> Scope:
+def _by_filter(scene: Scene, place: Mapping[str, Any], rows: int, values: Values | None) -> Scope:
     """A filter on a text that only our rows have."""
     field = free_text(scene)
     word = f"verify {scene.world.chance.word(12)}"
-    scope = _filled(Scope(scene, {"filter": f'{field.name} = "{word}"'}, (), exact=True, mark=setting(field.name, word)), rows, values)
+    arguments = {**place, "filter": f'{field.name} = "{word}"'}
+    scope = _filled(Scope(scene, arguments, (), exact=True, mark=setting(field.name, word)), rows, values)
     found = scene.some(MANY, **scope.arguments)
     if not found.ok or set(scene.rows(found)) != set(scope.names):
         skip(f"{scene.kind.method_name(Role.LIST)} has too many rows of others, and no filter on `{field.name}` tells them apart")

@@ -210,20 +210,32 @@ class World:
         listed = getattr(found.response, rows) if found is not None and found.ok else ()
         return str(getattr(listed[0], kind.name_field)) if listed else ""
 
-    def parent(self, kind: Kind, *, fresh: bool = False) -> str:
-        """The name of a parent, of our own where that can be; "" for a resource at the top. `fresh`: one that nothing is below."""
+    def parent(self, kind: Kind) -> str:
+        """The name of a parent, of our own where that can be; "" for a resource at the top."""
         if self.example(kind).parent:
             return self.example(kind).parent
-        known = [parent for parent in kind.parents if parent in self.kinds]
-        if not known:
+        above = self._above(kind)
+        if above is None:
             if "" in kind.parents:
                 return ""
-            above = parent_pattern(kind.pattern) if kind.pattern else "unknown"
-            skip(f'the server has no method that makes the parents of {kind.title} ({above}); name one with --data: "@parent"')
-        above_kind = self.kinds[known[0]]
-        if fresh and not self.permits.read_only and not above_kind.singleton:
-            return str(getattr(self.create(above_kind), above_kind.name_field))
-        return self.shared(above_kind)
+            pattern = parent_pattern(kind.pattern) if kind.pattern else "unknown"
+            skip(f'the server has no method that makes the parents of {kind.title} ({pattern}); name one with --data: "@parent"')
+        return self.shared(above)
+
+    def makes_parents(self, kind: Kind) -> bool:
+        """Whether parents of our own can be had, and as many as are wanted."""
+        above = self._above(kind)
+        return not (self.example(kind).parent or self.permits.read_only or above is None or above.singleton)
+
+    def new_parent(self, kind: Kind) -> str:
+        """The name of a parent that nothing is below."""
+        above = self._above(kind)
+        if above is None or not self.makes_parents(kind):
+            skip(f"there is no way to make another parent of a {kind.title}")
+        return str(getattr(self.create(above), above.name_field))
+
+    def _above(self, kind: Kind) -> Kind | None:
+        return next((self.kinds[parent] for parent in kind.parents if parent in self.kinds), None)
 
     def new_id(self, kind: Kind) -> str:
         """An id that nobody has; "" where callers give none."""
