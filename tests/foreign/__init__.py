@@ -13,9 +13,8 @@ import grpc
 from google.protobuf import json_format
 
 from protoplane import app
-from protoplane.base import config
-from protoplane.base.settings import Environment
 from tests.door.client import Refused
+from tests.door.service import running, token_of
 
 HERE = Path(__file__).parent
 SECONDS_MAX = 20.0
@@ -50,6 +49,7 @@ class Guest:
     """One of them, served."""
 
     app: app.App
+    folder: Path
     channel: grpc.Channel
     bugs: list[BaseException]
     """What the server raised that it should not have."""
@@ -62,9 +62,7 @@ class Guest:
     @property
     def token(self) -> str:
         """Of one who may do everything."""
-        assert self.app.signer is not None
-        auth = self.app.settings.auth
-        return self.app.signer.mint(subject=SUBJECT, issuer=auth.issuer, audience=auth.audience, seconds=600)
+        return token_of(self.folder, SUBJECT)
 
     def call(self, method_name: str, /, **fields: Any) -> dict[str, Any]:
         """Call a method by its name, with the fields of its request as in JSON. Raises Refused."""
@@ -90,13 +88,10 @@ class Guest:
 @contextmanager
 def served(folder: Path) -> Iterator[Guest]:
     """A project in a folder, served. What was a bug inside fails the test with its own trace."""
-    bugs: list[BaseException] = []
-    running = app.start(config.load(folder, Environment.DEV), lambda seen: bugs.append(seen.bug) if seen.bug is not None else None)
-    channel = grpc.insecure_channel(f"127.0.0.1:{running.port}", options=[("grpc.use_local_subchannel_pool", 1)])
-    try:
-        yield Guest(running, channel, bugs)
-    finally:
-        channel.close()
-        running.stop()
+    with (
+        running(folder) as (server, bugs),
+        grpc.insecure_channel(f"127.0.0.1:{server.port}", options=[("grpc.use_local_subchannel_pool", 1)]) as channel,
+    ):
+        yield Guest(server, folder, channel, bugs)
     if bugs:
         raise bugs[0]
