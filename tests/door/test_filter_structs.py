@@ -98,6 +98,14 @@ def test_a_path_as_deep_as_can_be_leads_through_arrays_all_the_way(door: Door) -
     path = ".".join(("list", *names))
     assert found(door, f"{path}:x") == "z"
     assert found(door, f"{path}:y") == ""
-    deepest = ".".join(("facts", *(f"n{number}" for number in range(31))))
-    assert found(door, " ".join([f"{deepest}:x"] * 20)) == ""
     door.DeleteExhibit(name="halls/h/exhibits/e-z")
+
+
+def test_aip_33_what_a_filter_looks_through_is_bounded(door: Door) -> None:
+    deepest = ".".join(("facts", *(f"n{number}" for number in range(31))))
+    assert found(door, f"{deepest}:(x OR y OR z)") == ""
+    assert found(door, " ".join(["facts.a.c:1"] * 128)) == "abc"
+    assert found(door, f"{deepest} = ({' OR '.join(['x'] * 100)})") == ""  # These look through nothing.
+    with pytest.raises(Refused, match="more than 256 names on the way") as caught:
+        found(door, f"{deepest}:({' OR '.join(['x'] * 9)})")
+    assert caught.value.reason == "INVALID_FILTER"

@@ -110,7 +110,7 @@ class Has:
 
     way: Way
     kind: str
-    """Of the values tested: `number`, `text` or `bool`."""
+    """See `Dynamic.kind`."""
     test: Test | None = None
     key: Test | None = None
 
@@ -118,6 +118,7 @@ class Has:
         """See `ValueTest.describe`."""
         del columns
         shape.parts.append(f"$:{self.kind}{len(self.way.heads)}")
+        shape.steps += len(self.way.heads)
         for path in (self.way.whole, *self.way.heads, *self.way.steps):
             shape.value(path)
         for test in (self.test, self.key):

@@ -105,12 +105,12 @@ class SqliteDocuments(Documents):
     def any_object(self, document: Node, steps: Sequence[Node], test: Callable[[Node], Node]) -> Node:
         """The value of what is no object may be no JSON."""
         sources: list[Node] = []
+        document = fn.NULLIF(document, SQL("''"))
         for index, step in enumerate(steps):
-            alias = f"{HELD}_{index}"
-            at = self.json_at(document, step)
-            found = fn.json_extract(fn.NULLIF(document, SQL("''")), step)
-            sources.append(_sqlite_each(alias, Case(None, ((at.array, found), (at.object, fn.json_array(fn.json(found)))))))
-            document = Case(None, ((Expression(Entity(alias, "type"), "=", SQL("'object'")), Entity(alias, "value")),))
+            alias, found = f"{HELD}_{index}", fn.json_extract(document, step)
+            listed = ((SQL("'array'"), found), (SQL("'object'"), fn.json_array(found)))
+            sources.append(_sqlite_each(alias, Case(fn.json_type(document, step), listed)))
+            document = Case(Entity(alias, "type"), ((SQL("'object'"), Entity(alias, "value")),))
         return exists(NodeList(sources, glue=", "), test(document))
 
     def characters(self, text: Node) -> Node:
@@ -160,15 +160,14 @@ class MySQLDocuments(Documents):
         return exists(_mysql_each(HELD, _mysql_at(document, path), "JSON"), test(self._dynamic(Entity(HELD, "v"))), NO_SEMIJOIN)
 
     def any_object(self, document: Node, steps: Sequence[Node], test: Callable[[Node], Node]) -> Node:
-        """See `Documents.any_object`."""
+        """Each step finds what is there, and the elements of what is an array; a name leads into objects only."""
         sources: list[Node] = []
+        document = fn.NULLIF(document, SQL("''"))
         for index, step in enumerate(steps):
-            alias = f"{HELD}_{index}"
-            at, found = self.json_at(document, step), _mysql_at(document, step)
-            sources.append(
-                _mysql_each(alias, Case(None, ((at.array, found), (at.object, fn.CONCAT(SQL("'['"), found, SQL("']'"))))), "JSON")
-            )
-            document = Entity(alias, "v")
+            alias, columns = f"{HELD}_{index}", "v JSON PATH '$', NESTED PATH '$[*]' COLUMNS (n JSON PATH '$')"
+            found = json_table(fn.JSON_EXTRACT(document, step), SQL(f"'$' COLUMNS ({columns})"))
+            sources.append(NodeList((found, SQL("AS"), Entity(alias))))
+            document = fn.COALESCE(Entity(alias, "n"), Entity(alias, "v"))
         return exists(NodeList(sources, glue=", "), test(document), NO_SEMIJOIN)
 
     def _dynamic(self, value: Node) -> Dynamic:
