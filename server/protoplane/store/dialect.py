@@ -38,6 +38,10 @@ DEFINE_WAIT_SECONDS = 2
 IDLE_TRANSACTION_SECONDS = 60
 """After so long without a statement MariaDB ends an open transaction, and its locks: a backstop for processes that hang."""
 
+RECURSIONS_MAX = 2**32 - 1
+"""Of a recursive query: all that the servers take. At its default of 1,000 MariaDB stops, says nothing, and gives an answer that lacks the
+rest; the statement's time bounds it as well."""
+
 SORT_BYTES = 4_096
 """Bytes of a text that take part in sorting; our longest key column has 3,072."""
 
@@ -73,6 +77,8 @@ class Dialect(Documents):
     """How it buckets times, sums and joins texts."""
     key_list: KeyList
     """How it is told of many keys at once."""
+    id_text: str
+    """A bound id as a text with a width of its own: what a recursive table holds is as wide as its first row."""
     uint64_max: int
     """Largest value of Storage.UINT64."""
     merges_ranges: bool = True
@@ -164,6 +170,7 @@ class Sqlite(SqliteDocuments, Dialect):
     plans = SQLITE
     grouping = SQLITE_GROUPING
     placeholder = "?"
+    id_text = "CAST({} AS TEXT)"
     uint64_max = 2**63 - 1
     merges_ranges = False
     version_min = (3, 37, 0)
@@ -266,6 +273,7 @@ class MySQLFamily(MySQLDocuments, Dialect):
     """What MariaDB and MySQL have in common."""
 
     placeholder = "%s"
+    id_text = "CAST({} AS CHAR(255))"
     grouping = SERVER
     uint64_max = 2**64 - 1
     product: str
@@ -413,6 +421,7 @@ class MariaDB(MySQLFamily):
         return {
             isolation: "'READ-COMMITTED'",
             "max_statement_time": str(limits.DEADLINE_SECONDS_MAX),
+            "max_recursive_iterations": str(RECURSIONS_MAX),
             "idle_transaction_timeout": str(IDLE_TRANSACTION_SECONDS),
         }
 
@@ -436,7 +445,11 @@ class MySQL(MySQLFamily):
 
     def own_settings(self) -> Mapping[str, str]:
         """MySQL limits SELECT only."""
-        return {"transaction_isolation": "'READ-COMMITTED'", "max_execution_time": str(int(limits.DEADLINE_SECONDS_MAX * 1_000))}
+        return {
+            "transaction_isolation": "'READ-COMMITTED'",
+            "max_execution_time": str(int(limits.DEADLINE_SECONDS_MAX * 1_000)),
+            "cte_max_recursion_depth": str(RECURSIONS_MAX),
+        }
 
 
 VARIABLES_RENAMED = (11, 1)

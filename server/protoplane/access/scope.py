@@ -1,0 +1,185 @@
+"""Lists of what a subject may see: exact, in the resource's own order, page by page, whatever part of all rows that is.
+
+No one statement serves who may see ten rows, one per cent and nearly all. What a subject may see is therefore looked at first, in steps
+that stop at a bound (`Shape`), and the page is read accordingly; the rows are the same either way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from peewee import Node
+
+from protoplane.access.check import Checks, bound
+from protoplane.access.model import TypeRelation
+from protoplane.access.tuples import Subject
+from protoplane.store.closure import Asker, Closures
+from protoplane.store.engine import Engine
+from protoplane.store.session import Session
+from protoplane.store.statements import Statement
+from protoplane.store.tuples import Node as GraphNode
+from protoplane.store.tuples import closure
+from protoplane.store.visible import Visible
+
+Place: TypeAlias = tuple[int, str]
+"""A node, and an object of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far it is looked at what a subject may see, before a page is read."""
+
+    places: int
+    """Groups, folders and the like: they are listed in statements."""
+    objects: int
+    """Rows of the resource: they are looked up by id, and sorted."""
+
+
+FEW = Bounds(places=300, objects=300)
+"""Who sees so few is told with no look at the order: a page costs 1 ms."""
+
+SOME = Bounds(places=2_000, objects=10_000)
+"""Of a million rows, who sees more finds a page of 50 among the first 5,000 in order."""
+
+WINDOW_ROWS = (100, 200, 400, 800)
+"""Rows of the windows that are read in order and checked as a set, one after the other, and the last again."""
+
+WALK_ROWS = 2_000
+"""Rows of the windows for which what is visible is found out each time."""
+
+DENSE_ROWS = 5
+"""So many visible ones of the first window, and a page of 50 is among some 1,000 rows: nobody needs to count what is visible."""
+
+
+class Shape(Enum):
+    """How a page is read."""
+
+    SEEK = "the few visible rows are looked up by id"
+    SCAN = "rows in order, a window of them looked up at once in the list of visible containers"
+    WINDOW = "rows in order, a window of them checked at once, from each row up"
+    WALK = "rows in order, a large window of them looked up at once in the containers that the statement finds itself"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row: where it stands in the order of the list, and its id."""
+
+    position: tuple[object, ...]
+    id: str
+
+
+class Rows(Protocol):
+    """The rows of a resource, as its List reads them."""
+
+    key: Node
+    """The expression of a row's id."""
+
+    def read(
+        self, session: Session, condition: Node | None, values: Mapping[str, object], after: tuple[object, ...] | None, limit: int
+    ) -> Sequence[Found]:
+        """Rows that fulfil a condition, in order, from behind a position on; the filter of the caller's is theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A shape, its condition, and what is bound in it."""
+
+    shape: Shape
+    condition: Node | None
+    values: Mapping[str, object]
+
+
+class Scope:
+    """The rows of one resource that have a relation to a subject."""
+
+    def __init__(self, checks: Checks, engine: Engine, key: TypeRelation, rows: Rows) -> None:
+        self._checks, self._key, self._rows = checks, key, rows
+        self._visible = Visible(Closures(engine))
+        graph = checks.graph.nodes
+        self._root = checks.graph.candidates(key)
+        self._behind = closure([graph[number] for number in sorted({link.target for link in self._root.links})], graph, usersets=True)
+        self._exact = key not in checks.graph.branching
+        self._among = self._visible.among(rows.key)
+        self._within: dict[tuple[Asker, bool], Statement] = {}
+        self._steps = {part: self._visible.step(graph, part) for part in (self._behind, (self._root,))}
+
+    def page(
+        self, session: Session, subject: Subject, after: tuple[object, ...] | None, size: int, shape: Shape | None = None
+    ) -> list[Found]:
+        """The next rows that the subject may see, `size` of them unless there are no more. A shape is for tests alone."""
+        session.snapshot()
+        first = plan = self.plan(session, subject, FEW, shape) or self._planned(Shape.WINDOW, subject)
+        kept: list[Found] = []
+        windows = iter(WINDOW_ROWS)
+        while True:
+            filtered = plan.shape is not Shape.SEEK or not self._exact
+            limit = WALK_ROWS if plan.shape is Shape.WALK else next(windows, WINDOW_ROWS[-1]) if filtered else size - len(kept)
+            found = self._rows.read(session, plan.condition, plan.values, after, limit)
+            kept += self._filter(session, subject, plan, found)
+            if len(kept) >= size or len(found) < limit:
+                return kept[:size]
+            after = found[-1].position
+            if shape is None and plan is first and plan.shape is Shape.WINDOW:  # Too few of the first rows are visible.
+                dense = len(kept) >= DENSE_ROWS
+                otherwise = Shape.WINDOW if dense else Shape.WALK
+                plan = self.plan(session, subject, SOME, Shape.SCAN if dense else None) or self._planned(otherwise, subject)
+
+    def plan(self, session: Session, subject: Subject, bounds: Bounds, shape: Shape | None = None) -> Plan | None:
+        """How to read what the subject may see, of which there is no more than the bounds; None when there is."""
+        if shape in {Shape.WINDOW, Shape.WALK}:
+            return self._planned(shape, subject)
+        places = self._places(session, subject, self._behind, set(), bounds.places)
+        if places is None:
+            return None
+        objects = None if shape is Shape.SCAN else self._places(session, subject, (self._root,), places, bounds.objects)
+        if objects is not None:
+            return self._planned(Shape.SEEK, subject, objects)
+        return None if bounds is FEW and shape is None else self._planned(Shape.SCAN, subject, places)
+
+    def _planned(self, shape: Shape, subject: Subject, places: set[Place] | None = None) -> Plan:
+        values = {"subject": bound(subject), "visible": json.dumps(sorted(places or ()))}
+        return Plan(shape, self._among if shape is Shape.SEEK else None, values)
+
+    def _filter(self, session: Session, subject: Subject, plan: Plan, found: Sequence[Found]) -> list[Found]:
+        """Of the rows that were read those that the subject may see."""
+        ids = [row.id for row in found]
+        if plan.shape in {Shape.SCAN, Shape.WALK} and ids:
+            kind = Asker(subject.type, subject.relation), plan.shape is Shape.WALK
+            statement = self._within.get(kind)
+            if statement is None:
+                statement = self._visible.within(self._checks.graph.nodes, self._root, kind[0], walked=kind[1])
+                self._within[kind] = statement
+            values = {**plan.values, "listed": json.dumps([[self._root.number, one] for one in ids])}
+            inside = {str(one) for (one,) in session.rows(statement.sql, statement.bound(values))}
+            ids = [one for one in ids if one in inside]
+        if plan.shape is Shape.WINDOW or not self._exact:
+            ids = self._checks.allowed(session, subject, self._key, ids)
+        kept = set(ids)
+        return [row for row in found if row.id in kept]
+
+    def _places(self, session: Session, subject: Subject, nodes: tuple[GraphNode, ...], below: set[Place], most: int) -> set[Place] | None:
+        """Where the subject is at some nodes, from what it is known to be in below them; None when these are more than `most`."""
+        asker = Asker(subject.type, subject.relation)
+        known = {(n.number, subject.id) for n in nodes if n.type == asker.type and asker.relation in n.includes}
+        statement = self._visible.seeds(nodes, asker)
+        values: dict[str, object] = {"subject": bound(subject)}
+        known |= self._read(session, statement, values, most)
+        ahead, step = known | below, self._steps[nodes]
+        while ahead and len(known) <= most and step is not None:
+            more = self._read(session, step, {"listed": json.dumps(sorted(ahead))}, most)
+            if len(more) > most:
+                return None
+            ahead = more - known
+            known |= ahead
+        return known if len(known) <= most else None
+
+    @staticmethod
+    def _read(session: Session, statement: Statement | None, values: Mapping[str, object], most: int) -> set[Place]:
+        """At most one more than `most`."""
+        if statement is None:
+            return set()
+        return {(int(node), str(one)) for node, one in session.rows(statement.sql, statement.bound({**values, "limit": most + 1}))}
