@@ -42,7 +42,7 @@ SIZED = re.compile(r"\b(?:(?:VAR)?(?:CHAR|BINARY)\(\d+\)|DECIMAL\(\d+, ?\d+\)|(?
 TEXTS = frozenset({
     "", "!",  # No list yet; the escape of LIKE.
     "1970-01-01 00:00:00.000000", "now", "unixepoch", "start of month", "start of year", "%s", "%m", "%%s", "%%m", "-", " months",  # Times.
-    "INTEGER", "DOUBLE", "DECIMAL", "UNSIGNED INTEGER", "STRING", "BOOLEAN", "integer", "real", "text", "true", "false",  # Types in JSON.
+    "INTEGER", "DOUBLE", "DECIMAL", "UNSIGNED INTEGER", "STRING", "BOOLEAN", "integer", "real", "text", "true", "false", "ARRAY", "OBJECT", "array", "object",  # Types in JSON.
     "/",  # Between the ids of names that are told apart.
     "sqlite", "mariadb", "mysql",  # A function of the museum's own.
     "STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
@@ -74,6 +74,7 @@ OWN = frozenset(
         "below",
         "element",
         "grouped",
+        "held",
         "listed",
         "over",
         "part",

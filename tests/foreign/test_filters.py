@@ -16,7 +16,7 @@ PLACE = "projects/p/locations/l"
 ROWS: dict[str, dict[str, Any]] = {
     "a": {
         "description": "alpha, world", "size_bytes": "10", "score": 2500.0, "limits": {"timeout": "20s", "max_files": 3}, "tier": "PAID", "format": "DOCKER",
-        "labels": {"env": "prod", "a.b": "1"}, "scans": ["2012-04-21T15:30:00Z"], "by_team": {"x": {"used": "42"}}, "settings": {"foo": 42, "deep": {"on": True}},
+        "labels": {"env": "prod", "a.b": "1"}, "scans": ["2012-04-21T15:30:00Z"], "by_team": {"x": {"used": "42"}}, "settings": {"foo": 42, "deep": {"on": True}, "a": {"c": [1]}},
         "maven_config": {"allow_snapshot_overwrites": True}, "note": "",
     },
     "b": {"description": "beta", "size_bytes": "100", "score": -2.5, "labels": {"env": "dev"}, "tier": "FREE", "format": "NPM", "maven_config": {}},
@@ -47,6 +47,7 @@ MEANT = [
     ("labels:env", "ab"), ("labels.env:*", "ab"), ("labels.env:prod", "a"), ("labels.env = prod", "a"), ("labels.env != prod", "b"), ("NOT labels.env:*", "cd"),
     ("labels.ENV = prod", "d"), ('labels."a.b" = 1', "a"), ("by_team.x.used:42", "a"), ("by_team.x.used != 42", "c"), ("by_team:y", "c"), ("settings:foo", "ad"),
     ("settings.foo = 42", "a"), ('settings.foo = "42"', "d"), ("settings.foo:42", "a"), ("settings.deep.on = true", "a"), ("settings.deep.on:*", "a"),
+    ("settings.deep:on", "a"), ("settings.a.c:1", "a"), ("settings.a.c:2", ""), ("NOT settings.a.c:2", "a"), ("settings.a:c", "a"),
     ("limits.max_files:*", "a"), ("limits:*", "ac"), ("NOT limits:*", "bd"), ("limits.max_files != 4", "a"), ("limits.timeout != 20s", "c"), ("size_bytes:*", "abd"),
     ("size_bytes = 0", "d"), ("maven_config:*", "ab"), ("maven_config.allow_snapshot_overwrites = false", "b"), ("maven_config.allow_snapshot_overwrites:*", "a"),
     # Enums and truths by their names; lists of values.

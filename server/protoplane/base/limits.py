@@ -42,6 +42,9 @@ FILTER_HOPS_MAX = 3
 FILTER_JOINS_MAX = 8
 """Resources that one filter, or one order_by, reaches through references: each is a join, and engines plan joins by trying orders."""
 
+FILTER_STEPS_MAX = 256
+"""Names on the way into Structs in one filter, before the last one of each path with `:`: each may hold an array, and is some SQL more."""
+
 ORDER_FIELDS_MAX = 8
 """Fields in one order_by: the keyset predicate grows with their square."""
 

@@ -57,6 +57,9 @@ class Dynamic:
     """`true` or `false`, as text."""
     type: Node
     """The engine's word for its type; NULL when there is nothing."""
+    array: Node
+    """Condition: it is an array; NULL when there is nothing. So the next."""
+    object: Node
 
 
 class Columns(Protocol):
@@ -128,7 +131,19 @@ class Columns(Protocol):
         """The JSON of a Struct, Value or ListValue that is a column of its own; NULL when it is unset."""
 
     def json(self, document: Node, path: Node) -> Dynamic:
-        """What stands at a JSON path in a document, by type; the path may be bound."""
+        """What stands at a JSON path in a document, by type; the path may be bound. So those of the three below."""
+
+    def any_key(self, document: Node, path: Node, test: Callable[[Node], Node]) -> Node:
+        """Condition: some key of the object at a JSON path passes a test, as exact text."""
+
+    def any_value(self, document: Node, path: Node, test: Callable[[Dynamic], Node]) -> Node:
+        """Condition: some element of the array at a JSON path passes a test."""
+
+    def any_object(self, document: Node, steps: Sequence[Node], test: Callable[[Node], Node]) -> Node:
+        """Condition: some object passes a test, as a document of its own, of those that JSON paths lead to one after another.
+
+        Each path begins at what the one before it found: at an object itself, or at each object of an array.
+        """
 
     def characters(self, field: Field) -> Node:
         """How many characters a string has."""

@@ -2,6 +2,8 @@
 
 Whether some element passes is true or false. It is NULL where the message that holds the field is unset, or the row that a
 reference names is missing; and for a comparison with the value of one key (`labels.env != "x"`), where there is no such value.
+Of what is in a Struct, `:` is NULL where it asks for a value of another type, or there is nothing: neither there nor in an array
+on the way.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from peewee import SQL, Case, Expression, Node
 
 from protoplane.contract.model import Field
 from protoplane.query.columns import Columns, Inner, Level, Path
+from protoplane.query.columns import Dynamic as Found
 from protoplane.query.predicate import Shape, Slots, Test, join, unchanged
 
 Condition: TypeAlias = Callable[[Inner], Node]
@@ -87,11 +90,89 @@ class Dynamic:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """JSON paths to a place in a Struct, Value or ListValue."""
+
+    whole: str
+    heads: tuple[str, ...] = ()
+    """To what is on the way and may be an array."""
+    steps: tuple[str, ...] = ()
+    """The same, each from the one before it; and the rest from the last of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """What `:` asks of a place in a Struct: `test` of a value as in `Dynamic`, of some element of an array, `key` of some key of an object.
+
+    Without `test`, whether it has such a key; without `key` too, whether anything is there. Where an array is on the way, some object
+    of it must pass.
+    """
+
+    way: Way
+    kind: str
+    """See `Dynamic.kind`."""
+    test: Test | None = None
+    key: Test | None = None
+
+    def describe(self, shape: Shape, columns: Columns) -> None:
+        """See `ValueTest.describe`."""
+        del columns
+        shape.parts.append(f"$:{self.kind}{len(self.way.heads)}")
+        shape.steps += len(self.way.heads)
+        for path in (self.way.whole, *self.way.heads, *self.way.steps):
+            shape.value(path)
+        for test in (self.test, self.key):
+            shape.parts.append("/")
+            if test is not None:
+                shape.test(test, unchanged)
+
+    def build(self, slots: Slots, columns: Columns) -> Condition:
+        """See `ValueTest.build`."""
+        whole = slots.take()
+        heads, steps = [slots.take() for _ in self.way.heads], [slots.take() for _ in self.way.steps]
+        holds = self._holds(slots, columns)
+        if not heads:
+            return lambda inner: holds(inner.value, whole)
+
+        def passes(inner: Inner) -> Node:
+            arrays = [columns.json(inner.value, head).array for head in heads]
+            some = columns.any_object(inner.value, steps[:-1], lambda found: holds(found, steps[-1]))
+            there = _is_known(columns.json(inner.value, whole).type)
+            return Case(None, ((there, holds(inner.value, whole)), (join("OR", arrays), some)))
+
+        return passes
+
+    def known(self, slots: Slots, columns: Columns) -> Condition:
+        """See `ValueTest.known`."""
+        passes = self.build(slots, columns)
+        return lambda inner: _is_known(passes(inner))
+
+    def _holds(self, slots: Slots, columns: Columns) -> Callable[[Node, Node], Node]:
+        """The test of what stands at a path in a document, with no array on the way."""
+        if self.key is None:
+            return lambda document, path: _is_known(columns.json(document, path).type)
+        if self.test is None:
+            has_key = slots.test(self.key)
+            return lambda document, path: columns.any_key(document, path, has_key)
+        passes, passes_key = slots.test(self.test), slots.test(self.key)
+
+        def value(found: Found) -> Node:
+            return passes(getattr(found, self.kind))
+
+        def holds(document: Node, path: Node) -> Node:
+            found = columns.json(document, path)
+            of_object, of_array = columns.any_key(document, path, passes_key), columns.any_value(document, path, value)
+            return Case(None, ((found.object, of_object), (found.array, of_array)), value(found))
+
+        return holds
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A Struct, Value or ListValue with a column of its own passes a test."""
 
     path: Path
-    value: Dynamic
+    value: Dynamic | Has
 
     def describe(self, shape: Shape) -> None:
         """See `Term.describe`."""

@@ -62,6 +62,8 @@ class FilterCompiler:
         made = predicate(self._check(tree), slots=self._argument)
         if len(made.views) > limits.FILTER_JOINS_MAX:
             raise Misread(0, f"the filter reaches more than {limits.FILTER_JOINS_MAX} resources through references")
+        if made.steps > limits.FILTER_STEPS_MAX:
+            raise Misread(0, f"paths with ':' into Structs have more than {limits.FILTER_STEPS_MAX} names on the way, in the whole filter")
         return made
 
     def _check(self, tree: Tree) -> Term:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from protoplane.contract.model import Field, Kind, Label
 from protoplane.query.caret import Misread
 from protoplane.query.columns import Level, Path
-from protoplane.query.element import Document, Dynamic, Element, Typed
+from protoplane.query.element import Document, Dynamic, Element, Has, Typed, Way
 from protoplane.query.fields import find_field
 from protoplane.query.literal import OPS, read_map_key, read_string, reader, require_order, require_time
 from protoplane.query.predicate import Op, Term, Test
@@ -97,8 +97,6 @@ def compile_inside(path: Path, names: Sequence[str], offsets: Sequence[int], com
         raise Misread(offset, _many(walk, last))
     keys, of_key = tuple(walk.keys), comparator != ":"
     if last.kind is Kind.JSON and not _is_presence(walk, comparator, literal):
-        if last.message is None or last.message.name != "Struct":
-            raise Misread(offset, _unreadable(last))
         value = _dynamic(last, names[walk.at :], offsets[walk.at :], comparator, offset, literal)
         return Element(path, levels, keys, value, of_key and value.test is not None)
     if comparator == ":" and literal.is_star:
@@ -134,29 +132,51 @@ def _unreadable(last: Field) -> str:
     return f"the values of '{last.name}' cannot be compared; ':*' asks whether there are any"
 
 
-def _dynamic(owner: Field, names: Sequence[str], offsets: Sequence[int], comparator: str, offset: int, literal: Literal) -> Dynamic:
-    """The test of what stands in a Struct or Value, by the type of the literal; ':' with one name asks for a key."""
+def _dynamic(owner: Field, names: Sequence[str], offsets: Sequence[int], comparator: str, offset: int, literal: Literal) -> Dynamic | Has:
+    """The test of what stands in a Struct, Value or ListValue, by the type of the literal."""
+    assert owner.message is not None
+    kind = owner.message.name
     keys = list(zip(names, offsets, strict=True))
-    is_struct = owner.message is not None and owner.message.name == "Struct"
-    if owner.message is not None and owner.message.name == "ListValue":
-        raise Misread(offset, _unreadable(owner))
-    if not keys and is_struct:
-        if comparator != ":" or len(literal.pieces) > 1:
-            raise Misread(offset, f"'{owner.name}' is a Struct: use '{owner.name}:key', or '{owner.name}.key' with a comparator")
-        return Dynamic(_json_path([(literal.text, literal.offset)]), "type", None)
+    if not keys and kind == "Struct":
+        return _top_key(owner, comparator, offset, literal)
+    if kind == "ListValue" and comparator != ":":
+        raise Misread(offset, f"'{owner.name}' is a list: only ':' can be used, which asks whether it holds the value")
     path = _json_path(keys)
-    if comparator == ":" and literal.is_star:
-        return Dynamic(path, "type", None)
-    op = OPS[comparator]
+    if comparator != ":":
+        return Dynamic(path, *_typed(owner, OPS[comparator], offset, literal))
+    way = _way(path, keys, of_object=kind == "Struct")
+    if literal.is_star:
+        return Has(way, "type") if way.heads else Dynamic(path, "type", None)
+    return Has(way, *_typed(owner, Op.EQUAL, offset, literal), key=read_string(owner, Op.EQUAL, literal))
+
+
+def _top_key(owner: Field, comparator: str, offset: int, literal: Literal) -> Dynamic | Has:
+    """The test of a Struct itself, which has keys and no value. A path finds a key faster than a look at all of them."""
+    if comparator != ":":
+        raise Misread(offset, f"'{owner.name}' is a Struct: use '{owner.name}:key', or '{owner.name}.key' with a comparator")
+    if len(literal.pieces) > 1 or _STRANGE_KEY.search(literal.text):
+        return Has(Way("$"), "type", key=read_string(owner, Op.EQUAL, literal))
+    return Dynamic(_json_path([(literal.text, literal.offset)]), "type", None)
+
+
+def _way(path: str, keys: Sequence[tuple[str, int]], *, of_object: bool) -> Way:
+    """The way to a place by its keys; `of_object`: what they begin at is no array."""
+    heads = [_json_path(keys[:depth]) for depth in range(of_object, len(keys))]
+    steps = [_json_path([key]) for key in keys]
+    return Way(path, tuple(heads), tuple(steps if of_object else ["$", *steps])) if heads else Way(path)
+
+
+def _typed(owner: Field, op: Op, offset: int, literal: Literal) -> tuple[str, Test]:
+    """The type of the literal and the test of a value that is of it."""
     if not literal.quoted and literal.text in ("true", "false"):
         if op not in (Op.EQUAL, Op.UNEQUAL):
             raise Misread(offset, "true and false have no order: only = != and : can be used")
-        return Dynamic(path, "bool", Test(op, literal.text))
+        return "bool", Test(op, literal.text)
     if not literal.quoted and _NUMBER.fullmatch(literal.text):
         number = float(Decimal(literal.text)) + 0.0
         # Beyond all doubles the outcome is that of the largest one, but for equality.
-        return Dynamic(path, "number", _beyond(op, number) if abs(number) > _DOUBLE_MAX else Test(op, number))
-    return Dynamic(path, "text", read_string(owner, op, literal))
+        return "number", _beyond(op, number) if abs(number) > _DOUBLE_MAX else Test(op, number)
+    return "text", read_string(owner, op, literal)
 
 
 def _beyond(op: Op, number: float) -> Test:

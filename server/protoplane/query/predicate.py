@@ -53,6 +53,8 @@ class Predicate:
     """The columns behind references that it needs, those on the way first: a statement with the condition joins them."""
     timed: bool = False
     """Whether values depend on the time of the call: `at` must be asked first, and all pages of one List tell the same time."""
+    steps: int = 0
+    """How many places in Structs it looks through for arrays: what makes the SQL long."""
 
     def at(self, now_micros: int) -> Predicate:
         """The same condition at a time."""
@@ -92,6 +94,8 @@ class Shape:
         self.values: dict[str, object] = {}
         self.views: dict[str, Columns] = {}
         """Behind references, by prefix."""
+        self.steps = 0
+        """See `Predicate.steps`."""
 
     def path(self, path: Path, suffix: str = "") -> None:
         """Add a field."""
@@ -284,7 +288,7 @@ def predicate(term: Term, *, slots: str) -> Predicate:
     shape = Shape(slots)
     term.describe(shape)
     timed = any(isinstance(value, Late) for value in shape.values.values())
-    return Predicate(" ".join(shape.parts), shape.values, _Builder(term, slots), tuple(shape.views.values()), timed)
+    return Predicate(" ".join(shape.parts), shape.values, _Builder(term, slots), tuple(shape.views.values()), timed, shape.steps)
 
 
 def join(word: str, nodes: Sequence[Node]) -> Node:

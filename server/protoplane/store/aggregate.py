@@ -190,6 +190,18 @@ class Groups:
         """See `Columns.json`."""
         raise AssertionError(document, path)
 
+    def any_key(self, document: Node, path: Node, test: object) -> NoReturn:
+        """See `Columns.any_key`."""
+        raise AssertionError(document, path, test)
+
+    def any_value(self, document: Node, path: Node, test: object) -> NoReturn:
+        """See `Columns.any_value`."""
+        raise AssertionError(document, path, test)
+
+    def any_object(self, document: Node, steps: Sequence[Node], test: object) -> NoReturn:
+        """See `Columns.any_object`."""
+        raise AssertionError(document, steps, test)
+
     def size(self, field: Field) -> NoReturn:
         """See `Columns.size`."""
         raise AssertionError(field.name)

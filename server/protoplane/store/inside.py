@@ -26,6 +26,7 @@ def any_element(
         keyed=level.holder.label is Label.MAP,
         alias=f"element_{len(keys)}" if keys else "element",
         at=[member.name for member in level.members],
+        anything=_may_be_scalar(level),
     )
     keys = (*keys, elements.key)
     if inner:
@@ -44,6 +45,16 @@ def _value(level: Level, value: Node, messages: Sequence[Node], storage: Storage
 
 def _has_default(field: Field, storage: Storage) -> bool:
     return field.presence is Presence.IMPLICIT and field.label is Label.SINGULAR and storage in DEFAULTS
+
+
+def _may_be_scalar(level: Level) -> bool:
+    """Whether what is JSON may be a scalar, too: a Value."""
+    last = level.last
+    return (
+        last.message is not None
+        and last.message.full_name == "google.protobuf.Value"
+        and not (level.members and last.label is Label.REPEATED)
+    )
 
 
 def _storage(level: Level) -> Storage:

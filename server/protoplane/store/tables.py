@@ -281,8 +281,19 @@ class Table:
 
     def json(self, document: Node, path: Node) -> Dynamic:
         """See `Columns.json`."""
-        d = self.dialect
-        return Dynamic(d.json_number(document, path), d.json_text(document, path), d.json_bool(document, path), d.json_type(document, path))
+        return self.dialect.json_at(document, path)
+
+    def any_key(self, document: Node, path: Node, test: Callable[[Node], Node]) -> Node:
+        """See `Columns.any_key`."""
+        return self.dialect.any_key(document, path, test)
+
+    def any_value(self, document: Node, path: Node, test: Callable[[Dynamic], Node]) -> Node:
+        """See `Columns.any_value`."""
+        return self.dialect.any_value(document, path, test)
+
+    def any_object(self, document: Node, steps: Sequence[Node], test: Callable[[Node], Node]) -> Node:
+        """See `Columns.any_object`."""
+        return self.dialect.any_object(document, steps, test)
 
     def characters(self, field: Field) -> Node:
         """See `Columns.characters`."""

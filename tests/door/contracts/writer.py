@@ -273,9 +273,9 @@ class _Writer:
             case "document":
                 return pick(DOCUMENTS)
             case "repeated":
-                return f"repeated {pick((*PLAIN, *TIMES, *WRAPPERS, *DOCUMENTS[:1]))}"
+                return f"repeated {pick((*PLAIN, *TIMES, *WRAPPERS, *DOCUMENTS))}"
             case "map":
-                return f"map<{pick(KEYS)}, {pick((*PLAIN, *TIMES, *WRAPPERS[:3], *DOCUMENTS[:1]))}>"
+                return f"map<{pick(KEYS)}, {pick((*PLAIN, *TIMES, *WRAPPERS[:3], *DOCUMENTS))}>"
         raise AssertionError(shape)
 
     def refer(self, path: str, target: Planned) -> None:

@@ -14,7 +14,7 @@ COUNTRIES, ARTISTS, HALLS, EXHIBITS = 6, 8, 2, 90
 _ARTISTS = ("", *(f"artists/a{n}" for n in range(ARTISTS)), "artists/gone")
 _COUNTRIES = ("", *(f"countries/c{n}" for n in range(COUNTRIES)), "countries/gone")
 _COPIES = ("", *(f"halls/h0/exhibits/e{n}" for n in range(0, EXHIBITS, 9)), "halls/h1/exhibits/e0", "halls/h0/exhibits/gone")
-_HIDDEN = ("etag", "password", "draft", "vault", "any", "tree", "list")
+_HIDDEN = ("etag", "password", "draft", "vault", "any", "tree")
 
 
 @cache

@@ -21,6 +21,7 @@ from protoplane.query.syntax import And, Bare, Call, Literal, Member, Not, Or, R
 from tests.door.museum.schema import Schema
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DOCUMENTS = {f"google.protobuf.{name}" for name in ("Struct", "Value", "ListValue")}
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -201,7 +202,7 @@ def is_map(field: FieldDescriptor) -> bool:
 
 
 def is_json(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.full_name in {"google.protobuf.Struct", "google.protobuf.Value"}
+    return field.message_type is not None and field.message_type.full_name in DOCUMENTS
 
 
 def is_set(owner: Any, field: FieldDescriptor) -> bool:
@@ -214,7 +215,7 @@ def inside(field: FieldDescriptor, container: Any, names: list[str], comparator:
     star = comparator == ":" and literal.pieces == ("", "")
     found = list(leaves(field, container, names, literal, star=star))
     if comparator == ":":
-        return any(star or hit is True or (hit is None and compare(leaf, value, "=", literal)) for leaf, value, hit in found)
+        return any(hit is True or (hit is None and (star or compare(leaf, value, "=", literal))) for leaf, value, hit in found)
     return compare(found[0][0], found[0][1], comparator, literal) if found else None
 
 
@@ -242,13 +243,15 @@ def key_text(key: Any) -> str:
 
 
 def below(field: FieldDescriptor, value: Any, names: list[str], literal: Literal, *, star: bool) -> Iterator[tuple[Any, Any, bool | None]]:
-    if not names:
-        yield field, value, literal.text in value.fields if is_json(field) and not star else None
-        return
     if is_json(field):
-        found = at(plain_json(value), names)
-        if not isinstance(found, Unset):
-            yield None, found, None
+        if star and not names:
+            yield field, value, True
+        else:
+            plainly = plain_json(value)
+            yield None, at(plainly, names), has(plainly, names, literal, star=star) is True
+        return
+    if not names:
+        yield field, value, None
         return
     name, *rest = names
     inner = message_of(field).fields_by_name[name]
@@ -261,14 +264,31 @@ def below(field: FieldDescriptor, value: Any, names: list[str], literal: Literal
 
 
 def document(owner: Any, field: FieldDescriptor, names: list[str], comparator: str, literal: Literal) -> bool | None:
-    star = comparator == ":" and literal.pieces == ("", "")
     unset = owner is None or not owner.HasField(field.name)
-    if not names and message_of(field).name == "Struct":
-        return not unset and literal.text in getattr(owner, field.name)
-    found = Unset() if unset else at(plain_json(getattr(owner, field.name)), names)
-    if star:
-        return not isinstance(found, Unset)
+    top = comparator == ":" and not names and message_of(field).name == "Struct"
+    if unset:
+        return False if top or (comparator == ":" and literal.pieces == ("", "")) else None
+    value = plain_json(getattr(owner, field.name))
+    if comparator == ":":
+        return has(value, names, literal, star=literal.pieces == ("", ""))
+    found = at(value, names)
     return None if isinstance(found, Unset) else compare(None, found, comparator, literal)
+
+
+def has(value: Any, names: Sequence[str], literal: Literal, *, star: bool) -> bool | None:
+    """What `:` says of a place in JSON; with `star`, whether there is anything."""
+    if names and isinstance(value, list):
+        return any(has(element, names, literal, star=star) is True for element in value if isinstance(element, dict))
+    if names:
+        inner = at(value, names[:1])
+        return (False if star else None) if isinstance(inner, Unset) else has(inner, names[1:], literal, star=star)
+    if star:
+        return True
+    if isinstance(value, dict):
+        return any(compare_text(key, "=", literal) for key in value)
+    if isinstance(value, list):
+        return any(compare_dynamic(element, "=", literal) is True for element in value)
+    return compare_dynamic(value, "=", literal)
 
 
 def plain_json(value: Any) -> Any:

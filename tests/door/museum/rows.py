@@ -65,6 +65,19 @@ STRUCTS: Sequence[dict[str, Any]] = (
     {"a": 1.5, "b": [1, {"c": 2}], "x y": ""},
     {"a": None, "b": {"c": -1e300}},
     {"a": "a%b ", "x y": {"z": 0}},
+    {"a": [1, "1", True, None, "", -1e300, "a%b ", [1.5], {"x": 0}], "b": {"c": ["x", 1.5, "ä😀"]}},
+    {"a": [], "b": [{"c": "x"}, {"c": [1, "a"]}, {"c": {"1": None}}, {"c": None, "d": 0}, "c", [{"c": True}]], "x y": [False]},
+    {"a": {"1": 0, "x": 1, "true": 2, "": 3, "-a": 4, "a%b ": 5, '"': 6, "1.5": 7}, "b": {"c": {"a\\b": [], "ä😀": {}, "c": "1"}}},
+    {"b": [{"c": [{"d": 1}, {"d": ["x"]}]}, {"c": {"d": "x"}}], "-a": 1, "x y": [{"z": [0]}, {"z": {"a*": 1}}]},
+    {"a": {}, "b": {"c": [{"d": True}, {"d": {"a": 1}}, 1]}, "x y": {"z": [[0], "0"]}},
+)
+LISTS: Sequence[list[Any]] = (
+    [],
+    [1, "x"],
+    [None],
+    ["", True, [1.5], {"a": 1}],
+    [{"a": ["x", 1]}, {"b": {"c": "1"}}],
+    [{"b": [{"c": 0}, {"c": {"x": 1}}]}],
 )
 
 
@@ -136,10 +149,10 @@ class Maker:
                 value.update(self.chosen.choice(STRUCTS))
             case "google.protobuf.Value":
                 made = struct_pb2.Struct()
-                made.update({"v": self.chosen.choice((1, "x", True, None, *STRUCTS))})
+                made.update({"v": self.chosen.choice((1, "x", "", True, None, *STRUCTS, *LISTS))})
                 value.ParseFromString(made.fields["v"].SerializeToString())
             case "google.protobuf.ListValue":
-                value.extend(self.chosen.choice(([], [1, "x"], [None])))
+                value.extend(self.chosen.choice(LISTS))
             case name if name.startswith("google.protobuf."):
                 value.value = self.scalar(value.DESCRIPTOR.fields_by_name["value"])
             case _:

@@ -38,6 +38,8 @@ TIMES = ("1970-01-01T00:00:00Z", '"1970-01-01T00:00:00.0000005Z"', "1969-12-31T2
 SPANS = ("0s", "1.2s", "-3s", '"1.2s"', "0.0000005s", "-0.0000015s", "-0.000001s", "315576000000s", "315576000001s")
 WORDS = ("a", "ab", '"a b"', '"%"', '"_"', "B", "'\\*'", '"a*b"', "ä", '"\\""', '"a\\nb"', "nothing")
 DYNAMIC = ("1", "1.5", '"1"', "true", "false", '"a%b "', '"a*"', '"ä😀"', '""', "-1e300", "x", "0", "1e400")
+KEYS = ("a", '"x y"', "c", "d", '"-a"', '"*a"', '"\\""', "'a\\\\b'", "'a\\*'", '"**"', "none")
+"""Of Structs, wildcards and what no path can name among them."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,7 @@ class Texts:
             if is_map(field):
                 yield from self.map_paths(field, path, depth, each=each)
             elif is_json(field):
-                struct = message_of(field).name == "Struct"
-                if struct or hops != INSIDE:
-                    yield from dynamic_paths(path, each=each or field.is_repeated, struct=struct and not field.is_repeated)
+                yield from dynamic_paths(path, message_of(field).name, each=each or field.is_repeated)
             else:
                 yield from self.value_paths(field, path, hops, depth, each=each)
         for name, parent in self.schema.parents.get(descriptor.name, {}).items():
@@ -98,7 +98,7 @@ class Texts:
             yield f"{path}:" + ("-1" if name == '"-1"' else name)
             yield f"{path}.{name}:*"
             if is_json(value):
-                yield from dynamic_paths(f"{path}.{name}", each=each, struct=False)
+                yield from dynamic_paths(f"{path}.{name}", message_of(value).name, each=each)
             else:
                 yield from self.value_paths(value, f"{path}.{name}", INSIDE, depth, each=each)
 
@@ -131,14 +131,21 @@ class Texts:
         return [*self.paths(descriptor), *(WORDS if self.schema.searched.get(descriptor.name) else ())]
 
 
-def dynamic_paths(path: str, *, each: bool, struct: bool) -> Iterator[str]:
-    if struct:
-        yield from (f"{path}:a", f'{path}:"x y"')
-    for inner in ("a", "b.c", '"x y"', '"x y".z', "none"):
+def dynamic_paths(path: str, kind: str, *, each: bool) -> Iterator[str]:
+    """Of a Struct, Value or ListValue; of `each` element of something repeated, and of a ListValue, only what it has can be asked."""
+    only_has = each or kind == "ListValue"
+    if kind == "Struct":
+        yield from (f"{path}:{key}" for key in KEYS)
+    elif only_has:
+        yield from (f"{path}:{literal}" for literal in (*DYNAMIC, *KEYS))
+    else:
+        yield from (f"{path} {comparator} {literal}" for comparator in EQUAL for literal in DYNAMIC)
+    for inner in ("a", "b.c", "b.c.d", '"x y"', '"x y".z', "none"):
         yield f"{path}.{inner}:*"
-        for comparator in (":",) if each else ("=", "!=", ":"):
-            yield from (f"{path}.{inner} {comparator} {literal}" for literal in DYNAMIC)
-        if not each:
+        # Twice, because it is what differs from value to value.
+        yield from (f"{path}.{inner}:{literal}" for literal in (*DYNAMIC, *DYNAMIC, *KEYS))
+        if not only_has:
+            yield from (f"{path}.{inner} {comparator} {literal}" for comparator in ("=", "!=") for literal in DYNAMIC)
             yield from (f"{path}.{inner} {comparator} {literal}" for comparator in ("<", ">=") for literal in ("1", '"a"', "-1e400"))
 
 
