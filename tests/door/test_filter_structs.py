@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import ParseDict
 
+from protoplane.base import limits
 from tests.door.client import Door, Refused
 from tests.door.conftest import Serve
 from tests.door.museum import MUSEUM, pb
@@ -83,7 +84,7 @@ def test_aip_33_what_has_no_value_of_its_own_is_asked_with_has_alone(door: Door,
 
 
 def test_a_path_as_deep_as_can_be_leads_through_arrays_all_the_way(door: Door) -> None:
-    names = [f"n{number}" for number in range(14)]  # MariaDB reads JSON of 32 levels.
+    names = [f"n{number}" for number in range((limits.JSON_LEVELS_MAX - 1) // 2)]
     value: Any = ["x"]
     for name in reversed(names):
         value = [{name: value}]
@@ -92,6 +93,22 @@ def test_a_path_as_deep_as_can_be_leads_through_arrays_all_the_way(door: Door) -
     assert found(door, f"{path}:x") == ["z"]
     assert found(door, f"{path}:y") == []
     door.DeleteExhibit(name="halls/h/exhibits/z")
+
+
+def test_a_struct_is_found_however_deep_it_may_be_and_refused_where_no_filter_would_see_it(door: Door) -> None:
+    def nested(levels: int) -> Any:
+        value: Any = "x"
+        for _ in range(levels - 1):
+            value = {"n": value}
+        return ParseDict({"facts": {"z": value}}, pb.Exhibit())
+
+    deepest = pb.Exhibit(parts=[pb.Exhibit.Part(facts=nested(limits.JSON_LEVELS_MAX).facts)], facts=nested(limits.JSON_LEVELS_MAX).facts)
+    door.CreateExhibit(parent="halls/h", exhibit_id="z", exhibit=deepest)
+    assert found(door, "facts:z") == found(door, "parts.facts:z") == ["z"]
+    door.DeleteExhibit(name="halls/h/exhibits/z")
+    with pytest.raises(Refused) as caught:
+        door.CreateExhibit(parent="halls/h", exhibit=nested(limits.JSON_LEVELS_MAX + 1))
+    assert list(caught.value.violations) == ["exhibit.facts"]
 
 
 def test_aip_33_what_a_filter_looks_through_is_bounded(door: Door) -> None:

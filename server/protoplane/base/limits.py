@@ -93,6 +93,10 @@ INDEXED_CHARACTERS_MAX = INDEX_BYTES_MAX // CHARACTER_BYTES_MAX
 IDENTIFIER_CHARACTERS_MAX = 64
 """Names of tables, columns and indexes on MySQL and MariaDB; SQLite has no limit, but a contract should move."""
 
+JSON_LEVELS_MAX = 24
+"""Of a Struct, Value or ListValue: objects and arrays inside one another. MariaDB reads no JSON of more than 32 levels, some of which are those
+that it is kept in, and finds no row by what it does not read."""
+
 COLUMNS_MAX = 1_000
 """Columns of a resource's table: InnoDB takes 1,017, some of them its own."""
 

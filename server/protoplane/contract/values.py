@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from protoplane.base import limits
 from protoplane.base.clock import MICROSECONDS
 from protoplane.base.errors import shorten
 from protoplane.contract.model import Field, Kind, Role
@@ -107,29 +108,29 @@ _DURATION: Final = Test(_duration, f"-{DURATION_SECONDS_MAX} < {{}}.seconds < {D
 
 def _json_judge(field: Field) -> Judge:
     kind = "" if field.message is None else field.message.name
-    problem: Problem = "must be JSON: finite numbers, and no value without a kind", "NOT_JSON"
+    problem: Problem = f"must be JSON: finite numbers, no value without a kind, and at most {limits.JSON_LEVELS_MAX} levels", "NOT_JSON"
     holds = {"Struct": _is_struct, "ListValue": _is_list}.get(kind, _is_value)
-    return lambda value: None if holds(value) else problem
+    return lambda value: None if holds(value, limits.JSON_LEVELS_MAX) else problem
 
 
-def _is_struct(struct: Any) -> bool:
-    return all(_is_value(value) for value in struct.fields.values())
+def _is_struct(struct: Any, levels: int) -> bool:
+    return levels > 0 and all(_is_value(value, levels - 1) for value in struct.fields.values())
 
 
-def _is_list(values: Any) -> bool:
-    return all(_is_value(value) for value in values.values)
+def _is_list(values: Any, levels: int) -> bool:
+    return levels > 0 and all(_is_value(value, levels - 1) for value in values.values)
 
 
-def _is_value(value: Any) -> bool:
+def _is_value(value: Any, levels: int) -> bool:
     match value.WhichOneof("kind"):
         case None:
             return False
         case "number_value":
             return math.isfinite(value.number_value)
         case "struct_value":
-            return _is_struct(value.struct_value)
+            return _is_struct(value.struct_value, levels)
         case "list_value":
-            return _is_list(value.list_value)
+            return _is_list(value.list_value, levels)
         case _:
             return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.message import Message
 
@@ -46,7 +46,7 @@ def compile_batch_create(method: Method, rows: Rows) -> Handler:
     read = item_reader(child.fields, rows)
     parent_of = text(method, "parent")
     rehearsal = flag(method, "validate_only")
-    refuse_own, answer = _item_guard(child), _answer(method, rows)
+    refuse_own, response_class, listed = _item_guard(child), method.response_class, _listed(method, rows)
 
     def batch_create(call: Call, request: Any) -> Message:
         check_size(request.requests, "requests", limits.BATCH_ITEMS_MAX)
@@ -54,12 +54,13 @@ def compile_batch_create(method: Method, rows: Rows) -> Handler:
         refuse_own(request)
         read_items = [read(one, f"requests[{i}].", parent) for i, one in enumerate(request.requests)]
         refuse_twins(rows, [(item.ids, item.path) for item, _ in read_items])
-        stored = rows.insert(call.session, [item for item, _ in read_items], call.now_micros)
+        response: Any = response_class()
+        stored = rows.insert(call.session, [item for item, _ in read_items], call.now_micros, getattr(response, listed).add)
         if rehearsal(request):
             for message, (_, made) in zip(stored, read_items, strict=True):
                 if made:
                     message.ClearField(rows.resource.name_field.name)
-        return answer(stored)
+        return cast("Message", response)
 
     return batch_create
 
@@ -245,8 +246,7 @@ def _body_of(child: Field, rows: Rows) -> str:
 
 def _answer(method: Method, rows: Rows) -> Callable[[Sequence[Message]], Message]:
     """Makes the response of a batch: its one repeated field holds the resources."""
-    response_class = method.response_class
-    listed = next(f.name for f in method.response.fields if f.message_type is rows.resource.message)
+    response_class, listed = method.response_class, _listed(method, rows)
 
     def answer(resources: Sequence[Message]) -> Message:
         response = response_class()
@@ -254,6 +254,11 @@ def _answer(method: Method, rows: Rows) -> Callable[[Sequence[Message]], Message
         return response
 
     return answer
+
+
+def _listed(method: Method, rows: Rows) -> str:
+    """The field of a batch's response that holds the resources."""
+    return next(field.name for field in method.response.fields if field.message_type is rows.resource.message)
 
 
 def _item_guard(child: Field) -> Callable[[Any], None]:

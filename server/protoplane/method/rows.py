@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -165,9 +165,9 @@ class Rows:
         self.checks.clear_input_only(message)
         return message
 
-    def as_stored(self, row: Row) -> Message:
+    def as_stored(self, row: Row, new: Callable[[], Message] | None = None) -> Message:
         """A row with everything in it, also what is never shown: for the service's own eyes."""
-        message = self._new()
+        message = (new or self._new)()
         self.codec.fill(message, row)
         return message
 
@@ -181,8 +181,8 @@ class Rows:
 
     # Writes
 
-    def insert(self, session: Session, items: Sequence[Item], now_micros: int) -> list[Message]:
-        """Store new resources, in order, all or none; gives them as stored.
+    def insert(self, session: Session, items: Sequence[Item], now_micros: int, new: Callable[[], Message] | None = None) -> list[Message]:
+        """Store new resources, in order, all or none; gives them as stored. `new` makes the messages, where they belong into an answer.
 
         Raises Fault INVALID_FIELDS, RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the parent).
         """
@@ -194,7 +194,6 @@ class Rows:
             self.require_parents(session, [item.ids for item in items])
         versions = first_versions(len(items))
         rows = [self.codec.row(item.message, item.ids, version) for item, version in zip(items, versions, strict=True)]
-        stored = [self.as_stored(row) for row in rows]
         try:
             if len(rows) == 1:
                 session.execute(self.sql.insert, self.codec.bind(rows[0]))
@@ -203,13 +202,14 @@ class Rows:
                     session.execute_many(self.sql.insert, [self.codec.bind(row) for row in rows])
         except Duplicate as duplicate:
             if self.resource.id.integer and duplicate.index is None and all(item.made for item in items):
-                return self.insert(session, [replace(item, ids=(*item.ids[:-1], self.make_id())) for item in items], now_micros)
+                return self.insert(session, [replace(item, ids=(*item.ids[:-1], self.make_id())) for item in items], now_micros, new)
             raise self.taken(session, items, duplicate) from None
         except ParentMissing:
             parents = dict.fromkeys(item.ids[: self._levels] for item in items)
             raise self.parent_not_found(
                 next((ids for ids in parents if not self.parent_exists(session, ids)), items[0].ids[: self._levels])
             ) from None
+        stored = [self.as_stored(row, new) for row in rows]
         if self.log.kept:
             created: list[Entry] = [
                 (self.pattern.format(item.ids), None, self.log.seal(after)) for item, after in zip(items, stored, strict=True)

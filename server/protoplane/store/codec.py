@@ -52,17 +52,14 @@ def compile_codec(table: Table) -> Codec:
 
 
 def _binder(table: Table) -> Callable[[Row], Sequence[object]]:
-    converts = {i: convert for i, column in enumerate(table.columns) if (convert := table.dialect.bind(column.storage)) is not None}
-    if not converts:
+    converts = [table.dialect.bind(column.storage) for column in table.columns]
+    if not any(converts):
         return tuple
-
-    def bind(row: Row) -> list[object]:
-        bound = list(row)
-        for i, convert in converts.items():
-            bound[i] = convert(bound[i])
-        return bound
-
-    return bind
+    source = Source(f"bind {table.resource.type}")
+    values = [f"r[{i}]" if convert is None else f"{source.bind(convert)}(r[{i}])" for i, convert in enumerate(converts)]
+    source.add(0, "def bind(r):")
+    source.add(1, f"return ({', '.join(values)},)")
+    return cast("Callable[[Row], Sequence[object]]", source.compile("bind"))
 
 
 class _Reader(Source):
