@@ -10,6 +10,7 @@ import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import IO, Any, Final, TypeAlias
 
 from google.protobuf import json_format
@@ -18,7 +19,7 @@ from google.protobuf.descriptor import Descriptor
 from protoplane.base.generated import Source, attribute
 from protoplane.base.moments import second_text
 from protoplane.cli.tables import GUARDED, BadTable, TableOptions
-from protoplane.cli.values import FLOAT_MAX, BadValue
+from protoplane.cli.values import FLOAT_MAX, REMEMBERED, BadValue
 from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Resource
 
 ToJson: TypeAlias = Callable[[Any], object]
@@ -239,6 +240,7 @@ def _scalar_to_json(field: Field) -> ToJson:
     return plain.get(field.kind, lambda value: value)
 
 
+@lru_cache(REMEMBERED)
 def time_text(seconds: int, nanos: int) -> str:
     """RFC 3339 in UTC, with as many of 0, 3, 6 or 9 digits as it takes."""
     try:

@@ -117,8 +117,9 @@ class Call:
 
     def remaining_seconds(self) -> float:
         """Until the caller's deadline; above NO_DEADLINE_SECONDS without one, zero or less when it has passed."""
-        at_seconds: float = self._details.deadline
-        return at_seconds - clock.now_seconds()
+        left: float = self._details.deadline - clock.now_seconds()
+        # The core tells it by the wall clock, which may have been set between its look and ours: hardly twice.
+        return left if left > 0 else float(self._details.deadline - clock.now_seconds())
 
     def _stream_seconds(self) -> float:
         return min(self.remaining_seconds(), self.arrived_seconds + self._handler.stream_seconds_max - clock.monotonic_seconds())
