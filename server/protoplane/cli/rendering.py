@@ -20,7 +20,7 @@ from protoplane.base.generated import Source, attribute
 from protoplane.base.moments import second_text
 from protoplane.cli.tables import GUARDED, BadTable, TableOptions
 from protoplane.cli.values import FLOAT_MAX, REMEMBERED, BadValue
-from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Resource
+from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Resource, Role
 
 ToJson: TypeAlias = Callable[[Any], object]
 
@@ -72,9 +72,17 @@ def csv_header(resource: Resource) -> list[str]:
 def csv_line(resource: Resource, options: TableOptions) -> Callable[[Any], str]:
     """How a resource becomes a line of RFC 4180, which ends with CRLF: so a lone carriage return inside a cell is quoted too. Raises BadTable."""
     source = Source(f"cells {resource.type}")
-    cells = [_Cell(source, path, options).expression() for path in _columns(resource)]
+    cells = [_Cell(source, path, options) for path in _columns(resource)]
+    texts = {cell: f"x{number}" for number, cell in enumerate(cells) if cell.is_plain_text}
     source.add(0, "def line(m):")
-    source.add(1, f"return '{','.join(['%s'] * len(cells))}\\r\\n' % ({', '.join(cells)},)")
+    for cell, variable in texts.items():
+        source.add(1, f"{variable} = {cell.expression()}")
+    if texts:  # Hardly any has to be quoted: one look at all of them.
+        together = "".join(f"{{{variable}}}" for variable in texts.values())
+        quotes = "; ".join(f"{variable} = {source.bind(quoted)}({variable})" for variable in texts.values())
+        source.add(1, f"if {source.bind(_ENDING)}(f'{together}'): {quotes}")
+    values = ", ".join(texts[cell] if cell in texts else cell.expression() for cell in cells)
+    source.add(1, f"return '{','.join(['%s'] * len(cells))}\\r\\n' % ({values},)")
     compiled: Callable[[Any], str] = source.compile("line")
     return compiled
 
@@ -105,14 +113,21 @@ class _Cell:
         shown = self._shown(value)
         if self._empty:
             shown = f"{self._source.bind(self._refuse_unset)}({shown})"
-        if self._may_end():
-            shown = f"(v if not {self._source.bind(_ENDING)}(v := {shown}) else {self._source.bind(quoted)}(v))"
-        return f"({shown} if {' and '.join(conditions)} else {quoted(self._empty)!r})" if conditions else shown
+        empty = self._empty
+        if not self.is_plain_text:
+            empty = quoted(empty)
+            if self._may_end():
+                shown = f"{self._source.bind(quoted)}({shown})"
+        return f"({shown} if {' and '.join(conditions)} else {empty!r})" if conditions else shown
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether it is a text that seldom must stand in quotes, which is not seen to here."""
+        return self._leaf.kind is Kind.STRING and self._leaf.label is Label.SINGULAR and self._leaf.role is not Role.ETAG
 
     def _may_end(self) -> bool:
-        """Whether it may hold what must stand in quotes."""
-        leaf = self._leaf
-        return leaf.label is not Label.SINGULAR or leaf.kind in COMPOUND or leaf.kind is Kind.STRING
+        """Whether it may hold what must stand in quotes, as etags always do."""
+        return self._leaf.label is not Label.SINGULAR or self._leaf.kind in COMPOUND or self._leaf.role is Role.ETAG
 
     def _refuse_unset(self, shown: object) -> object:
         if str(shown) == self._empty:
