@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from protoplane import app
 from protoplane.base import config
 from protoplane.base.observe import CallDone, Event
 from protoplane.base.settings import Environment, Settings
+from protoplane.cli.scaffold import Wish, scaffold
 from protoplane.identity.tokens import Signer
 from tests.door.changes import check_log
 from tests.door.client import Door, generated
@@ -67,16 +68,19 @@ class Contract:
         name: str,
         grants: Mapping[str, Sequence[str]],
         *,
-        scaffolded: Callable[[str], str] = lambda text: text,
+        wishes: Sequence[Wish] = (),
         imports: Sequence[str] = (),
     ) -> Contract:
-        """That of `NAME.proto` in a folder, with the code in `NAME_code.py` if that is there. The first of the grants is the one for everything."""
+        """That of `NAME.proto` in a folder, with the code in `NAME_code.py` if that is there, and what the wishes add to it.
+
+        The first of the grants is the one for everything.
+        """
         proto, code = here / f"{name}.proto", here / f"{name}_code.py"
 
         def project(folder: Path, url: str) -> Path:
             file = folder / "protos" / name / "v1" / proto.name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(scaffolded(proto.read_text()))
+            file.write_text(scaffolded(proto.read_text(), wishes))
             if code.exists():
                 shutil.copy(code, folder)
             servicers = f'servicers = ["{code.name}"]\n' if code.exists() else ""
@@ -100,6 +104,11 @@ class Contract:
         """Calls of a server of the project in a folder; "" is a caller without credentials."""
         subject = self.subject if subject is None else subject
         return Door(target, self.modules, token_of(folder, subject) if subject else "")
+
+
+def scaffolded(text: str, wishes: Sequence[Wish]) -> str:
+    """A contract with the standard methods that it has not."""
+    return reduce(scaffold, wishes, text)
 
 
 def token_of(folder: Path, subject: str) -> str:

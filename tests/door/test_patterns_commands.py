@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from protoplane.cli.main import main
 from tests.door.client import Door, Refused
-from tests.door.notebook import HERE, NOTEBOOK, RESOURCES, pb, scaffolded
-from tests.door.service import Service, running, served
+from tests.door.notebook import HERE, NOTEBOOK, WISHES, pb
+from tests.door.service import Service, running, scaffolded, served
 from tests.engines import Engine
 from tests.engines.sqlite import Sqlite
 
@@ -115,7 +115,7 @@ def test_a_pattern_added_later_finds_everything_where_it_was(engine: Engine, tmp
 @contextmanager
 def edition(folder: Path, text: str) -> Iterator[Door]:
     """Calls of the project with this contract, for as long as the block runs."""
-    (folder / "protos/notebook/v1/notebook.proto").write_text(scaffolded(text, RESOURCES[:-1]))
+    (folder / "protos/notebook/v1/notebook.proto").write_text(scaffolded(text, WISHES[:-1]))
     with running(folder) as (server, bugs), closing(NOTEBOOK.door(folder, f"127.0.0.1:{server.port}")) as door:
         yield door
         assert not bugs

@@ -18,6 +18,10 @@ from protoplane.contract.load import load
 from protoplane.contract.model import Contract, Field, Kind, Label, Presence, Resource
 from protoplane.query.columns import Dynamic, Inner, Level, NameColumns
 from protoplane.query.slot import bind
+from protoplane.store.dialect import Sqlite
+
+SQLITE = Sqlite(sqlite3.sqlite_version_info)
+"""What Structs hold is asked as the product asks."""
 
 Row: TypeAlias = dict[str, object]
 """By dotted path: canonical values, names as text, lists, dicts; True for a message that is there. What is unset is absent."""
@@ -120,20 +124,19 @@ class BookColumns:
 
     def json(self, document: Node, path: Node) -> Dynamic:
         """See `Columns.json`."""
-        kind, value = fn.json_type(document, path), fn.json_extract(document, path)
-        return Dynamic(value, value, value, kind, Expression(kind, "=", SQL("'array'")), Expression(kind, "=", SQL("'object'")))
+        return SQLITE.json_at(document, path)
 
     def any_key(self, document: Node, path: Node, test: Callable[[Node], Node]) -> Node:
-        """See `Columns.any_key`: what there is in Structs is asked of through the door."""
-        raise NotImplementedError
+        """See `Columns.any_key`."""
+        return SQLITE.any_key(document, path, test)
 
     def any_value(self, document: Node, path: Node, test: Callable[[Dynamic], Node]) -> Node:
         """See `Columns.any_value`."""
-        raise NotImplementedError
+        return SQLITE.any_value(document, path, test)
 
     def any_object(self, document: Node, steps: Sequence[Node], test: Callable[[Node], Node]) -> Node:
         """See `Columns.any_object`."""
-        raise NotImplementedError
+        return SQLITE.any_object(document, steps, test)
 
     def characters(self, field: Field) -> Node:
         """See `Columns.characters`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protoplane.cli.scaffold import Wish, scaffold
+from protoplane.cli.scaffold import Wish
 from tests.door.service import Contract
 
 GRANTS = {
@@ -15,12 +15,7 @@ GRANTS = {
 }
 
 
-def scaffolded(text: str) -> str:
-    """The contract with its standard methods."""
-    return scaffold(scaffold(text, Wish("Account")), Wish("Entry"))
-
-
-WORKSHOP = Contract.of(Path(__file__).parent, "workshop", GRANTS, scaffolded=scaffolded)
+WORKSHOP = Contract.of(Path(__file__).parent, "workshop", GRANTS, wishes=[Wish("Account"), Wish("Entry")])
 
 pb = WORKSHOP.module()
 """Its messages."""

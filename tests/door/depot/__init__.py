@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protoplane.cli.scaffold import Wish, scaffold
+from protoplane.cli.scaffold import Wish
 from tests.door.service import Contract
 
 GRANTS = {
@@ -18,12 +18,13 @@ GRANTS = {
 METHODS = ("Get", "BatchGet", "List", "Create", "BatchCreate", "Update", "BatchUpdate", "Delete")
 
 
-def scaffolded(text: str) -> str:
-    """The contract with its standard methods."""
-    return scaffold(scaffold(text, Wish("Depot", methods=METHODS)), Wish("Crate"))
-
-
-DEPOT = Contract.of(Path(__file__).parent, "depot", GRANTS, scaffolded=scaffolded, imports=["protoplane.commit.v1.commit_pb2"])
+DEPOT = Contract.of(
+    Path(__file__).parent,
+    "depot",
+    GRANTS,
+    wishes=[Wish("Depot", methods=METHODS), Wish("Crate")],
+    imports=["protoplane.commit.v1.commit_pb2"],
+)
 
 pb = DEPOT.module()
 """Its messages."""

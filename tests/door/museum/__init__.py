@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from protoplane.cli.noun import FURTHER, METHODS
-from protoplane.cli.scaffold import Wish, scaffold
+from protoplane.cli.scaffold import Wish
 from tests.door.service import Contract
 
 GRANTS = {
@@ -15,14 +15,7 @@ GRANTS = {
 WISHES = (Wish("Country"), Wish("Artist"), Wish("Hall"), Wish("Exhibit", parent="Hall", methods=(*METHODS, *FURTHER)))
 
 
-def scaffolded(text: str) -> str:
-    """The contract with its standard methods."""
-    for wish in WISHES:
-        text = scaffold(text, wish)
-    return text
-
-
-MUSEUM = Contract.of(Path(__file__).parent, "museum", GRANTS, scaffolded=scaffolded)
+MUSEUM = Contract.of(Path(__file__).parent, "museum", GRANTS, wishes=WISHES)
 
 pb = MUSEUM.module()
 """Its messages."""
