@@ -262,29 +262,21 @@ def _met(model: Model, type_name: str, relation: Relation) -> Iterable[TypeRelat
 
 def hops(term: Term) -> Iterable[Hop | Same]:
     """The links of an expression to relations that are not linear."""
-    match term:
-        case AnyOf(terms) | AllOf(terms):
-            for one in terms:
-                yield from hops(one)
-        case Without(base, subtract):
-            yield from hops(base)
-            yield from hops(subtract)
-        case Hop() | Same():
-            yield term
-        case Part():
-            pass
+    return (one for one in _ends(term) if not isinstance(one, Part))
 
 
 def parts(term: Term) -> Iterable[Part]:
     """The nodes that an expression needs."""
+    return (one for one in _ends(term) if isinstance(one, Part))
+
+
+def _ends(term: Term) -> Iterator[Part | Hop | Same]:
     match term:
         case AnyOf(terms) | AllOf(terms):
             for one in terms:
-                yield from parts(one)
+                yield from _ends(one)
         case Without(base, subtract):
-            yield from parts(base)
-            yield from parts(subtract)
-        case Part():
+            yield from _ends(base)
+            yield from _ends(subtract)
+        case _:
             yield term
-        case Hop() | Same():
-            pass

@@ -115,7 +115,7 @@ class Annotations:
 
     def resource(self, message: Descriptor) -> ResourceOption | None:
         """What a message says of itself as a resource; None when it says nothing."""
-        found = self._of_message(message, self._resource)
+        found = _said(self._message_options, message, self._resource)
         return None if found is None else _resource_option(found)
 
     def definitions(self, file: FileDescriptor) -> tuple[ResourceOption, ...]:
@@ -127,7 +127,7 @@ class Annotations:
 
     def storage(self, message: Descriptor) -> StorageOption | None:
         """How a message asks to be stored; None when it says nothing."""
-        found: Any = self._of_message(message, self._storage)
+        found: Any = _said(self._message_options, message, self._storage)
         if found is None:
             return None
         return StorageOption(
@@ -182,39 +182,29 @@ class Annotations:
 
     def has_rules(self, message: Descriptor) -> bool:
         """Whether buf.validate rules stand in a message itself (not in those it contains)."""
-        if self._of_message(message, self._message_rules) is not None:
-            return True
-        return any(self._field_has_rules(field) for field in message.fields) or any(self._oneof_has_rules(o) for o in message.oneofs)
+        found = (self.message_rules(message), *map(self.field_rules, message.fields), *map(self.oneof_rules, message.oneofs))
+        return any(rules is not None for rules in found)
 
     def rule_ids(self, field: FieldDescriptor) -> frozenset[str]:
         """Ids of the buf.validate rules that stand at a field: `string.max_len`, and those that CEL rules give themselves."""
-        if not self._field_has_rules(field):
+        rules: Any = self.field_rules(field)
+        if rules is None:
             return frozenset()
-        options: Any = self._field_options.FromString(field.GetOptions().SerializeToString())
-        rules = options.Extensions[self._field_rules]
         of_type = rules.WhichOneof("type")
         typed = {f"{of_type}.{rule.name}" for rule, _ in getattr(rules, of_type).ListFields()} if of_type else set()
         return frozenset(typed | {rule.id for rule in rules.cel})
 
     def field_rules(self, field: FieldDescriptor) -> Message | None:
         """The buf.validate rules of a field; None when it has none."""
-        if not self._field_has_rules(field):
-            return None
-        options: Any = self._field_options.FromString(field.GetOptions().SerializeToString())
-        found: Message = options.Extensions[self._field_rules]
-        return found
+        return _said(self._field_options, field, self._field_rules)
 
     def message_rules(self, message: Descriptor) -> Message | None:
         """The buf.validate rules of a message itself; None when it has none."""
-        return self._of_message(message, self._message_rules)
+        return _said(self._message_options, message, self._message_rules)
 
     def oneof_rules(self, oneof: OneofDescriptor) -> Message | None:
         """The buf.validate rules of a oneof; None when it has none."""
-        if not self._oneof_has_rules(oneof):
-            return None
-        options: Any = self._oneof_options.FromString(oneof.GetOptions().SerializeToString())
-        found: Message = options.Extensions[self._oneof_rules]
-        return found
+        return _said(self._oneof_options, oneof, self._oneof_rules)
 
     def operation(self, method: MethodDescriptor) -> str:
         """Types of the result and the progress of a long-running operation (AIP-151): `Result, Progress`; empty for none."""
@@ -233,20 +223,14 @@ class Annotations:
         found = ((one, one.WhichOneof("pattern")) for one in (rule, *rule.additional_bindings))
         return tuple(_binding(one, pattern) for one, pattern in found if pattern)
 
-    def _field_has_rules(self, field: FieldDescriptor) -> bool:
-        options = self._field_options.FromString(field.GetOptions().SerializeToString())
-        return field.has_options and options.HasExtension(self._field_rules)
 
-    def _oneof_has_rules(self, oneof: OneofDescriptor) -> bool:
-        options = self._oneof_options.FromString(oneof.GetOptions().SerializeToString())
-        return oneof.has_options and options.HasExtension(self._oneof_rules)
-
-    def _of_message(self, message: Descriptor, extension: Any) -> Message | None:
-        if not message.has_options:
-            return None
-        options = self._message_options.FromString(message.GetOptions().SerializeToString())
-        found: Message | None = options.Extensions[extension] if options.HasExtension(extension) else None
-        return found
+def _said(options_class: type[Message], owner: Descriptor | FieldDescriptor | OneofDescriptor, extension: Any) -> Message | None:
+    """The message that an option of a part of a contract is; None when it says nothing."""
+    if not owner.has_options:
+        return None
+    options: Any = options_class.FromString(owner.GetOptions().SerializeToString())
+    found: Message | None = options.Extensions[extension] if options.HasExtension(extension) else None
+    return found
 
 
 def _options_class(pool: DescriptorPool, name: str) -> type[Message]:
