@@ -23,10 +23,12 @@ from protoplane.edge.health import Health, Prober, health_handlers
 from protoplane.edge.reflection import reflection_handlers
 from protoplane.edge.scrape import Scrape, ScrapeAddressError
 from protoplane.edge.server import AddressError, Listening, listen
+from protoplane.edge.streamed import stream_handler
 from protoplane.identity import grants as granting
 from protoplane.identity.tokens import KeysError, Signer, VerificationKey, Verifier, read_jwks
 from protoplane.method.compile import compile_methods
 from protoplane.method.replay import forget_old
+from protoplane.method.streamed import Streamed
 from protoplane.project import read_project
 from protoplane.query.paging import PageTokens
 from protoplane.store import migrate
@@ -125,14 +127,15 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
     if contract is None:
         raise NotStartedError(project.findings)
     identity = identify(settings, contract)
-    engine = open_database(settings, observe)
+    engine = open_database(settings, observe, streams=contract.streams)
     watching = watch(engine, observe, slow_seconds=settings.log.slow_seconds)
     try:
         compiled = compile_methods(
             contract, engine, PageTokens([key.reveal() for key in page_token_keys(settings)]), project.custom, project.functions
         )
         make_fit(settings, engine, compiled.tables, observe, reset=reset)
-        running = open_edge(settings, contract, compiled.served, identity=identity, database=engine, observe=watching.observe)
+        served: dict[str, Served | Streamed] = {**compiled.served, **compiled.streamed}
+        running = open_edge(settings, contract, served, identity=identity, database=engine, observe=watching.observe)
         count(running, watching)
         tasks = {
             "request-ids": lambda: forget_old(engine, seconds_max=HOUSEKEEPING_SECONDS_MAX),
@@ -179,12 +182,12 @@ def open_scrape(settings: Settings, running: App, watching: Watching) -> Scrape 
         raise NotStartedError([error]) from error
 
 
-def open_database(settings: Settings, observe: Observe) -> Engine:
-    """Connect, and refuse a server whose settings would lose or bend data. Raises NotStartedError."""
+def open_database(settings: Settings, observe: Observe, *, streams: bool = False) -> Engine:
+    """Connect, and refuse a server whose settings would lose or bend data. `streams` read it too. Raises NotStartedError."""
     if settings.environment is Environment.DEV:
         settings.private_folder.mkdir(mode=0o700, exist_ok=True)
     try:
-        engine = connect(settings)
+        engine = connect(settings, streams=streams)
     except DatabaseProblem as problem:
         raise NotStartedError([problem]) from problem
     try:
@@ -264,7 +267,7 @@ def identify(settings: Settings, contract: Contract) -> Identity:
 def open_edge(
     settings: Settings,
     contract: Contract,
-    served: Mapping[str, Served],
+    served: Mapping[str, Served | Streamed],
     *,
     identity: Identity,
     database: Database,
@@ -286,9 +289,14 @@ def open_edge(
         anyone, seconds_max = server.reflection == "on", settings.deadlines.max_seconds
         handlers |= reflection_handlers(contract, authenticate=authenticate, anyone=anyone, seconds_max=seconds_max, observe=observe)
     for path, method in served.items():
-        handlers[path] = unary_handler(
-            method, authenticate=authenticate, deadlines=settings.deadlines, timings=server.timings, observe=observe
-        )
+        if isinstance(method, Streamed):
+            handlers[path] = stream_handler(
+                method, authenticate=authenticate, deadlines=settings.deadlines, timings=server.timings, observe=observe
+            )
+        else:
+            handlers[path] = unary_handler(
+                method, authenticate=authenticate, deadlines=settings.deadlines, timings=server.timings, observe=observe
+            )
     prober = Prober(database.ping, health)
     prober.start()
     share_port = settings.environment is Environment.SERVE

@@ -20,14 +20,18 @@ class DatabaseProblem(Exception):
     """The database cannot be used, in the words of whoever refused."""
 
 
-def connect(settings: Settings, *, threads: int | None = None, url: str = "") -> Engine:
-    """Connect for so many threads (default: those of a server); `url` takes the place of the one in the settings. Raises DatabaseProblem."""
+def connect(settings: Settings, *, threads: int | None = None, url: str = "", streams: bool = False) -> Engine:
+    """Connect for so many threads (default: those of a server, with those of its `streams` where methods of its contract stream).
+
+    `url` takes the place of the one in the settings. Raises DatabaseProblem.
+    """
     from protoplane.store.address import AddressError
     from protoplane.store.dialect import UnsupportedServer
     from protoplane.store.engine import CannotConnect, Engine
 
     database = settings.database
-    threads = settings.server.threads + THREADS_BESIDE if threads is None else threads
+    if threads is None:
+        threads = settings.server.threads + THREADS_BESIDE + (settings.server.streams if streams else 0)
     try:
         return Engine(url or database.url.reveal(), threads=threads, password="" if url else database.password.reveal())
     except ModuleNotFoundError as missing:

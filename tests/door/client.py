@@ -58,6 +58,19 @@ def code_of(call: Callable[[], object]) -> str:
     return "OK"
 
 
+class Stream(Iterator[Any]):
+    """The answers to a call that streams them."""
+
+    def __init__(self, call: Any) -> None:
+        self.call = call
+
+    def __next__(self) -> Any:
+        try:
+            return next(self.call)
+        except grpc.RpcError as error:
+            raise Refused.of(error) from error
+
+
 class Door:
     """Calls of one server with one token: `door.CreateBook(parent=…, book=Book(…))`."""
 
@@ -70,7 +83,8 @@ class Door:
         for module in modules:
             for service in module.DESCRIPTOR.services_by_name.values():
                 for method in service.methods:
-                    call: Callable[..., Any] = self.channel.unary_unary(
+                    kind = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
+                    call: Callable[..., Any] = kind(
                         f"/{service.full_name}/{method.name}",
                         request_serializer=lambda message: message.SerializeToString(),
                         response_deserializer=method.output_type._concrete_class.FromString,
@@ -85,9 +99,10 @@ class Door:
         def run(request: Any = None, *, seconds: float = CALL_SECONDS_MAX, metadata: Sequence[tuple[str, str]] = (), **fields: Any) -> Any:
             authorization = (("authorization", f"Bearer {self.token}"),) if self.token else ()
             try:
-                return call(request or request_class(**fields), timeout=seconds, metadata=(*authorization, *metadata))
+                answer = call(request or request_class(**fields), timeout=seconds, metadata=(*authorization, *metadata))
             except grpc.RpcError as error:
                 raise Refused.of(error) from error
+            return Stream(answer) if isinstance(answer, grpc.Future) and isinstance(answer, Iterator) else answer
 
         return run
 

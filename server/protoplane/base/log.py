@@ -107,6 +107,8 @@ def _facts(observation: Observation) -> tuple[str, Level, dict[str, Fact]]:
         "millis": observation.stages.millis(),
         "cause": "" if observation.cause is None else _told(observation.cause).strip(),
     }
+    if observation.sent is not None:
+        facts |= {"messages": observation.sent.messages, "bytes": observation.sent.bytes}
     return "call", level, facts
 
 
@@ -126,8 +128,8 @@ def _pretty(at_micros: int, observation: Observation, *, colour: bool) -> str:
         name = f"{observation.code:<19} {millis:8.2f} ms  {observation.method}"
         facts = {
             key: facts[key]
-            for key in ("reason", "cause", "subject", "request_id", "trace_id")
-            if observation.code != "OK" or key == "subject"
+            for key in ("reason", "cause", "subject", "request_id", "trace_id", "messages", "bytes")
+            if key in facts and (observation.code != "OK" or key not in {"request_id", "trace_id"})
         }
     long = {key: value for key, value in facts.items() if isinstance(value, tuple) or (isinstance(value, str) and len(value) > BESIDE_MAX)}
     told = " ".join(f"{key}={_told_fact(value)}" for key, value in facts.items() if value != "" and key not in long)

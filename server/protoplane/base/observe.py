@@ -38,6 +38,10 @@ class Stages:
             marks.append(("sql", (marks[-1][1] if marks else self.started_seconds) + sql_seconds))
         marks.append((stage, clock.monotonic_seconds()))
 
+    def spent(self, stage: str, seconds: float) -> None:
+        """Of the time since the last mark so many seconds went to a stage that was passed over and over; the next mark gets the rest."""
+        self.marks.append((stage, (self.marks[-1][1] if self.marks else self.started_seconds) + seconds))
+
     def seconds(self) -> float:
         """From the start to the last mark."""
         marks = self.marks
@@ -51,6 +55,13 @@ class Stages:
             spent[stage] = spent.get(stage, 0.0) + at - before
             before = at
         return {stage: _millis(seconds) for stage, seconds in spent.items()} | {"total": _millis(before - self.started_seconds)}
+
+
+class Sent(NamedTuple):
+    """What a stream of answers has given to its caller."""
+
+    messages: int
+    bytes: int
 
 
 class CallDone(NamedTuple):
@@ -70,6 +81,8 @@ class CallDone(NamedTuple):
     """Why the storage could not be used, for refusals that tell callers no more than that."""
     trace_id: str = ""
     """Of the caller's trace (see `base.trace`); empty for a call outside of any."""
+    sent: Sent | None = None
+    """None for a call with one answer."""
 
 
 Fact: TypeAlias = str | int | float | tuple[str, ...] | Mapping[str, float]

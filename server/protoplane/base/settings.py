@@ -85,7 +85,8 @@ class ServerSettings:
     so that waiting stays short. A request takes one more place for each 256 KiB."""
 
     streams: int = setting(16, low=1, high=512)
-    """Streaming calls at once of a process, on threads of their own: a stream that is held open takes nothing from other calls."""
+    """Streaming calls at once of a process, on threads of their own, each with its own database connection where methods of the
+    contract stream: a stream that is held open takes nothing from other calls. One principal gets all but an eighth of them."""
 
     connection_age_seconds: float = setting(300.0, low=1.0, high=86_400.0)
     """Seconds until a connection is asked to end and to be made again: what balances is connections, and new processes want their share."""

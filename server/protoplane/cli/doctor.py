@@ -133,7 +133,8 @@ def _database(patient: Patient) -> Iterator[Check]:
             yield Check("database", State.FAIL, f"{file} does not exist", MIGRATE)
         return
     try:
-        engine = connect(settings)
+        contract = patient.project.contract
+        engine = connect(settings, streams=contract is not None and contract.streams)
         try:
             found = engine.findings(processes=1 if settings.environment is Environment.DEV else settings.server.processes)
             yield from (
@@ -141,8 +142,8 @@ def _database(patient: Patient) -> Iterator[Check]:
             )
             if not any(one.fatal for one in found):
                 yield Check("database", State.OK, in_words(engine))
-            if patient.project.contract is not None:
-                yield from _tables(engine, patient.project.contract, settings.environment)
+            if contract is not None:
+                yield from _tables(engine, contract, settings.environment)
         finally:
             engine.close()
     except (DatabaseProblem, Fault) as problem:

@@ -19,8 +19,10 @@ from protoplane.project import read_project
 
 if TYPE_CHECKING:
     from protoplane.contract.model import Method, Rule
+    from protoplane.method.compile import Compiled
     from protoplane.method.custom import CustomMethod
     from protoplane.method.served import Served
+    from protoplane.method.streamed import Streamed
     from protoplane.store.schema import TableShape
 
 
@@ -42,6 +44,8 @@ class MethodPlan:
     rule: str
     writes: bool
     """Whether it runs in a transaction."""
+    streams: bool
+    """Whether its answers stream."""
     request_id: bool
     """Whether a repeated call with the same request_id has one effect."""
     code: str
@@ -60,9 +64,30 @@ class MethodPlan:
     sql: tuple[str, ...]
 
 
-def plans(served: Mapping[str, Served], custom: Mapping[str, CustomMethod]) -> list[MethodPlan]:
-    """The plan of every method that was compiled, in order of declaration."""
-    return [_plan(method, around=path in custom and custom[path].around) for path, method in served.items()]
+def plans(compiled: Compiled, custom: Mapping[str, CustomMethod]) -> list[MethodPlan]:
+    """The plan of every method that was compiled, in order of declaration, but that those that stream come last."""
+    found = [_plan(method, around=path in custom and custom[path].around) for path, method in compiled.served.items()]
+    return found + [_stream(method) for method in compiled.streamed.values()]
+
+
+def _stream(streamed: Streamed) -> MethodPlan:
+    method = streamed.method
+    return MethodPlan(
+        method=method.path,
+        kind=str(method.kind),
+        rule=_rule(method.rule),
+        writes=False,
+        streams=True,
+        request_id=False,
+        code=streamed.code,
+        around=False,
+        table="",
+        key=(),
+        indexes=(),
+        more_tables=(),
+        logged=False,
+        sql=(),
+    )
 
 
 def _plan(served: Served, *, around: bool) -> MethodPlan:
@@ -72,6 +97,7 @@ def _plan(served: Served, *, around: bool) -> MethodPlan:
         kind=str(method.kind),
         rule=_rule(method.rule),
         writes=served.writes,
+        streams=False,
         request_id=served.replay is not None,
         code=served.code,
         around=around,
@@ -109,7 +135,7 @@ def as_text(found: Sequence[MethodPlan]) -> str:
 def _lines(plan: MethodPlan) -> Iterator[str]:
     yield f"{plan.method}"
     once = ", once for each request_id" if plan.request_id else ""
-    yield f"    {plan.kind}, rule {plan.rule}, {'writes' if plan.writes else 'reads'}{once}"
+    yield f"    {plan.kind}, rule {plan.rule}, {'writes' if plan.writes else 'reads'}{', streams its answers' if plan.streams else ''}{once}"
     if plan.code:
         standard = plan.kind != MethodKind.CUSTOM
         yield f"    code {plan.code}{', around the standard method' if plan.around else ', instead of the standard method' if standard else ''}"
@@ -138,7 +164,7 @@ def command(*, as_data: bool, wanted: str, project: Path) -> None:
     try:
         tokens = PageTokens([secrets.token_bytes(PAGE_TOKEN_KEY_BYTES)])  # Nothing is called, so no token is ever made.
         compiled = compile_methods(read.contract, engine, tokens, read.custom, read.functions)
-        found = [plan for plan in plans(compiled.served, read.custom) if wanted.lower() in plan.method.lower()]
+        found = [plan for plan in plans(compiled, read.custom) if wanted.lower() in plan.method.lower()]
     finally:
         engine.close()
     if as_data:

@@ -70,7 +70,7 @@ class MethodReader:
         standing = self._standing(method, implemented=implemented)
         if not implemented:
             self._check_reference(method, standing, request_fields)
-        return Method(
+        found = Method(
             path=path,
             name=method.name,
             service=method.containing_service.full_name,
@@ -89,6 +89,9 @@ class MethodReader:
             place=self._places.method(method),
             http=self._annotations.http(method),
         )
+        if implemented:
+            self._check_stream(found)
+        return found
 
     def _standing(self, method: MethodDescriptor, *, implemented: bool) -> _Standing:
         """Standard when the name and the shape are; anything else is custom and needs Python."""
@@ -111,9 +114,16 @@ class MethodReader:
             self._report.add(oddity.place, "method-shape" if oddity.fatal else "method-fields", oddity.problem, oddity.mend)
         if streams:
             problem = f"{method.name} streams; a standard method does not"
-            mend = "take `stream` away, or implement the method in Python"
+            mend = "take `stream` away" + ("" if method.client_streaming else ", or implement the method in Python")
             self._report.add(self._places.method(method), "method-streaming", problem, mend)
         return standing
+
+    def _check_stream(self, method: Method) -> None:
+        """Nobody knows how much of a stream was made when its caller goes: it must not matter."""
+        if method.server_streaming and not method.client_streaming and not method.reads:
+            problem = f"{method.name} streams its answers, and may write"
+            mend = "say that it only reads: option idempotency_level = NO_SIDE_EFFECTS; one that writes answers with one message"
+            self._report.add(method.place, "method-streaming-writes", problem, mend)
 
     def _check_reference(self, method: MethodDescriptor, standing: _Standing, fields: tuple[Field, ...]) -> None:
         name = next((field for field in fields if field.name == "name"), None)
@@ -132,9 +142,9 @@ class MethodReader:
                 f"{method.name} has a standard name, and no resource stored here is called so (there are: {known})",
                 "correct the name, add option (google.api.resource) to the message, or implement the method in Python",
             )
-        elif method.client_streaming or method.server_streaming:
-            problem = f"{method.name} streams, and streaming methods are not served yet"
-            mend = "take `stream` away and implement the method in Python, or leave it to a service of another contract"
+        elif method.client_streaming:
+            problem = f"{method.name} takes a stream of requests; only answers may stream"
+            mend = "take that `stream` away and implement the method in Python, or leave it to a service of another contract"
             self._report.add(place, "method-streaming", problem, mend)
         else:
             self._report.add(

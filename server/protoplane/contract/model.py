@@ -384,6 +384,11 @@ class Contract:
     messages: Mapping[str, MessageClass]
     """Class of every message in the pool, by full name."""
 
+    @property
+    def streams(self) -> bool:
+        """Whether answers of some method stream."""
+        return any(method.server_streaming for method in self.methods.values())
+
     def variants(self, resource: Resource) -> tuple[Resource, ...]:
         """The resources of one type, one for each of its patterns, in order."""
         return tuple(other for other in self.resources.values() if other.type == resource.type)

@@ -39,7 +39,7 @@ class Handler:
     """What answers the calls of one method.
 
     `serve` gets the request as bytes (an iterator of them where requests stream) and the `Call`, and returns the answer as
-    bytes (an iterator where answers stream). It may raise `Refused`. One that is `inline` never waits for anything: it runs on the
+    bytes (an iterator where answers stream; what was given to `Call.send` needs none). It may raise `Refused`. One that is `inline` never waits for anything: it runs on the
     thread that heard of the call, whatever else goes on; if its answers stream, it returns None and uses `Call.post` and `Call.end`.
     """
 
@@ -153,6 +153,27 @@ class Call:
         operations = (cygrpc.SendMessageOperation(message, WRITE_THROUGH),)
         if self.ended or not self._send_batch(operations, lambda event: sent(event.success)):
             sent(False)  # noqa: FBT003 - the one thing it is told.
+
+    def send(self, message: bytes, seconds_max: float = SEND_SECONDS_MAX) -> None:
+        """Send a message of a stream, and wait until the transport has taken it: a stream is not made faster than it is read.
+
+        Raises Gone when it was not taken, which ends the call, and Fault ANSWERS_UNREAD when there is no room for it.
+        """
+        if self._written is None:
+            self._written = SimpleQueue()
+        taken = self._written
+        if len(message) < UNSENT_BYTES_COUNTED:
+            self.post(message, taken.put)
+        elif not self._wire.unsent.add(self, self._core.peer(), len(message)):
+            raise Fault(Reason.ANSWERS_UNREAD)
+        else:
+
+            def sent(success: bool) -> None:  # noqa: FBT001 - the one thing it is told.
+                self._wire.unsent.discard(self)
+                taken.put(success)
+
+            self.post(message, sent)
+        self._await(taken, min(seconds_max, SEND_SECONDS_MAX))
 
     def cancel(self) -> None:
         """Give the call up, with whatever of its answer has not been taken."""
@@ -268,21 +289,22 @@ class Call:
                 close()
 
     def _send(self, message: bytes) -> None:
-        """Send a message, and wait until the transport has taken it: a stream is not made faster than it is read."""
+        """Send a message of an iterator, if there is time left for it."""
         if self._stream_seconds() <= 0:
             self._give_up(Fault(Reason.DEADLINE_PASSED))
-        if self._written is None:
-            self._written = SimpleQueue()
-        self.post(message, self._written.put)
-        self._await(self._written)
+        try:
+            self.send(message)
+        except Fault as fault:
+            self._give_up(fault)
 
-    def _await(self, taken: SimpleQueue[bool]) -> None:
+    def _await(self, taken: SimpleQueue[bool], seconds_max: float) -> None:
         """Wait for the transport; raises Gone when it did not take what was sent."""
         try:
-            if taken.get(timeout=SEND_SECONDS_MAX):
+            if taken.get(timeout=max(0.0, seconds_max)):
                 return
         except Empty:
             self.cancel()
+            raise Gone(Reason.ANSWERS_UNREAD) from None
         raise Gone
 
     def _messages(self, message: bytes | None) -> Iterator[bytes]:
@@ -323,7 +345,7 @@ class Call:
         if self.active:
             probing = self._batch((cygrpc.ReceiveMessageOperation(0),), answer) if self._headed else self._send_batch((), answer)
             if probing:
-                self._await(answered)
+                self._await(answered, SEND_SECONDS_MAX)
         if not self.active:
             raise Gone
 
@@ -345,6 +367,10 @@ class Call:
 
 class Gone(BaseException):
     """The caller has gone, or was cut off: there is nobody to tell. No `Exception`, so that no method takes it for an error of its own."""
+
+    def __init__(self, reason: Reason = Reason.CALL_CANCELLED) -> None:
+        self.reason = reason
+        """For the observers: ANSWERS_UNREAD when it was cut off for not reading."""
 
 
 _closing = threading.Lock()

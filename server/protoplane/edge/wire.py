@@ -31,6 +31,7 @@ from protoplane.edge.held import Awaited, Unsent
 from protoplane.edge.places import Places
 from protoplane.edge.refusal import Refused, refused
 from protoplane.edge.rpc import SEND_SECONDS_MAX, Call, Handler
+from protoplane.edge.threads import Threads
 
 MESSAGE_SECONDS_MAX = 5.0
 """For the first request message to come after the headers; then the call is ended, and costs memory no longer."""
@@ -94,6 +95,7 @@ class Wire:
         self._waiting: Waiting[Call] = Waiting(settings.waiting_calls_max)
         self._places = Places(settings.threads, self._whose)
         self._stream_places = Places(settings.streams, self._whose)
+        self._stream_threads = Threads("stream")
         self.awaited: Awaited[Call] = Awaited(MESSAGE_SECONDS_MAX, AWAITED_MAX, lambda call: self.refuse(call, Fault(Reason.MESSAGE_LATE)))
         self.unsent: Unsent[Call] = Unsent(
             SEND_SECONDS_MAX, connection_bytes_max=CONNECTION_BYTES_MAX, bytes_max=UNSENT_BYTES_MAX, evict=Call.cancel
@@ -134,6 +136,7 @@ class Wire:
             if not self._down.wait(STOP_SECONDS_MAX):
                 self._observe(Event("server.stuck", Level.ERROR, {"calls_running": self.running}))
                 return
+        self._stream_threads.stop()
         self._server.destroy()
 
     @property
@@ -240,7 +243,7 @@ class Wire:
                 self._stream_places.leave(call)
 
         try:
-            threading.Thread(target=run, name="stream", daemon=True).start()
+            self._stream_threads.run(run)
         except RuntimeError:  # The system gives no more threads.
             self._stream_places.leave(call)
             self.refuse(call, self._waiting.fault())

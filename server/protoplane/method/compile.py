@@ -35,6 +35,7 @@ from protoplane.method.replay import Replay
 from protoplane.method.rows import Rows
 from protoplane.method.served import Handler, Served, compile_rule
 from protoplane.method.singleton import SingletonRows
+from protoplane.method.streamed import Streamed
 from protoplane.method.variants import of_rows
 from protoplane.method.write import (
     body_of,
@@ -66,6 +67,8 @@ class Compiled:
 
     served: Mapping[str, Served]
     """By method path."""
+    streamed: Mapping[str, Streamed]
+    """By method path: those whose answers stream."""
     tables: tuple[TableShape, ...]
     """Every table it needs, Protoplane's own included."""
     purge: Purge
@@ -96,11 +99,11 @@ def compile_methods(
     many = {kind: ManyRows(one, KeyedRows(one.table, one.sql, engine.database)) for kind, one in rows.items()}
     inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
     bind = _Binder(contract, checks, engine, tokens, rows, kept, many, stored, compile_readings(many, inside), inside, functions)
-    alone = {
-        path: bind.served(method, custom.get(path)) for path, method in contract.methods.items() if method.kind is not MethodKind.COMMIT
-    }
-    served = {path: alone.get(path) or bind.commits(method, custom.get(path), alone.values()) for path, method in contract.methods.items()}
-    return Compiled(served, (*SYSTEM_TABLES, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
+    streamed = {path: bind.streamed(method, custom[path]) for path, method in contract.methods.items() if method.server_streaming}
+    methods = {path: method for path, method in contract.methods.items() if path not in streamed}
+    alone = {path: bind.served(method, custom.get(path)) for path, method in methods.items() if method.kind is not MethodKind.COMMIT}
+    served = {path: alone.get(path) or bind.commits(method, custom.get(path), alone.values()) for path, method in methods.items()}
+    return Compiled(served, streamed, (*SYSTEM_TABLES, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
 
 
 def join_ancestors(every: Iterable[Rows]) -> None:
@@ -137,6 +140,19 @@ class _Binder:
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
         """One method with everything bound."""
         return self._served(method, custom, self._standard(method, around=custom is not None), compile_rule(method, _target(method)))
+
+    def streamed(self, method: Method, custom: CustomMethod) -> Streamed:
+        """One whose answers stream."""
+        return Streamed(
+            method=method,
+            answers=custom.run,
+            authorise=compile_rule(method, _target(method)),
+            prepare=RequestChecks(method, self.checks, own_code=True).prepare,
+            engine=self.engine,
+            resources=self.stored,
+            trim=compile_trim(method, self.inside),
+            code=str(custom.place),
+        )
 
     def commits(self, method: Method, custom: CustomMethod | None, others: Iterable[Served]) -> Served:
         """A Commit, with the other methods of its service."""

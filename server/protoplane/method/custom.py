@@ -2,6 +2,7 @@
 
 A subclass of `Servicer` says which service it belongs to and defines some of its methods in snake_case. A method with a
 third parameter, `serve`, stands around the standard one: calling `serve(call, request)` runs it, not calling it replaces it.
+One for an RPC that streams its answers is a generator.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ RULES: Mapping[str, str] = {
     "python-broken": "Python of the project that cannot be imported.",
     "servicer-duplicate": "Two Python methods for one RPC.",
     "servicer-signature": "A Python method that cannot be called as its RPC needs it.",
-    "servicer-streaming": "A Python method for an RPC that streams: not served yet.",
+    "servicer-streaming": "A Python method for an RPC that takes a stream of requests: not served.",
     "servicer-unknown-method": "A public Python method that no RPC of its service is called after.",
     "servicer-unknown-service": "A servicer of a service that the contract does not have.",
 }
@@ -60,7 +61,8 @@ _declared: list[type[Servicer]] = []
 class CustomMethod:
     """One Python method for an RPC."""
 
-    run: Callable[..., Message]
+    run: Callable[..., Any]
+    """Gives a message; of an RPC that streams its answers, an iterator of them."""
     around: bool
     """Whether it takes the standard handler as a third argument."""
     place: Place
@@ -134,12 +136,14 @@ def _unknown(function: Callable[..., object], servicer: type[Servicer], name: st
 
 def _judge(function: Callable[..., object], method: Method, bound: Container[str]) -> Finding | None:
     """What is wrong with the Python of a method of the contract."""
-    if method.client_streaming or method.server_streaming:
-        problem = f"'{method.path}' streams, and streaming methods are not served yet"
-        return _finding(function, "servicer-streaming", problem, "take `stream` out of the contract")
+    if method.client_streaming:
+        problem = f"'{method.path}' takes a stream of requests; only answers may stream"
+        return _finding(function, "servicer-streaming", problem, "take the first `stream` of the rpc out of the contract")
     problem = _signature_problem(function, method)
     if problem:
         mend = "take (self, call, request) or, around a standard method, (self, call, request, serve)"
+        if method.server_streaming:
+            mend = "take (self, call, request), and `yield` each answer"
         return _finding(function, "servicer-signature", f"'{snake(method.name)}' {problem}", mend)
     if method.path in bound:
         return _finding(function, "servicer-duplicate", f"'{method.path}' has two Python methods", "keep one")
@@ -163,8 +167,13 @@ def implemented_paths(servicers: Sequence[type[Servicer]], pool: Pool) -> frozen
 
 def _signature_problem(function: Callable[..., object], method: Method) -> str:
     parameters = _parameters(function)
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        return "is a coroutine or a generator; calls run on threads and return one message"
+    written = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(written) or inspect.isasyncgenfunction(written):
+        return "is a coroutine; calls run on threads"
+    if inspect.isgeneratorfunction(written) and not method.server_streaming:
+        return "is a generator, and its RPC returns one message"
+    if method.server_streaming and not inspect.isgeneratorfunction(written):
+        return "is no generator, and its RPC streams its answers"
     if any(p.kind not in {p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY} for p in parameters):
         return "has keyword-only or variable parameters"
     if len(parameters) == AROUND_PARAMETERS:

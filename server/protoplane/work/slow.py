@@ -50,7 +50,7 @@ class SlowCalls:
         if isinstance(seen, Event):
             return
         slowest = self._slowest()
-        if seen.stages.seconds() <= self._seconds:
+        if seen.stages.seconds() <= self._seconds or (seen.sent is not None and _worked_seconds(seen) <= self._seconds):
             slowest.forget()
         elif self._waiting.qsize() >= CALLS_WAITING_MAX:
             slowest.forget()
@@ -91,6 +91,11 @@ class SlowCalls:
             except Exception as bug:  # noqa: BLE001 - drivers' errors quote values: only what kind it is may be told.
                 facts["plan_missing"] = type(bug).__name__
         return Event("call.slow", Level.WARNING, facts)
+
+
+def _worked_seconds(seen: CallDone) -> float:
+    """Of a stream, without what its caller took to read it."""
+    return seen.stages.seconds() - seen.stages.millis().get("send", 0.0) / 1_000
 
 
 def shortened(sql: str) -> str:
