@@ -12,7 +12,7 @@ import pytest
 from protoplane.base import clock
 from protoplane.base import log as module
 from protoplane.base.log import Log
-from protoplane.base.observe import CallDone, Event, Level, Observation, Stages
+from protoplane.base.observe import CallDone, Event, Level, Observation, Sent, Stages
 
 
 def call(code: str = "OK", bug: BaseException | None = None, method: str = "/a.v1.A/Get") -> CallDone:
@@ -52,6 +52,15 @@ def test_a_call_is_one_json_object_with_its_stages() -> None:
         "subject": "alice",
         "request_id": "r-1",
     }
+
+
+def test_a_stream_has_the_number_of_its_messages_and_bytes() -> None:
+    seen = call()._replace(sent=Sent(3, 120))
+    (line,) = lines(seen)
+    found = json.loads(line)
+    assert (found["messages"], found["bytes"]) == (3, 120)
+    (line,) = lines(seen, pretty=True)
+    assert line.endswith("subject=alice messages=3 bytes=120")
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ METHODS = """
   }
   rpc Tail(OddRequest) returns (stream OddResponse) {
     option (protoplane.v1.rule).public = true;
+    option idempotency_level = NO_SIDE_EFFECTS;
+  }
+  rpc Push(stream OddRequest) returns (OddResponse) {
+    option (protoplane.v1.rule).public = true;
   }
 """
 
@@ -59,7 +63,8 @@ from protoplane.method.custom import Servicer
 class Library(Servicer, service="library.v1.Library"):
     def import_(self, call, request): ...
     def close(self, call, request): ...
-    def tail(self, call, request): ...
+    def tail(self, call, request): yield from ()
+    def push(self, call, request): ...
 """
 
 USE = """\
@@ -79,6 +84,9 @@ def use(client: LibraryClient) -> str:
         ).told
     except CallError as error:
         return error.reason
+    with client.tail(class_="c") as tail:
+        for answer in tail:
+            told += answer.told
     return BookName.parse("publishers/p/books/b").publisher + told
 """
 
@@ -89,7 +97,7 @@ def use(client: LibraryClient) -> None:
     client.get_book(nmae="publishers/p/books/b")
     client.get_book(name=3)
     client.list_books(parent="publishers/p").title
-    client.tail()
+    client.push()
 """
 
 RUN = """\
@@ -102,7 +110,7 @@ odd = FormatName.parse("classes/c/formats/f/settings")
 assert (odd.class_, odd.format_, odd.format(), odd.parent) == ("c", "f", "classes/c/formats/f/settings", "classes/c/formats/f")
 assert LibraryClient.import_.__doc__.startswith("Is called as a word")
 assert LibraryClient.close_ is not LibraryClient.close
-assert not hasattr(LibraryClient, "tail")
+assert not hasattr(LibraryClient, "push")
 assert not [name for name in sys.modules if name.startswith(("protoplane", "google.rpc"))], "what is not needed is not imported"
 """
 

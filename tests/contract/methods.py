@@ -31,12 +31,21 @@ CASES: dict[str, tuple[str, str]] = {
             )
         ),
     ),
-    "a method of its own that streams": (
+    "a method of its own that takes a stream": (
         "method-streaming",
         edited(
             after(
                 "service Library {\n",
-                "  rpc LendBook(GetBookRequest) returns (stream Book) { //!\n option (protoplane.v1.rule).public = true; }\n",
+                "  rpc LendBook(stream GetBookRequest) returns (Book) { //!\n option (protoplane.v1.rule).public = true; }\n",
+            )
+        ),
+    ),
+    "a method of its own that streams, and may write": (
+        "python-missing method-streaming-writes",
+        edited(
+            after(
+                "service Library {\n",
+                "  rpc LendBook(GetBookRequest) returns (stream Book) { //! //!\n option (protoplane.v1.rule).public = true; }\n",
             )
         ),
     ),

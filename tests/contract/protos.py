@@ -147,8 +147,8 @@ def edited(*edits: tuple[str, str], text: str = LIBRARY) -> str:
 
 
 def marked_lines(text: str) -> list[int]:
-    """The lines, from 1, that carry the mark."""
-    return [number for number, line in enumerate(text.splitlines(), 1) if MARK in line]
+    """The lines, from 1, that carry the mark; one that carries it twice, twice."""
+    return [number for number, line in enumerate(text.splitlines(), 1) for _ in range(line.count(MARK))]
 
 
 def load_text(folder: Path, text: str, *, implemented: frozenset[str] = frozenset()) -> Loaded:

@@ -263,13 +263,16 @@ def test_python_makes_anything_goes(tmp_path: Path) -> None:
     text = edited(
         (
             "service Library {\n",
-            "service Library {\n  rpc LendBook(GetBookRequest) returns (stream Book) {\n    option (protoplane.v1.rule).public = true;\n  }\n",
+            "service Library {\n  rpc LendBook(GetBookRequest) returns (stream Book) {\n    option (protoplane.v1.rule).public = true;\n  @}\n",
         ),
         ("  string order_by = 5;\n", "  string order_by = 5;\n  bool lent = 6;\n"),
         ("  rpc DeleteBook(DeleteBookRequest) returns (google.protobuf.Empty) {", "  rpc DeleteBook(DeleteBookRequest) returns (Book) {"),
     )
     paths = frozenset(f"/library.v1.Library/{name}" for name in ("LendBook", "ListBooks", "DeleteBook"))
-    contract = good(load_text(tmp_path, text, implemented=paths))
+    broken = load_text(tmp_path / "writes", text.replace("@", ""), implemented=paths)
+    assert [finding.rule for finding in broken.findings] == ["method-streaming-writes"]
+    text = text.replace("@", "  option idempotency_level = NO_SIDE_EFFECTS;\n  ")
+    contract = good(load_text(tmp_path / "reads", text, implemented=paths))
     kinds = {method.name: method.kind for method in contract.methods.values() if method.path in paths}
     assert kinds == {"LendBook": MethodKind.CUSTOM, "ListBooks": MethodKind.LIST, "DeleteBook": MethodKind.CUSTOM}
     lend = contract.methods["/library.v1.Library/LendBook"]

@@ -23,7 +23,7 @@ from protoplane.method.custom import Servicer
 
 
 class Bookshop(Servicer, service="bookshop.v1.Bookshop"):
-    """Three methods."""
+    """Methods."""
 
     def move_book(self, call, request):
         """A custom one."""
@@ -32,6 +32,14 @@ class Bookshop(Servicer, service="bookshop.v1.Bookshop"):
     def copy_book(self, call, request):
         """Another custom one."""
         return call.method.response_class()
+
+    def follow_book(self, call, request):
+        """One that streams."""
+        yield call.method.response_class()
+
+    def watch_book(self, call, request):
+        """Another one."""
+        yield call.method.response_class()
 
     def create_book(self, call, request, serve):
         """Around a standard one."""
@@ -47,6 +55,18 @@ MOVE_BOOK = """
   // Copies a book.
   rpc CopyBook(GetBookRequest) returns (Book) {
     option (protoplane.v1.rule).permission = "books.copy";
+  }
+
+  // Follows a book.
+  rpc FollowBook(GetBookRequest) returns (stream Book) {
+    option (protoplane.v1.rule).permission = "books.follow";
+    option idempotency_level = NO_SIDE_EFFECTS;
+  }
+
+  // Watches a book.
+  rpc WatchBook(GetBookRequest) returns (stream Book) {
+    option (protoplane.v1.rule).permission = "books.watch";
+    option idempotency_level = NO_SIDE_EFFECTS;
   }
 }
 
@@ -96,7 +116,7 @@ def method(signature: str, rule: str = 'permission = "books.burn"') -> tuple[str
 
 def python(definition: str) -> tuple[str, str]:
     """Put a method into the servicer."""
-    start = '    """Three methods."""\n'
+    start = '    """Methods."""\n'
     return start, f"{start}\n    {definition}\n        return None\n"
 
 
@@ -186,7 +206,18 @@ BREAKAGES: Mapping[str, Breakage] = {
     "standard method that streams": Breakage(
         "method-streaming", "stream ListBooksResponse", "returns (ListBooksResponse)", "returns (stream ListBooksResponse)"
     ),
-    "Python for a method that streams": Breakage(
+    "method that streams and may write": Breakage(
+        "method-streaming-writes", "rpc FollowBook(", '"books.follow";\n    option idempotency_level = NO_SIDE_EFFECTS;', '"books.follow";',
+        says="NO_SIDE_EFFECTS",
+    ),
+    "Python without yield for a method that streams": Breakage(
+        "servicer-signature", "def watch_book(", '"""Another one."""\n        yield', '"""Another one."""\n        return', file=PYTHON, says="`yield`"
+    ),
+    "Python with yield for a method that does not": Breakage(
+        "servicer-signature", "def create_book(", '"""Around a standard one."""\n        return', '"""Around a standard one."""\n        yield', file=PYTHON,
+        says="one message",
+    ),
+    "Python for a method that takes a stream": Breakage(
         "servicer-streaming", "def copy_book(", "rpc CopyBook(GetBookRequest)", "rpc CopyBook(stream GetBookRequest)", found_in=PYTHON
     ),
     "wrong signature": Breakage(

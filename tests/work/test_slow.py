@@ -11,7 +11,7 @@ import pytest
 
 from protoplane.base.deadline import Deadline
 from protoplane.base.log import Log
-from protoplane.base.observe import CallDone, Event, Observation, Stages
+from protoplane.base.observe import CallDone, Event, Observation, Sent, Stages
 from protoplane.store.engine import Engine
 from protoplane.store.session import Session
 from protoplane.work import slow as module
@@ -109,6 +109,18 @@ def test_a_quick_call_has_no_line_and_its_statements_are_forgotten(store: Engine
     assert event.facts["request_id"] == "without"
     assert "statement" not in event.facts
     assert len(told.seen) == 1
+
+
+def test_a_stream_is_not_slow_for_what_its_caller_took_to_read_it(told: Told, slow: SlowCalls) -> None:
+    def stream(send_seconds: float, handle_seconds: float, request_id: str) -> CallDone:
+        seen = call(0.0, request_id)._replace(sent=Sent(1, 1))
+        seen.stages.spent("send", send_seconds)
+        seen.stages.spent("handle", handle_seconds)
+        return seen
+
+    slow.observe(stream(10.0, 0.5, "read slowly"))
+    slow.observe(stream(0.5, 1.5, "made slowly"))
+    assert told.event().facts["request_id"] == "made slowly"
 
 
 def test_with_no_limit_nothing_is_slow(store: Engine, told: Told) -> None:

@@ -20,6 +20,7 @@ from .errors import (
 )
 from .names import ANY, InvalidName, ResourceName
 from .paging import Pager
+from .streams import Stream
 
 __all__ = [
     "ANY",
@@ -38,6 +39,7 @@ __all__ = [
     "PermissionDenied",
     "ResourceExhausted",
     "ResourceName",
+    "Stream",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",

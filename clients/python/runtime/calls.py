@@ -14,6 +14,7 @@ import grpc
 
 from .errors import error_of
 from .paging import Pager
+from .streams import Stream
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -29,13 +30,15 @@ TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Method(Generic[Request, Response]):
-    """One method of a service, which takes and gives one message."""
+    """One method of a service, which takes one message."""
 
     path: str
     request_class: type[Request]
     response_class: type[Response]
     request_id: bool = False
     """Whether the request has a `request_id`, so that its tries have one effect (AIP-155)."""
+    streams: bool = False
+    """Whether it gives more than one message."""
 
 
 class Client(ABC):
@@ -131,6 +134,10 @@ class Client(ABC):
         first = self._request(method, request, fields)
         return Pager(lambda one: self._send(method, one), first if request is None else _copied(first), items)
 
+    def _stream(self, method: Method[Request, Response], request: Request | None, fields: Mapping[str, Any]) -> Stream[Response]:
+        """One call whose answers stream. It has begun when this returns."""
+        return Stream(self._begin(method, self._request(method, request, fields)), method.path)
+
     def _request(self, method: Method[Request, Response], request: Request | None, fields: Mapping[str, Any]) -> Request:
         if request is None:
             return method.request_class(**fields)
@@ -139,6 +146,14 @@ class Client(ABC):
         return request
 
     def _send(self, method: Method[Request, Response], request: Request) -> Response:
+        try:
+            answer: Response = self._begin(method, request)
+        except grpc.RpcError as failure:
+            raise error_of(failure, method.path) from failure
+        return answer
+
+    def _begin(self, method: Method[Request, Response], request: Request) -> Any:
+        """The answer, or the call that is under way where answers stream."""
         asked: Any = request
         if method.request_id and not asked.request_id:
             # On a copy: the caller may use theirs again, for another call.
@@ -147,14 +162,11 @@ class Client(ABC):
         call = self._calls.get(method.path) or self._bind(method)
         token = self._token() if callable(self._token) else self._token
         metadata = self._metadata if token is None else (("authorization", f"Bearer {token}"), *self._metadata)
-        try:
-            answer: Response = call(asked, timeout=self._timeout_seconds, metadata=metadata, wait_for_ready=self._wait_for_ready)
-        except grpc.RpcError as failure:
-            raise error_of(failure, method.path) from failure
-        return answer
+        return call(asked, timeout=self._timeout_seconds, metadata=metadata, wait_for_ready=self._wait_for_ready)
 
     def _bind(self, method: Method[Request, Response]) -> Callable[..., Any]:
-        call = self._channel.unary_unary(
+        kind = self._channel.unary_stream if method.streams else self._channel.unary_unary
+        call: Callable[..., Any] = kind(
             method.path,
             request_serializer=method.request_class.SerializeToString,
             response_deserializer=method.response_class.FromString,

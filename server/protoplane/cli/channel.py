@@ -126,7 +126,8 @@ def _lines(paths: Iterable[str]) -> str:
 def _repeatable(method: Method) -> bool:
     """Whether doing it twice is doing it once, whatever the request says."""
     if method.kind is MethodKind.CUSTOM:
-        return (method.reads or method.idempotency is Idempotency.IDEMPOTENT) and not streams(method)
+        # Of a stream gRPC makes no second try once it has had an answer (gRFC A6).
+        return (method.reads or method.idempotency is Idempotency.IDEMPOTENT) and not method.client_streaming
     return method.kind in {MethodKind.GET, MethodKind.BATCH_GET, MethodKind.LIST, MethodKind.AGGREGATE}
 
 
@@ -134,9 +135,4 @@ def has_request_id(method: Method) -> bool:
     """Whether a call may carry a request_id; where it writes, the server gives the first answer again to a call with the same one."""
     field = method.request_field("request_id")
     found = field is not None and field.kind is Kind.STRING and field.label is Label.SINGULAR and not field.wrapper
-    return found and not streams(method)
-
-
-def streams(method: Method) -> bool:
-    """Whether it takes or gives more than one message."""
-    return method.client_streaming or method.server_streaming
+    return found and not (method.client_streaming or method.server_streaming)

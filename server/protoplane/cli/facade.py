@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto
 
-from protoplane.cli.channel import folder_of, has_request_id, streams
+from protoplane.cli.channel import folder_of, has_request_id
 from protoplane.cli.pyi import SCALARS
 from protoplane.cli.pymodules import Imports, Types, comments_of, docstring, home_of, imported_from
 from protoplane.contract.casing import snake
@@ -26,6 +26,7 @@ import collections.abc as _abc
 {imports}from {here}channel import channel_options as _channel_options
 from {runtime} import calls as _calls
 from {runtime} import paging as _paging
+from {runtime} import streams as _streams
 '''
 
 CLASS = """
@@ -52,7 +53,7 @@ CONSTANT = """
     "{path}",
     {request},
     {response},
-{request_id})
+{more})
 """
 
 TAKEN = frozenset({"close", "with_options", "str", "int", "bool", "float", "bytes"})
@@ -103,7 +104,7 @@ class _Facade:
                 constants = []
                 for at, proto in enumerate(service.method):
                     method = self._methods[f"/{full_name}/{proto.name}"]
-                    if not streams(method):
+                    if not method.client_streaming:
                         comment = docstring(comments.get((6, index, 2, at), ""), "        ", f"`{proto.name}`.")
                         constant = f"_{snake(service.name)}_{snake(proto.name)}".upper()
                         yield self._method(method, proto, comment, constant)
@@ -123,6 +124,8 @@ class _Facade:
             assert response is not None
             one = next(field for field in response.field if field.name == items)
             answer, call = f"_paging.Pager[{answer}, {self._name(one.type_name)}]", f"_pages({given}, lambda page: page.{items})"
+        if method.server_streaming:
+            answer, call = f"_streams.Stream[{answer}]", f"_stream({given})"
         return METHOD.format(
             name=method_name(proto.name),
             request=self._name(proto.input_type),
@@ -134,12 +137,13 @@ class _Facade:
         )
 
     def _constant(self, method: Method, proto: MethodDescriptorProto, name: str) -> str:
+        kinds = {"request_id": has_request_id(method), "streams": method.server_streaming}
         return CONSTANT.format(
             name=name,
             path=method.path,
             request=self._name(proto.input_type),
             response=self._name(proto.output_type),
-            request_id="    request_id=True,\n" if has_request_id(method) else "",
+            more="".join(f"    {name}=True,\n" for name, is_so in kinds.items() if is_so),
         )
 
     def _taken(self, field: FieldDescriptorProto) -> str:

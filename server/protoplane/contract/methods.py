@@ -89,8 +89,7 @@ class MethodReader:
             place=self._places.method(method),
             http=self._annotations.http(method),
         )
-        if implemented:
-            self._check_stream(found)
+        self._check_stream(found)
         return found
 
     def _standing(self, method: MethodDescriptor, *, implemented: bool) -> _Standing:
@@ -120,7 +119,8 @@ class MethodReader:
 
     def _check_stream(self, method: Method) -> None:
         """Nobody knows how much of a stream was made when its caller goes: it must not matter."""
-        if method.server_streaming and not method.client_streaming and not method.reads:
+        custom = method.kind is MethodKind.CUSTOM and not method.client_streaming
+        if custom and method.server_streaming and not method.reads:
             problem = f"{method.name} streams its answers, and may write"
             mend = "say that it only reads: option idempotency_level = NO_SIDE_EFFECTS; one that writes answers with one message"
             self._report.add(method.place, "method-streaming-writes", problem, mend)
