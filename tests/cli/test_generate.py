@@ -69,7 +69,7 @@ def test_the_package_installs_and_calls_a_server(project: Path, tmp_path: Path) 
         "README.md",
         *(f"src/library/v1/{name}" for name in ("library_pb2.py", "library_pb2.pyi", "library_pb2_grpc.py", "py.typed")),
         *(f"src/library/v1/{name}" for name in ("channel.py", "client.py", "names.py")),
-        *(f"src/library/v1/runtime/{name}.py" for name in ("__init__", "calls", "errors", "names", "paging")),
+        *(f"src/library/v1/runtime/{name}.py" for name in ("__init__", "calls", "errors", "names", "paging", "streams")),
         "src/library/v1/runtime/py.typed",
     }
     site = tmp_path / "site"

@@ -11,6 +11,7 @@ import pytest
 from protoplane.base import limits
 from tests.door.client import Door, Refused
 from tests.door.feed import ITEMS, Served, feeding, pb
+from tests.door.running import done
 from tests.engines import Engine
 
 keys = map("stream-{}".format, itertools.count(1))
@@ -59,7 +60,7 @@ def test_each_message_is_sent_as_it_is_made(feed: Served, door: Door, key: str) 
     assert seen.waiting.wait(20)
     assert not seen.ended.is_set()
     seen.on.set()
-    assert [one.number for one in stream] == [-1]
+    assert [one.number for one in stream] == [-3]
     assert seen.ended.wait(20)
 
 
@@ -79,11 +80,11 @@ def pb_bytes() -> bytes:
 def test_a_stream_is_observed_once_with_its_messages_bytes_and_stages(feed: Served, door: Door) -> None:
     stream = door.StreamItems(title="old", metadata=[("x-request-id", "of-the-caller"), ("server-timing", "on")])
     assert len(list(stream)) == 3
-    done = feed.done(ITEMS)
-    assert (done.request_id, done.subject, done.code, done.reason) == ("of-the-caller", "editor", "OK", "")
+    seen = feed.done(ITEMS)
+    assert (seen.request_id, seen.subject, seen.code, seen.reason) == ("of-the-caller", "editor", "OK", "")
     wanted = ["queue", "authenticate", "decode", "authorise", "check", "sql", "encode", "send", "handle", "commit", "total"]
-    assert list(done.stages.millis()) == wanted
-    assert done.stages.millis()["sql"] > 0
+    assert list(seen.stages.millis()) == wanted
+    assert seen.stages.millis()["sql"] > 0
     timings = dict(stream.call.trailing_metadata())["server-timing"]
     assert [part.partition(";")[0] for part in timings.split(", ")] == wanted
     assert len(feed.seen) == 1, "once"
@@ -114,18 +115,21 @@ def test_what_goes_wrong_after_some_messages_ends_the_stream_with_its_status(
     assert (refused.code, refused.reason) == (code, reason)
     assert "google.rpc.ErrorInfo" in refused.details
     assert "canary" not in refused.message + str(refused.metadata)
-    done = feed.done()
-    assert (done.code, done.reason, done.sent is not None and done.sent.messages) == (code, reason, 2)
-    assert (done.bug is not None) == (code == "INTERNAL")
+    seen = feed.done()
+    assert (seen.code, seen.reason, seen.sent is not None and seen.sent.messages) == (code, reason, 2)
+    assert (seen.bug is not None) == (code == "INTERNAL")
     assert feed.watched(key).ended.is_set()
     assert len(door.ListItems().items) == 3, "nothing was written"
 
 
-def test_all_of_a_stream_is_of_one_moment(feed: Served, door: Door) -> None:
-    stream = door.StreamItems()
-    first = next(stream)
+def test_all_of_a_stream_is_of_one_moment(feed: Served, door: Door, key: str) -> None:
+    stream = door.Pour(count=1, fate="wait", key=key)
+    assert next(stream).number == 1
+    seen = feed.watched(key)
+    assert seen.waiting.wait(20)
     made = feed.door("other").CreateItem(item=pb.Item(title="new"))
-    assert [first.total, *(one.total for one in stream)] == [3, 3, 3]
+    seen.on.set()
+    assert [one.number for one in stream] == [-3], "of which the new one is none"
     assert [one.total for one in door.StreamItems()] == [4] * 4
     door.DeleteItem(name=made.name)
 
@@ -141,3 +145,13 @@ def test_a_field_mask_of_the_metadata_narrows_each_message(door: Door, feed: Ser
 def test_a_message_beyond_the_bound_of_answers_ends_the_stream_as_an_answer_would(door: Door, key: str) -> None:
     came, refused = until_refused(door.Pour(count=1, size=limits.ANSWER_BYTES_MAX + 1, key=key))
     assert (came, refused.code, refused.reason) == ([], "RESOURCE_EXHAUSTED", "ANSWER_TOO_LARGE")
+
+
+@pytest.mark.engines("sqlite")  # Commands do not care.
+def test_the_plan_and_the_stubs_say_that_answers_stream(feed: Served) -> None:
+    lines = done("plan", "--method", "Pour", folder=feed.folder).stdout.splitlines()
+    assert lines[:2] == ["/feed.v1.Feed/Pour", "    custom, rule authenticated, reads, streams its answers"]
+    assert lines[2].startswith("    code feed_code.py:")
+    done("stubs", folder=feed.folder)
+    (stub,) = feed.folder.rglob("feed.pyi")
+    assert "def pour(self, call: _Call, request: global___PourRequest) -> _abc.Iterator[global___PourResponse]:" in stub.read_text()

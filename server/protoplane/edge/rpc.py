@@ -23,6 +23,9 @@ PAUSE_SECONDS_MAX = 30.0
 SEND_SECONDS_MAX = 10.0
 """For a caller to take an answer, or one message of a stream. Whoever reads slower is cut off: what it does not take is our memory."""
 
+LAST_SECONDS = 1.0
+"""For a message that is under way when the deadline of its stream passes: whoever reads is to be told why it ends, with all details."""
+
 UNSENT_BYTES_COUNTED = 32_768
 """Smaller answers are not tracked: the number of calls bounds them."""
 
@@ -157,7 +160,7 @@ class Call:
     def send(self, message: bytes, seconds_max: float = SEND_SECONDS_MAX) -> None:
         """Send a message of a stream, and wait until the transport has taken it: a stream is not made faster than it is read.
 
-        Raises Gone when it was not taken, which ends the call, and Fault ANSWERS_UNREAD when there is no room for it.
+        `seconds_max` is what is left until its deadline. Raises Gone when it was not taken, which ends the call, and Fault ANSWERS_UNREAD when there is no room for it.
         """
         if self._written is None:
             self._written = SimpleQueue()
@@ -173,12 +176,18 @@ class Call:
                 taken.put(success)
 
             self.post(message, sent)
-        self._await(taken, min(seconds_max, SEND_SECONDS_MAX))
+        if (left := seconds_max + LAST_SECONDS) < SEND_SECONDS_MAX:
+            self._await(taken, left, Reason.DEADLINE_PASSED)
+        else:
+            self._await(taken)
 
-    def cancel(self) -> None:
-        """Give the call up, with whatever of its answer has not been taken."""
+    def cancel(self, fault: Fault | None = None) -> None:
+        """Give the call up, with whatever of its answer has not been taken; of the fault the caller learns code and text."""
         self.cancelled = True
-        self._core.cancel()
+        if fault is None:
+            self._core.cancel()
+        else:
+            self._core.cancel(int(fault.code), fault.text)
 
     def end(self, code: int = 0, text: str = "", response: bytes | None = None) -> None:
         """Send the status, and a last message with it. Raises what the core says of values that it cannot send; then nothing was sent."""
@@ -297,14 +306,14 @@ class Call:
         except Fault as fault:
             self._give_up(fault)
 
-    def _await(self, taken: SimpleQueue[bool], seconds_max: float) -> None:
-        """Wait for the transport; raises Gone when it did not take what was sent."""
+    def _await(self, taken: SimpleQueue[bool], seconds_max: float | None = None, reason: Reason = Reason.ANSWERS_UNREAD) -> None:
+        """Wait for the transport, by default for SEND_SECONDS_MAX; raises Gone when it did not take what was sent."""
         try:
-            if taken.get(timeout=max(0.0, seconds_max)):
+            if taken.get(timeout=SEND_SECONDS_MAX if seconds_max is None else max(0.0, seconds_max)):
                 return
         except Empty:
-            self.cancel()
-            raise Gone(Reason.ANSWERS_UNREAD) from None
+            self.cancel(Fault(reason))
+            raise Gone(reason) from None
         raise Gone
 
     def _messages(self, message: bytes | None) -> Iterator[bytes]:
@@ -345,7 +354,7 @@ class Call:
         if self.active:
             probing = self._batch((cygrpc.ReceiveMessageOperation(0),), answer) if self._headed else self._send_batch((), answer)
             if probing:
-                self._await(answered, SEND_SECONDS_MAX)
+                self._await(answered)
         if not self.active:
             raise Gone
 
@@ -370,7 +379,7 @@ class Gone(BaseException):
 
     def __init__(self, reason: Reason = Reason.CALL_CANCELLED) -> None:
         self.reason = reason
-        """For the observers: ANSWERS_UNREAD when it was cut off for not reading."""
+        """For the observers: ANSWERS_UNREAD when it was cut off for not reading, DEADLINE_PASSED when its time was over meanwhile."""
 
 
 _closing = threading.Lock()

@@ -84,5 +84,6 @@ def end(call: Call, request: Any, seen: Watched) -> Iterator[Any]:
             seen.waiting.set()
             while not seen.on.wait(0.01) and not call.cancelled():
                 pass
-            list(call.model(Item).select().tuples())
-            yield PourResponse(number=-1)
+            items: Any = call.model(Item)
+            (count,) = items.select(fn.COUNT(items.item)).tuples().first()
+            yield PourResponse(number=-count)
