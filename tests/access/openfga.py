@@ -106,12 +106,14 @@ class Store:
 
 
 @contextmanager
-def started(database: Database, *flags: str) -> Iterator[OpenFga]:
-    """A server on an empty MySQL database, ended at the end. Raises `Unavailable`."""
-    engine = database.engine
-    assert isinstance(engine, Server)
-    datastore = ["--datastore-engine=mysql", f"--datastore-uri=root@tcp(127.0.0.1:{engine.port})/{database.name}?parseTime=true"]
-    subprocess.run([str(program()), "migrate", *datastore], check=True, capture_output=True, timeout=120)
+def started(database: Database | None, *flags: str) -> Iterator[OpenFga]:
+    """A server on an empty MySQL database, or on none but its memory, ended at the end. Raises `Unavailable`."""
+    datastore = ["--datastore-engine=memory"]
+    if database is not None:
+        engine = database.engine
+        assert isinstance(engine, Server)
+        datastore = ["--datastore-engine=mysql", f"--datastore-uri=root@tcp(127.0.0.1:{engine.port})/{database.name}?parseTime=true"]
+        subprocess.run([str(program()), "migrate", *datastore], check=True, capture_output=True, timeout=120)
     port, grpc_port = free_port(), free_port()
     addresses = [
         f"--http-addr=127.0.0.1:{port}",
