@@ -19,7 +19,7 @@ from tests.access.oracle import Meaning, Name
 from tests.access.tables import IDS, KEYS, STRANGE, Row, by_columns, by_name
 
 USERS = ("u", "v", "a")
-CONDITIONS = "condition c(x: int) {\n  x > 0\n}\ncondition d(x: int) {\n  x < 1\n}"
+CONDITIONS = {"c": "condition c(x: int) {\n  x > 0\n}", "d": "condition d(x: int) {\n  x < 1\n}"}
 CONTEXTS = ("", '{"x":0}', '{"x":1}')
 
 
@@ -124,7 +124,8 @@ def models(draw: st.DrawFn, operators: list[str]) -> tuple[Model, dict[str, str]
             else:
                 lines.append(f"    define {relation}: {f'[{found[1]}]' if found else draw(expressions(relation, operators))}")
     try:
-        return parse("\n".join([*lines, CONDITIONS])), kinds, derived
+        used = [text for name, text in CONDITIONS.items() if any(f" with {name}" in line for line in lines)]
+        return parse("\n".join([*lines, *used])), kinds, derived
     except InvalidModel:
         return draw(st.nothing())
 

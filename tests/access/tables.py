@@ -24,7 +24,11 @@ KEYS: Mapping[str, tuple[ColumnShape, ...]] = {"text": (TEXT,), "number": (NUMBE
 IDS = {"text": ("a", "b", "c"), "number": ("1", "2", "3"), "both": ("a/1", "a/2", "b/1")}
 """Of objects with rows, by the kind of their key."""
 
-STRANGE = {"text": ("a/1", "A"), "number": ("01", "0", "a", "-1", "9999999999999999999", "1 "), "both": ("c/9", "a", "a/1/1", "a/01", "/1", "a/")}
+STRANGE = {
+    "text": ("a/1", "A"),
+    "number": ("01", "0", "a", "-1", "9999999999999999999", "1 "),
+    "both": ("c/9", "a", "a/1/1", "a/01", "/1", "a/"),
+}
 """Ids that no row has."""
 
 SAID = ("p", "r")

@@ -72,6 +72,39 @@ def test_the_example_of_the_documentation_prints_what_stands_there(tmp_path: Pat
     assert (done.exit_code, done.output) == (0, output[1])
 
 
+def test_conditions_are_evaluated_with_the_context_of_each_question() -> None:
+    done = run(FILES / "office.fga.yaml")
+    assert (done.exit_code, done.output.splitlines()[-4:]) == (
+        0,
+        ["Tests 2/2 passing", "Checks 7/7 passing", "ListObjects 2/2 passing", "ListUsers 1/1 passing"],
+    ), done.output
+
+
+def test_a_parameter_that_nobody_says_fails_the_question(tmp_path: Path) -> None:
+    office = (FILES / "office.fga.yaml").read_text().replace("./office.csv", str(FILES / "office.csv"))
+    question = "tests: [{name: one, check: [{user: 'user:anne', object: 'document:1', assertions: {viewer: false}}]}]"
+    done = run(written(tmp_path, office[: office.index("tests:")] + question))
+    assert done.exit_code == 1
+    assert "expected=false, got=N/A, error=condition 'office_hours': 'now' is missing" in done.output
+
+
+@pytest.mark.parametrize(
+    ("condition", "problem"),
+    [
+        ("{name: office_hours, context: {until: never}}", "parameter 'until': a timestamp of RFC 3339 is expected"),
+        ("{name: office_hours, context: {util: 5}}", "there is no such parameter"),
+        ("{name: office}", "the model does not allow"),
+        ("{context: {}}", "'name' is missing"),
+    ],
+)
+def test_what_a_tuple_says_to_a_condition_must_fit(tmp_path: Path, condition: str, problem: str) -> None:
+    office = (FILES / "office.fga.yaml").read_text().replace("./office.csv", str(FILES / "office.csv"))
+    tuples = f"tuples: [{{user: 'user:a', relation: viewer, object: 'document:1', condition: {condition}}}]"
+    done = run(written(tmp_path, office[: office.index("tuples:")] + tuples))
+    assert done.exit_code == 2
+    assert problem in done.stderr
+
+
 FAILING = """\
     check:
       - {user: 'user:carl', object: 'document:1', assertions: {viewer: true, blocked: true, owner: false}}

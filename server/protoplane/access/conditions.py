@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from cel_expr_python import cel
 
+from protoplane.access.given import Evaluate
 from protoplane.access.model import Condition, Model
 from protoplane.access.parameters import Convert, Unfit, UnknownType, converter, declared, functions, plain
 
 Context: TypeAlias = Mapping[str, object]
 """Values by parameter, as JSON has them."""
-
-Evaluate: TypeAlias = Callable[[str, Context], bool]
-"""Whether a condition holds, by its name and what the tuple says to it. Raises Unanswered."""
 
 EXPRESSION_CHARACTERS_MAX = 4_096
 CONTEXT_BYTES_MAX = 32 * 1024

@@ -8,8 +8,9 @@ from typing import assert_never
 
 from protoplane.access.bounds import OBJECTS_MAX, BoundExceeded
 from protoplane.access.check import UnknownRelation
+from protoplane.access.given import NOTHING, Call, Given
 from protoplane.access.model import Computed, Exclusion, Intersection, Model, Relation, Rewrite, This, Through, Union
-from protoplane.access.stated import Reader, admitted
+from protoplane.access.stated import Reader
 from protoplane.access.tuples import Object, Subject
 from protoplane.store.session import Session
 
@@ -36,13 +37,14 @@ class Expansion:
     branches: tuple[Expansion, ...] = ()
 
 
-def expand(session: Session, model: Model, reader: Reader, relation: str, object_: Object) -> Expansion:
-    """One level. Raises UnknownRelation, BoundExceeded."""
+def expand(session: Session, reader: Reader, relation: str, object_: Object, given: Given = NOTHING) -> Expansion:
+    """One level. Raises UnknownRelation, BoundExceeded, NotAdmitted."""
+    model = reader.checks.graph.model
     defined = model.relation(object_.type, relation)
     if defined is None:
         raise UnknownRelation(f"the model has no relation '{object_.type}#{relation}'")
     session.snapshot()
-    return _Level(session, model, reader, object_, defined).expanded(defined.rewrite)
+    return _Level(session, model, reader, reader.checks.call(given), object_, defined).expanded(defined.rewrite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class _Level:
     session: Session
     model: Model
     reader: Reader
+    call: Call
     object: Object
     relation: Relation
 
@@ -73,10 +76,16 @@ class _Level:
                 assert_never(rewrite)
 
     def _stated(self, relation: Relation) -> set[Subject]:
-        found = self.reader.read(self.session, self.object, relation.name, None, OBJECTS_MAX + 1)
+        kinds = dict.fromkeys(Subject(r.type, "", r.relation) for r in relation.restrictions)
+        limit = OBJECTS_MAX + 1
+        found = {
+            one.held.subject
+            for kind in kinds
+            for one in self.reader.read(self.session, self.call, (self.object, relation.name, True), kind, limit=limit)
+        }
         if len(found) > OBJECTS_MAX:
             raise BoundExceeded(f"more than OBJECTS_MAX ({OBJECTS_MAX}) subjects")
-        return {one.held.subject for one in found if admitted(relation, one)}
+        return found
 
     def _named(self, kind: Kind, subjects: set[Subject]) -> Expansion:
         return Expansion(self._userset, kind, subjects=tuple(sorted(subjects)))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from protoplane.access.check import Checks, UnknownRelation
-from protoplane.access.conditions import ConditionFailed, Evaluate
+from protoplane.access.check import UnknownRelation
+from protoplane.access.given import NOTHING, Given
 from protoplane.access.model import Computed, Exclusion, Intersection, Rewrite, This, Through, Union
-from protoplane.access.stated import Reader, Stated
+from protoplane.access.stated import Goal, Reader, Stated
 from protoplane.access.tuples import Object, Subject
-from protoplane.access.ways import AllOf, AnyOf, Goal, Itself, Lookup, Same, Says, Way, Ways, Without
+from protoplane.access.ways import AllOf, AnyOf, Itself, Lookup, Same, Says, Way, Ways, Without
 from protoplane.store.session import Session
 
 NODES_MAX = 500
@@ -55,16 +55,19 @@ class Explanation:
     note: str = ""
 
 
-def explain(
-    session: Session, checks: Checks, reader: Reader, question: tuple[Subject, str, Object], evaluate: Evaluate | None = None
-) -> Explanation:
-    """Why, or why not; it says what `Checks.check` says. Raises UnknownRelation, BoundExceeded."""
+def explain(session: Session, reader: Reader, question: tuple[Subject, str, Object], given: Given = NOTHING) -> Explanation:
+    """Why, or why not; it says what `Checks.check` says. Raises UnknownRelation, BoundExceeded, NotAdmitted.
+
+    A condition that has no answer does not hold here, and is told with its reason; it is Check that raises.
+    """
     subject, relation, object_ = question
+    checks = reader.checks
     if checks.graph.model.relation(object_.type, relation) is None:
         raise UnknownRelation(f"the model has no relation '{object_.type}#{relation}'")
-    ways = Ways(checks, reader, session, subject, evaluate or _nothing_known)
-    ways.find((object_, relation))
-    return _Teller(ways).goal((object_, relation))
+    ways = Ways(checks, reader, session, subject, given, checks.call(given))
+    root = object_, relation, reader.named
+    ways.find(root)
+    return _Teller(ways).goal(root)
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
@@ -102,7 +105,7 @@ class _Teller:
         self._denied: set[Goal] = set()
 
     def goal(self, goal: Goal) -> Explanation:
-        object_, name = goal
+        object_, name, _ = goal
         ways = self._ways
         held = goal in ways.certain
         way = ways.known.get(goal)
@@ -172,7 +175,7 @@ class _Teller:
         self._left -= 1
         kind = Kind.FROM if through else Kind.FIELD if one.stated.field else Kind.TUPLE
         held = self._cost(one) is not None
-        note = "" if one.answer else one.problem or f"condition '{one.stated.condition}' does not hold"
+        note = "" if one.answer else one.problem or f"condition '{one.stated.held.condition}' does not hold"
         follows = one.target is not None and one.answer
         children = (self.goal(target) for target in [one.target] if target is not None and follows)
         return self._made(goal, held=held, kind=kind, children=children, stated=one.stated, note=note)
@@ -187,7 +190,7 @@ class _Teller:
         stated: Stated | None = None,
         note: str = "",
     ) -> Explanation:
-        object_, name = goal
+        object_, name, _ = goal
         found = []
         for child in children:
             found.append(child)
@@ -217,8 +220,3 @@ def _kind(rewrite: Rewrite) -> Kind:
 
 def _nothing(rewrite: This | Through) -> str:
     return f"there is no '{rewrite.tupleset}'" if isinstance(rewrite, Through) else "no tuple names it"
-
-
-def _nothing_known(condition: str, stored: Mapping[str, object]) -> bool:
-    del stored
-    raise ConditionFailed(condition, "nothing is said to it")

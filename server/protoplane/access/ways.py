@@ -7,20 +7,18 @@ same well-founded model that `access.solve` computes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from protoplane.access.bounds import LEVELS_MAX
 from protoplane.access.check import LISTED_MAX, Checks
-from protoplane.access.conditions import Evaluate, Unanswered
+from protoplane.access.conditions import Unanswered
+from protoplane.access.given import Call, Given, Unevaluated
 from protoplane.access.model import WILDCARD, Computed, Exclusion, Intersection, Relation, Rewrite, This, Through, Union
-from protoplane.access.stated import Reader, Stated, admitted
-from protoplane.access.tuples import Object, Subject
+from protoplane.access.stated import NAME, Goal, Reader, Stated
+from protoplane.access.tuples import Subject
 from protoplane.store.session import Session
-
-Goal: TypeAlias = tuple[Object, str]
-"""A relation on an object."""
 
 EXPLORED_MAX = 1_000
 """Goals whose tuples are read."""
@@ -95,7 +93,8 @@ class Ways:
     reader: Reader
     session: Session
     subject: Subject
-    evaluate: Evaluate
+    given: Given
+    call: Call
     known: dict[Goal, Way] = field(default_factory=dict)
     told: dict[Goal, bool] = field(default_factory=dict)
     """What the engine said of goals that were not looked into, or not wholly."""
@@ -110,7 +109,7 @@ class Ways:
         ahead, decided_at = [root], 0
         for _ in range(LEVELS_MAX):
             for goal in ahead[: EXPLORED_MAX - len(self.known)]:
-                self.known[goal] = self._look(*goal)
+                self.known[goal] = self._look(goal)
             missing = self._missing()
             if not missing or len(self.known) >= EXPLORED_MAX:
                 break
@@ -123,7 +122,9 @@ class Ways:
         asked = [*self._missing(), *self._cut()]
         for start in range(0, len(asked), LISTED_MAX):
             chunk = asked[start : start + LISTED_MAX]
-            answers = self.checks.check_many(self.session, self.subject, [(relation, object_) for object_, relation in chunk])
+            answers = self.checks.check_many(
+                self.session, self.subject, [(relation, object_) for object_, relation, _ in chunk], self.given
+            )
             self.told |= dict(zip(chunk, answers, strict=True))
         self._decide([])
 
@@ -214,62 +215,60 @@ class Ways:
         """What was not looked into wholly."""
         return [goal for goal, way in self.known.items() if any(part.cut for part in _lookups(way))]
 
-    def _look(self, object_: Object, name: str) -> Way:
+    def _look(self, goal: Goal) -> Way:
+        object_, name, _ = goal
         if (object_, name) == (self.subject.object, self.subject.relation):
             return Itself()
         relation = self.checks.graph.model.types[object_.type][name]
-        return self._way(object_, relation, relation.rewrite)
+        return self._way(goal, relation, relation.rewrite)
 
-    def _way(self, object_: Object, relation: Relation, rewrite: Rewrite) -> Way:
+    def _way(self, goal: Goal, relation: Relation, rewrite: Rewrite) -> Way:
         match rewrite:
             case This():
-                return self._direct(object_, relation, rewrite)
+                return self._direct(goal, relation, rewrite)
             case Through():
-                return self._through(object_, rewrite)
+                return self._through(goal, rewrite)
             case Computed(name):
-                return Same((object_, name))
+                return Same((goal[0], name, goal[2]))
             case Union(operands):
-                return AnyOf(tuple(self._way(object_, relation, operand) for operand in operands))
+                return AnyOf(tuple(self._way(goal, relation, operand) for operand in operands))
             case Intersection(operands):
-                return AllOf(tuple(self._way(object_, relation, operand) for operand in operands))
+                return AllOf(tuple(self._way(goal, relation, operand) for operand in operands))
             case Exclusion(base, subtract):
-                return Without(self._way(object_, relation, base), self._way(object_, relation, subtract))
+                return Without(self._way(goal, relation, base), self._way(goal, relation, subtract))
             case _:
                 assert_never(rewrite)
 
-    def _direct(self, object_: Object, relation: Relation, rewrite: This) -> Lookup:
+    def _direct(self, goal: Goal, relation: Relation, rewrite: This) -> Lookup:
         """What names the subject itself or everybody, then usersets."""
         own = [self.subject, *([] if self.subject.relation else [Subject(self.subject.type, WILDCARD)])]
-        found = [stated for one in dict.fromkeys(own) for stated in self.reader.read(self.session, object_, relation.name, one, 1)]
-        kinds = dict.fromkeys(Subject(r.type, "", r.relation) for r in relation.restrictions if r.relation)
-        says = [self._says(stated, None) for stated in found if admitted(relation, stated)]
-        cut = False
-        for kind in kinds:
-            stated, more = self._read(object_, relation, kind)
-            says += [self._says(one, (one.held.subject.object, kind.relation)) for one in stated if one not in found]
-            cut = cut or more
-        return Lookup(rewrite, tuple(says), cut)
+        found = [one for subject in dict.fromkeys(own) for one in self._read(goal, relation.name, subject)]
+        says = [self._says(one, None) for one in found]
+        for kind in dict.fromkeys(Subject(r.type, "", r.relation) for r in relation.restrictions if r.relation):
+            stated = [one for one in self._read(goal, relation.name, kind) if one not in found]
+            says += [self._says(one, self._target(goal, one, kind.relation)) for one in stated]
+        return Lookup(rewrite, tuple(says[:LINKS_MAX]), len(says) > LINKS_MAX)
 
-    def _through(self, object_: Object, rewrite: Through) -> Lookup:
-        tupleset = self.checks.graph.model.types[object_.type][rewrite.tupleset]
-        says, cut = [], False
-        for kind in dict.fromkeys(target for target, _ in self.checks.graph.model.through(object_.type, rewrite)):
-            stated, more = self._read(object_, tupleset, Subject(kind, ""))
-            says += [self._says(one, (one.held.subject.object, rewrite.relation)) for one in stated]
-            cut = cut or more
-        return Lookup(rewrite, tuple(says), cut)
+    def _through(self, goal: Goal, rewrite: Through) -> Lookup:
+        kinds = dict.fromkeys(kind for kind, _ in self.checks.graph.model.through(goal[0].type, rewrite))
+        stated = [one for kind in kinds for one in self._read(goal, rewrite.tupleset, Subject(kind, ""))]
+        says = [self._says(one, self._target(goal, one, rewrite.relation)) for one in stated[:LINKS_MAX]]
+        return Lookup(rewrite, tuple(says), len(stated) > LINKS_MAX)
 
-    def _read(self, object_: Object, relation: Relation, kind: Subject) -> tuple[list[Stated], bool]:
-        stated = self.reader.read(self.session, object_, relation.name, kind, LINKS_MAX + 1)
-        return [one for one in stated[:LINKS_MAX] if admitted(relation, one)], len(stated) > LINKS_MAX
+    def _target(self, goal: Goal, stated: Stated, relation: str) -> Goal:
+        """Where something stated leads; by a name alone to a name."""
+        return stated.held.subject.object, relation, goal[2] and stated.field == NAME
+
+    def _read(self, goal: Goal, relation: str, subject: Subject) -> Sequence[Stated]:
+        return self.reader.read(self.session, self.call, (goal[0], relation, goal[2]), subject, limit=LINKS_MAX + 1)
 
     def _says(self, stated: Stated, target: Goal | None) -> Says:
-        if not stated.condition:
-            return Says(stated, target, answer=True)
+        condition = stated.held.condition
         try:
-            return Says(stated, target, self.evaluate(stated.condition, stated.context))
-        except Unanswered as unanswered:
+            answer = not condition or self.call.holds(condition, stated.held.context)
+        except (Unanswered, Unevaluated) as unanswered:
             return Says(stated, target, None, str(unanswered))
+        return Says(stated, target, answer)
 
 
 def targets(way: Way) -> Iterator[Goal]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import yaml
 
-from protoplane.access.conditions import Conditions, Unanswered
+from protoplane.access.conditions import Conditions, Unanswered, canonical
 from protoplane.access.model import Model
 from protoplane.access.problem import InvalidModel
-from protoplane.access.stated import Stated, admitted
 from protoplane.access.syntax import parse
-from protoplane.access.tuples import Object, RelationTuple, Subject, object_of, subject_of
+from protoplane.access.tuples import Object, RelationTuple, Subject, admits, object_of, subject_of
 from protoplane.cli.access_yaml import BrokenFile, Item, read_lines, read_rows, read_text, read_yaml
 from protoplane.store.closure import Asker
 
@@ -78,7 +77,7 @@ class Test:
     """Tuples beside those of the store, and questions."""
 
     name: str
-    tuples: tuple[Stated, ...] = ()
+    tuples: tuple[RelationTuple, ...] = ()
     cases: tuple[Case, ...] = ()
 
 
@@ -89,7 +88,7 @@ class Store:
     path: Path
     model: Model
     conditions: Conditions
-    tuples: tuple[Stated, ...] = ()
+    tuples: tuple[RelationTuple, ...] = ()
     tests: tuple[Test, ...] = ()
 
 
@@ -133,7 +132,7 @@ def _model(path: Path, whole: Item, fields: Mapping[str, Item]) -> Model:
         raise BrokenFile(path, line, max(written.find(within), 0) + first.column, f"in the model: {problem}") from None
 
 
-def _tuples(path: Path, fields: Mapping[str, Item], rules: _Rules) -> Iterator[Stated]:
+def _tuples(path: Path, fields: Mapping[str, Item], rules: _Rules) -> Iterator[RelationTuple]:
     files = [fields["tuple_file"]] if "tuple_file" in fields else []
     files += fields["tuple_files"].items() if "tuple_files" in fields else []
     for item in fields["tuples"].items() if "tuples" in fields else ():
@@ -148,20 +147,19 @@ def _tuples(path: Path, fields: Mapping[str, Item], rules: _Rules) -> Iterator[S
             yield from (_tuple(item, rules) for item in items)
 
 
-def _tuple(item: Item, rules: _Rules) -> Stated:
+def _tuple(item: Item, rules: _Rules) -> RelationTuple:
     fields = item.fields(TUPLE)
-    held = RelationTuple(
-        _object(_needed(item, fields, "object")), _needed(item, fields, "relation").text(), _subject(_needed(item, fields, "user"))
-    )
+    object_, subject = _object(_needed(item, fields, "object")), _subject(_needed(item, fields, "user"))
     name, context = "", {}
     if "condition" in fields:
         condition = fields["condition"].fields(("name", "context"))
         name = _needed(fields["condition"], condition, "name").text()
         context = dict(condition["context"].context()) if "context" in condition else {}
-    return _admitted(Stated(held, condition=name, context=context), rules, item.wrong)
+    held = RelationTuple(object_, _needed(item, fields, "relation").text(), subject, name)
+    return _admitted(held, context, rules, item.wrong)
 
 
-def _row(path: Path, line: int, row: Mapping[str, str], rules: _Rules) -> Stated:
+def _row(path: Path, line: int, row: Mapping[str, str], rules: _Rules) -> RelationTuple:
     def wrong(text: str) -> BrokenFile:
         return BrokenFile(path, line, 1, text)
 
@@ -170,27 +168,28 @@ def _row(path: Path, line: int, row: Mapping[str, str], rules: _Rules) -> Stated
         raise wrong(f"'{missing[0]}' is missing")
     try:
         context = json.loads(row.get("condition_context") or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         context = None
     if not isinstance(context, dict):
         raise wrong("'condition_context' must be an object of JSON")
     subject = Subject(row["user_type"], row["user_id"], row.get("user_relation", ""))
-    held = RelationTuple(Object(row["object_type"], row["object_id"]), row["relation"], subject)
-    return _admitted(Stated(held, condition=row.get("condition_name", ""), context=context), rules, wrong)
+    held = RelationTuple(Object(row["object_type"], row["object_id"]), row["relation"], subject, row.get("condition_name", ""))
+    return _admitted(held, context, rules, wrong)
 
 
-def _admitted(stated: Stated, rules: _Rules, wrong: Callable[[str], BrokenFile]) -> Stated:
-    relation = rules.model.relation(stated.held.object.type, stated.held.relation)
+def _admitted(held: RelationTuple, context: Context, rules: _Rules, wrong: Callable[[str], BrokenFile]) -> RelationTuple:
+    relation = rules.model.relation(held.object.type, held.relation)
     if relation is None:
-        raise wrong(f"there is no relation '{stated.held.relation}' of type '{stated.held.object.type}'")
-    if not admitted(relation, stated):
-        raise wrong(f"the model does not allow {stated}: '{relation.name}' is {', '.join(map(str, relation.restrictions)) or 'computed'}")
-    if stated.condition:
-        try:
-            rules.conditions.admit(stated.condition, stated.context)
-        except Unanswered as unanswered:
-            raise wrong(str(unanswered)) from None
-    return stated
+        raise wrong(f"there is no relation '{held.relation}' of type '{held.object.type}'")
+    if not admits(rules.model, held):
+        raise wrong(f"the model does not allow {held}: '{relation.name}' is {', '.join(map(str, relation.restrictions)) or 'computed'}")
+    if not held.condition:
+        return held
+    try:
+        rules.conditions.admit(held.condition, context)
+    except Unanswered as unanswered:
+        raise wrong(str(unanswered)) from None
+    return replace(held, context=canonical(context))
 
 
 def _tests(path: Path, fields: Mapping[str, Item], rules: _Rules) -> Iterator[Test]:
