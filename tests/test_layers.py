@@ -23,7 +23,7 @@ LIBRARIES = {
     "contract": {"google.protobuf", "protovalidate", "grpc_tools"},
     "query": {"google.protobuf", "peewee", "cryptography"},
     "store": {"google.protobuf", "peewee", "MySQLdb", "sqlite3"},
-    "access": {"google.protobuf", "peewee"},
+    "access": {"google.protobuf", "peewee", "cel_expr_python"},
     "identity": {"joserfc", "cryptography"},
     "changes": {"google.protobuf", "peewee"},
     "work": {"google.protobuf", "peewee"},
@@ -33,7 +33,7 @@ LIBRARIES = {
     "project": set(),
     "app": {"grpc"},
     "verify": {"grpc", "google.protobuf", "google.rpc"},
-    "cli": {"click", "grpc", "grpc_tools", "google.protobuf", "google.rpc", "watchfiles"},
+    "cli": {"click", "grpc", "grpc_tools", "google.protobuf", "google.rpc", "watchfiles", "yaml"},
 }
 """Third-party packages of each room; everyone has the standard library but for what KEPT and the tests below keep."""
 

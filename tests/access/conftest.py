@@ -9,7 +9,8 @@ from protoplane.access.relations import Relations
 from protoplane.access.tuples import RelationTuple
 from protoplane.base.deadline import Deadline
 from protoplane.store.engine import Engine
-from protoplane.store.tuples import TUPLE_TABLE
+from protoplane.store.schema import TableShape
+from protoplane.store.tuples import CONDITIONAL_TABLE, TUPLE_TABLE
 from tests.engines import Database
 
 
@@ -32,11 +33,17 @@ def module_store(module_database: Database) -> Iterator[Engine]:
 
 def opened(database: Database) -> Iterator[Engine]:
     store = Engine(database.url, threads=2)
-    store.define(store.dialect.definitions.create_table(TUPLE_TABLE), soon())
-    for index in TUPLE_TABLE.indexes:
-        store.define(store.dialect.definitions.create_index(TUPLE_TABLE.name, index), soon())
+    for table in (TUPLE_TABLE, CONDITIONAL_TABLE):
+        define(store, table)
     yield store
     store.close()
+
+
+def define(store: Engine, table: TableShape) -> None:
+    """Make a table."""
+    store.define(store.dialect.definitions.create_table(table), soon())
+    for index in table.indexes:
+        store.define(store.dialect.definitions.create_index(table.name, index), soon())
 
 
 def fill(store: Engine, model: Model, tuples: Iterable[RelationTuple]) -> None:
@@ -47,7 +54,8 @@ def fill(store: Engine, model: Model, tuples: Iterable[RelationTuple]) -> None:
         from protoplane.store.session import Session
 
         assert isinstance(session, Session)
-        session.execute(f"DELETE FROM {TUPLE_TABLE.name}")
+        for table in (TUPLE_TABLE, CONDITIONAL_TABLE):
+            session.execute(f"DELETE FROM {table.name}")
         relations.write(session, held)
 
     store.write(work, soon())

@@ -65,9 +65,7 @@ class OpenFga:
         store = Store(self, path, self.ask(f"{path}/authorization-models", json_of(model))["authorization_model_id"])
         held = list(tuples)
         for start in range(0, len(held), WRITES_MAX):
-            keys = [
-                {"user": str(one.subject), "relation": one.relation, "object": str(one.object)} for one in held[start : start + WRITES_MAX]
-            ]
+            keys = [key_of(one.subject, one.relation, one.object) | under(one) for one in held[start : start + WRITES_MAX]]
             self.ask(f"{path}/write", {"writes": {"tuple_keys": keys}, "authorization_model_id": store.model_id})
         return store
 
@@ -80,9 +78,9 @@ class Store:
     path: str
     model_id: str
 
-    def check(self, subject: Subject, relation: str, object_: Object) -> bool:
+    def check(self, subject: Subject, relation: str, object_: Object, context: Mapping[str, object] | None = None) -> bool:
         """Check."""
-        return bool(self._ask("check", {"tuple_key": key_of(subject, relation, object_)})["allowed"])
+        return bool(self._ask("check", {"tuple_key": key_of(subject, relation, object_), "context": context or {}})["allowed"])
 
     def check_many(self, subject: Subject, asked: Sequence[tuple[str, Object]]) -> list[bool]:
         """BatchCheck, of 50 at most."""
@@ -106,12 +104,14 @@ class Store:
 
 
 @contextmanager
-def started(database: Database, *flags: str) -> Iterator[OpenFga]:
-    """A server on an empty MySQL database, ended at the end. Raises `Unavailable`."""
-    engine = database.engine
-    assert isinstance(engine, Server)
-    datastore = ["--datastore-engine=mysql", f"--datastore-uri=root@tcp(127.0.0.1:{engine.port})/{database.name}?parseTime=true"]
-    subprocess.run([str(program()), "migrate", *datastore], check=True, capture_output=True, timeout=120)
+def started(database: Database | None, *flags: str) -> Iterator[OpenFga]:
+    """A server on an empty MySQL database, or on none but its memory, ended at the end. Raises `Unavailable`."""
+    datastore = ["--datastore-engine=memory"]
+    if database is not None:
+        engine = database.engine
+        assert isinstance(engine, Server)
+        datastore = ["--datastore-engine=mysql", f"--datastore-uri=root@tcp(127.0.0.1:{engine.port})/{database.name}?parseTime=true"]
+        subprocess.run([str(program()), "migrate", *datastore], check=True, capture_output=True, timeout=120)
     port, grpc_port = free_port(), free_port()
     addresses = [
         f"--http-addr=127.0.0.1:{port}",
@@ -148,9 +148,14 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> http.cli
         time.sleep(POLL_SECONDS)
 
 
-def key_of(subject: Subject, relation: str, object_: Object) -> dict[str, str]:
+def key_of(subject: Subject, relation: str, object_: Object) -> dict[str, object]:
     """A tuple key of its API."""
     return {"user": str(subject), "relation": relation, "object": str(object_)}
+
+
+def under(held: RelationTuple) -> dict[str, object]:
+    """The condition of a tuple key."""
+    return {"condition": {"name": held.condition, "context": json.loads(held.context or "{}")}} if held.condition else {}
 
 
 def subject_of_user(user: Mapping[str, Any]) -> Subject:
@@ -169,13 +174,27 @@ def json_of(model: Model) -> dict[str, object]:
         }
         rewrites = {relation.name: userset(relation.rewrite) for relation in relations.values()}
         definitions.append({"type": type_name, "relations": rewrites, "metadata": {"relations": related}})
-    return {"schema_version": "1.1", "type_definitions": definitions}
+    conditions = {
+        condition.name: {
+            "name": condition.name,
+            "expression": condition.expression,
+            "parameters": {name: kind_of(kind) for name, kind in condition.parameters},
+        }
+        for condition in model.conditions.values()
+    }
+    return {"schema_version": "1.1", "type_definitions": definitions, "conditions": conditions}
+
+
+def kind_of(kind: str) -> dict[str, object]:
+    """A type of a condition's parameter."""
+    name, _, inner = kind.removesuffix(">").partition("<")
+    return {"type_name": f"TYPE_NAME_{name.upper()}", **({"generic_types": [kind_of(inner)]} if inner else {})}
 
 
 def reference(given: Restriction) -> dict[str, object]:
     """A restriction as its API takes it."""
     extra: dict[str, object] = {"relation": given.relation} if given.relation else {"wildcard": {}} if given.wildcard else {}
-    return {"type": given.type, **extra}
+    return {"type": given.type, **extra, **({"condition": given.condition} if given.condition else {})}
 
 
 def userset(rewrite: Rewrite) -> dict[str, object]:

@@ -9,7 +9,8 @@ a cycle, and a cycle below `but not` or `and` is a no. What it allows, `Meaning`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from protoplane.access.model import (
     WILDCARD,
@@ -26,6 +27,41 @@ from protoplane.access.model import (
 from protoplane.access.tuples import Object, RelationTuple, Subject, admits
 
 Held = frozenset[tuple[Object, str]]
+
+
+ASKED = "\0"
+"""Ends the id of what is asked about, while its name counts: elsewhere the same object is below nothing unless it has a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A relation that names of so many parts say: the subject is the first `levels` of them."""
+
+    places: int
+    levels: int
+    subject_type: str
+    subject_relation: str
+
+
+Names = Mapping[tuple[str, str], Name]
+
+
+def asked(tuples: Iterable[RelationTuple], names: Names, object_: Object) -> list[RelationTuple]:
+    """What the tuples say of an object that is asked about, and of what it is below by its name, row or none; ids end with ASKED."""
+    held = list(tuples)
+    parts = object_.id.split("/")
+    found = [
+        replace(one, object=Object(object_.type, object_.id + ASKED))
+        for one in held
+        if one.object == object_ and (object_.type, one.relation) not in names
+    ]
+    for (type_name, relation), name in names.items():
+        if type_name == object_.type and len(parts) == name.places and parts[0]:
+            above = "/".join(parts[: name.levels])
+            subject = Subject(name.subject_type, above + ASKED, name.subject_relation)
+            found += [RelationTuple(Object(object_.type, object_.id + ASKED), relation, subject)]
+            found += asked(held, names, Object(name.subject_type, above))
+    return found
 
 
 class Facts:
@@ -50,22 +86,31 @@ class Facts:
 class Meaning:
     """What the tuples mean, by computing every relationship of a subject at once."""
 
-    def __init__(self, model: Model, tuples: Iterable[RelationTuple]) -> None:
-        self.model = model
+    def __init__(self, model: Model, tuples: Iterable[RelationTuple], names: Names | None = None) -> None:
+        self.model, self.names = model, names or {}
         self.facts = Facts(model, tuples)
         self.known: dict[tuple[Subject, frozenset[Object]], Held] = {}
+        self.about: dict[Object, Meaning] = {}
 
     def check(self, subject: Subject, relation: str, object_: Object) -> bool:
         """Whether the subject has the relation on the object."""
+        if self.names:
+            if object_ not in self.about:
+                tuples = [*self.facts.tuples, *asked(self.facts.tuples, self.names, object_)]
+                self.about[object_] = Meaning(self.model, tuples)
+            return self.about[object_].check(subject, relation, Object(object_.type, object_.id + ASKED))
         return (object_, relation) in self.held(subject, {object_})
 
     def list_objects(self, subject: Subject, relation: str, type_name: str) -> set[Object]:
         """Every object of a type on which the subject has the relation, among those that tuples name, and the subject's own."""
-        return {found for found, name in self.held(subject, {subject.object}) if (found.type, name) == (type_name, relation)}
+        possible = {found for found in {*self.facts.objects(), subject.object} if found.type == type_name}
+        return {found for found in possible if self.check(subject, relation, found)}
 
     def list_subjects(self, object_: Object, relation: str, type_name: str, subject_relation: str = "") -> set[Subject]:
         """Every subject of a kind that has the relation, among those that tuples name; `type:*` where everybody has it."""
-        named = {found.id for found in self.facts.objects() | {object_} if found.type == type_name}
+        above = {one.subject.object for one in asked(self.facts.tuples, self.names, object_)}
+        above = {Object(one.type, one.id.removesuffix(ASKED)) for one in above}
+        named = {found.id for found in self.facts.objects() | {object_} | above if found.type == type_name}
         named |= set() if subject_relation else {WILDCARD}
         subjects = {Subject(type_name, name, subject_relation) for name in named}
         return {subject for subject in subjects if self.check(subject, relation, object_)}
@@ -94,7 +139,7 @@ class Meaning:
                 (object_, relation.name)
                 for object_ in objects
                 for relation in self.model.types.get(object_.type, {}).values()
-                if (object_, relation.name) == (subject.object, subject.relation)
+                if (plain(object_), relation.name) == (subject.object, subject.relation)
                 or self._holds(subject, object_, relation, relation.rewrite, (held, subtracted, inside))
             )
             if grown == held:
@@ -177,6 +222,12 @@ def all_of(answers: Iterable[tuple[bool, bool]]) -> tuple[bool, bool]:
     return next(((False, cycle) for allowed, cycle in answers if cycle or not allowed), (True, False))
 
 
+def plain(object_: Object) -> Object:
+    """The object, asked about or not."""
+    return Object(object_.type, object_.id.removesuffix(ASKED))
+
+
 def names(given: Subject, subject: Subject) -> bool:
     """Whether a tuple with the subject `given` is about `subject` itself."""
+    given = replace(given, id=given.id.removesuffix(ASKED))
     return given == subject or (given.wildcard and not subject.relation and given.type == subject.type)

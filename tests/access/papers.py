@@ -33,7 +33,7 @@ class Papers:
     def __init__(self, store: Engine) -> None:
         self.store = store
         self.table = SqlTable("paper")
-        self.key: Node = Column(self.table, "id")
+        self.keys: Sequence[tuple[Node, ColumnShape]] = ((Column(self.table, "id"), PAPER.columns[0]),)
         self.statements: dict[tuple[int, bool], tuple[Node | None, Statement]] = {}
 
     def fill(self, rows: Iterable[tuple[str, int]]) -> None:
@@ -62,7 +62,7 @@ class Papers:
             if condition is not None:
                 query = query.where(condition)
             if after:
-                later = Expression(EnclosedNodeList([rank, self.key]), ">", EnclosedNodeList([AsIs(Slot("rank")), AsIs(Slot("id"))]))
+                later = Expression(EnclosedNodeList([rank, self.keys[0][0]]), ">", EnclosedNodeList([AsIs(Slot("rank")), AsIs(Slot("id"))]))
                 query = query.where(later)
             known = condition, render(query.order_by(rank, Column(self.table, "id")).limit(AsIs(Slot("limit"))), self.store.database)
             self.statements[id(condition), after] = known

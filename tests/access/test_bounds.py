@@ -7,7 +7,6 @@ import pytest
 
 from protoplane.access.bounds import LEVELS_MAX, BoundExceeded
 from protoplane.access.check import Checks, UnknownRelation
-from protoplane.access.graph import Conditional
 from protoplane.access.syntax import parse
 from protoplane.access.tuples import Object, object_of, subject_of, tuple_of
 from protoplane.store.closure import Asker
@@ -104,9 +103,3 @@ def test_ids_are_exact(store: Engine) -> None:
 def test_a_relation_that_is_not_there_is_an_error(store: Engine) -> None:
     with pytest.raises(UnknownRelation):
         ask(store, lambda session, checks: checks.check(session, ANNE, "owner", object_of("folder:0")))
-
-
-def test_conditions_are_refused_as_long_as_nothing_evaluates_them(store: Engine) -> None:
-    model = "model\n  schema 1.1\ntype user\ntype doc\n  relations\n    define a: [user with c]\ncondition c(x: int) {\n  x > 1\n}"
-    with pytest.raises(Conditional, match="doc#a"):
-        Checks(parse(model), store)

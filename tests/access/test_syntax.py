@@ -32,7 +32,7 @@ type document
     define viewer: ([user] and editor) or (owner but not banned) or viewer from folder
 
 condition in_office(now: timestamp, ranges: list<ipaddress>) {
-  ranges.exists(r, r in_cidr("{10.0.0.0/8")) && { "a": now }.size() > 0
+  ranges.exists(r, r.in_cidr("{10.0.0.0/8")) && { "a": now }.size() > 0
 }
 """
 
@@ -50,7 +50,7 @@ def test_everything_of_the_language_is_read() -> None:
     assert model.conditions["in_office"] == Condition(
         "in_office",
         (("now", "timestamp"), ("ranges", "list<ipaddress>")),
-        'ranges.exists(r, r in_cidr("{10.0.0.0/8")) && { "a": now }.size() > 0',
+        'ranges.exists(r, r.in_cidr("{10.0.0.0/8")) && { "a": now }.size() > 0',
     )
 
 

@@ -12,5 +12,9 @@ OBJECTS_MAX = 100_000
 """Objects, or subjects, that one listing may have to look at."""
 
 
+CONTEXTUAL_MAX = 100
+"""Tuples that may come with one question."""
+
+
 class BoundExceeded(Exception):
     """A question would cost more than it may; the text names the bound."""

@@ -1,28 +1,28 @@
 """Whether a subject has a relation on objects; which objects, which subjects.
 
-A linear relation (see `access.graph`) is one statement, for one object or many. Of the others, the links between relationships are read
-level by level, one statement a level for all goals; then one statement decides their linear parts, and `access.solve` the rest. What takes
-more than one statement reads one moment, in sessions that read.
+A linear relation (see `access.graph`) is one statement, for one object or many. Of the others, what relationships depend on is read first
+(`access.explore`); then one statement decides their linear parts, and `access.solve` the rest. What takes more than one statement reads
+one moment, in sessions that read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
 
-from protoplane.access.bounds import GOALS_MAX, LEVELS_MAX, OBJECTS_MAX, BoundExceeded
-from protoplane.access.graph import Graph, Hop, Reading, Same, hops, parts
+from protoplane.access.bounds import OBJECTS_MAX, BoundExceeded
+from protoplane.access.explore import Explored, Explorer
+from protoplane.access.given import NOTHING, Call, Given, listed
+from protoplane.access.graph import Graph, Named, Part, Reading, hops, named, parts
 from protoplane.access.model import WILDCARD, Model, TypeRelation
-from protoplane.access.solve import Facts, Goal, solve
-from protoplane.access.tuples import Object, Subject
+from protoplane.access.solve import Facts, Goal, Thing, solve
+from protoplane.access.tuples import NotAdmitted, Object, RelationTuple, Subject, admits
 from protoplane.store.closure import Asker, Closures
 from protoplane.store.engine import Engine
 from protoplane.store.session import Session
+from protoplane.store.sources import GIVEN
 from protoplane.store.statements import Statement
-from protoplane.store.tuples import Node
-
-Links: TypeAlias = dict[tuple[Hop, str], list[str]]
+from protoplane.store.tuples import Derived, Node
 
 LISTED_MAX = 1_000
 """Objects that one statement is asked about."""
@@ -33,91 +33,121 @@ class UnknownRelation(Exception):
 
 
 class Checks:
-    """Questions about one model, with the statements for each shape of them made once."""
+    """Questions about one model, with the statements for each shape of them made once.
 
-    def __init__(self, model: Model, engine: Engine) -> None:
+    Answers raise BoundExceeded, UnknownRelation; NotAdmitted for tuples given with them, and whatever the evaluation of conditions raises.
+    """
+
+    def __init__(self, model: Model, engine: Engine, derived: Mapping[TypeRelation, Derived] | None = None) -> None:
         self.graph = Graph(model)
-        self._closures = Closures(engine)
+        self.closures = Closures(engine, derived or {})
+        self._derived = self.closures.sources.derived
+        for key, said in self._derived.items():
+            _agree(model, key, said)
+        self._named = any(said.levels for said in self._derived.values())
+        self._explorer = Explorer(self.graph, self.closures)
         self._statements: dict[object, Statement] = {}
-        self._probe = self._closures.probe()
 
-    def check(self, session: Session, subject: Subject, relation: str, object_: Object) -> bool:
-        """Whether the subject has the relation on the object. Raises BoundExceeded, UnknownRelation."""
+    def check(self, session: Session, subject: Subject, relation: str, object_: Object, given: Given = NOTHING) -> bool:
+        """Whether the subject has the relation on the object."""
         key = self._key(object_.type, relation)
         if key in self.graph.branching:
-            return self.check_many(session, subject, [(relation, object_)])[0]
-        asker = Asker(subject.type, subject.relation)
-        statement = self._statements.get((key, asker))
+            return self.check_many(session, subject, [(relation, object_)], given)[0]
+        call = self.call(given)
+        asker, contextual = Asker(subject.type, subject.relation), bool(call.plain)
+        statement = self._statements.get((key, asker, contextual))
         if statement is None:
-            statement = self._closures.check(self.graph.nodes, [self.graph.node(key)], asker, listed=False)
-            self._statements[key, asker] = statement
-        values = {"subject": bound(subject), "node": self.graph.node(key).number, "object": object_.id}
+            nodes = [self.graph.node(key)]
+            statement = self.closures.check(self.graph.nodes, nodes, asker, listed=False, contextual=contextual)
+            self._statements[key, asker, contextual] = statement
+        values = {"subject": bound(subject), "node": self.graph.node(key).number, "object": object_.id, **_told(call.plain)}
         return session.row(statement.sql, statement.bound(values)) is not None
 
-    def check_many(self, session: Session, subject: Subject, asked: Sequence[tuple[str, Object]]) -> list[bool]:
+    def check_many(self, session: Session, subject: Subject, asked: Sequence[tuple[str, Object]], given: Given = NOTHING) -> list[bool]:
         """The same of many relations and objects at once, in their order."""
-        keys = [(self._key(object_.type, relation), object_.id) for relation, object_ in asked]
-        explored, links = self._explore(session, dict.fromkeys(goal for goal in keys if goal[0] in self.graph.branching))
-        wanted = {(self.graph.node(key).number, object_id): None for key, object_id in keys if key not in self.graph.branching}
-        wanted |= {(part.node, object_id): None for key, object_id in explored for part in parts(self.graph.terms[key])}
-        held = self._decide(session, subject, list(wanted))
-        solved = solve(Facts(self.graph.terms, held, links, own_goal(subject)), explored[::-1]) if explored else set()
-        return [
-            (key, object_id) in solved if key in self.graph.branching else (self.graph.node(key).number, object_id) in held
-            for key, object_id in keys
-        ]
+        return self._check_many(session, subject, asked, self.call(given))
 
-    def list_objects(self, session: Session, subject: Subject, relation: str, type_name: str) -> list[str]:
-        """The ids of all objects of a type on which the subject has the relation, sorted."""
-        key = self._key(type_name, relation)
+    def list_objects(self, session: Session, subject: Subject, relation: str, type_name: str, given: Given = NOTHING) -> list[str]:
+        """The ids of all objects of a type on which the subject has the relation, sorted: of rows, and of what tuples name."""
+        key, call = self._key(type_name, relation), self.call(given)
         if key not in self.graph.branching:
-            return sorted(one for _, one in self._places(session, subject, [self.graph.node(key)]))
+            return sorted(one for _, one in self._places(session, subject, [self.graph.node(key)], call.plain))
         term = self.graph.terms[key]
-        if any(True for _ in hops(term)):
+        if self._named or any(True for _ in hops(term)) or any(True for _ in named(term)):
             session.snapshot()
-            found = [one for _, one in self._places(session, subject, [self.graph.candidates(key)])]
-            return sorted(self.allowed(session, subject, key, found))
+            found = [one for _, one in self._places(session, subject, [self.graph.candidates(key)], call.tuples)]
+            return sorted(self.allowed(session, subject, key, found, call))
         # It depends on nothing but parts of the same object: all of them at once, and the rest is arithmetic of sets.
-        held = self._places(session, subject, [self.graph.nodes[part.node] for part in dict.fromkeys(parts(term))])
-        own = own_goal(subject)
-        goals = {(key, one): None for _, one in held} | ({own: None} if own is not None and own[0] == key else {})
-        return sorted(one for _, one in solve(Facts(self.graph.terms, held, {}, own), goals))
+        held = self._places(session, subject, [self.graph.nodes[part.node] for part in dict.fromkeys(parts(term))], call.plain)
+        own = [goal for goal in own_goals(subject) if goal[0] == key and not goal[1][1]]
+        ends = {(Part(node), (one, False)) for node, one in held}
+        goals = {(key, thing): None for _, thing in ends} | dict.fromkeys(own)
+        return sorted(one for _, (one, _) in solve(Facts(self.graph.terms, ends, {}, own), goals))
 
-    def list_subjects(self, session: Session, object_: Object, relation: str, kind: Asker) -> list[Subject]:
+    def list_subjects(self, session: Session, object_: Object, relation: str, kind: Asker, given: Given = NOTHING) -> list[Subject]:
         """All subjects of a kind that have the relation on an object and are named on the way to it, sorted.
 
         Whoever is not named there has the relation if and only if everybody has, which is `type:*`.
         """
-        key = self._key(object_.type, relation)
+        key, call = self._key(object_.type, relation), self.call(given)
         root = self.graph.candidates(key, Reading.EVERYTHING)
-        if key in self.graph.branching:
+        exact = key not in self.graph.branching
+        if not exact:
             session.snapshot()
-        statement = self._closures.list_subjects(self.graph.nodes, root, kind)
-        rows = session.rows(statement.sql, statement.bound({"object": object_.id, "limit": OBJECTS_MAX + 1}))
+        tuples = call.plain if exact else call.tuples
+        shape = ("subjects", root.number, kind, bool(tuples))
+        statement = self._statements.get(shape)
+        if statement is None:
+            statement = self._statements[shape] = self.closures.list_subjects(self.graph.nodes, root, kind, contextual=bool(tuples))
+        rows = session.rows(statement.sql, statement.bound({"object": object_.id, "limit": OBJECTS_MAX + 1, **_told(tuples)}))
         if len(rows) > OBJECTS_MAX:
             raise BoundExceeded(f"more than OBJECTS_MAX ({OBJECTS_MAX}) subjects")
         found = [Subject(kind.type, str(row[0]), kind.relation) for row in rows]
-        if key in self.graph.branching:
-            found = [subject for subject in found if self.check(session, subject, relation, object_)]
+        if not exact:
+            found = [subject for subject in found if self._check_many(session, subject, [(relation, object_)], call)[0]]
         return sorted(found)
 
-    def allowed(self, session: Session, subject: Subject, key: TypeRelation, ids: Sequence[str]) -> list[str]:
+    def allowed(self, session: Session, subject: Subject, key: TypeRelation, ids: Sequence[str], call: Call) -> list[str]:
         """Of any objects those on which the subject has the relation, in their order."""
         kept: list[str] = []
         for start in range(0, len(ids), LISTED_MAX):
             chunk = ids[start : start + LISTED_MAX]
-            answers = self.check_many(session, subject, [(key[1], Object(key[0], one)) for one in chunk])
+            answers = self._check_many(session, subject, [(key[1], Object(key[0], one)) for one in chunk], call)
             kept += [one for one, answer in zip(chunk, answers, strict=True) if answer]
         return kept
 
-    def _places(self, session: Session, subject: Subject, nodes: Sequence[Node]) -> set[tuple[int, str]]:
+    def call(self, given: Given) -> Call:
+        """A question that comes with something. Raises NotAdmitted, BoundExceeded."""
+        for held in given.tuples:
+            if not admits(self.graph.model, held) or (held.object.type, held.relation) in self._derived:
+                raise NotAdmitted(str(held))
+        return Call(given)
+
+    def _check_many(self, session: Session, subject: Subject, asked: Sequence[tuple[str, Object]], call: Call) -> list[bool]:
+        keys: list[Goal] = [(self._key(object_.type, relation), (object_.id, self._named)) for relation, object_ in asked]
+        branching = dict.fromkeys(goal for goal in keys if goal[0] in self.graph.branching)
+        explored = self._explorer.explore(session, subject, branching, call) if branching else Explored([])
+        wanted = {(self.graph.node(key).number, thing): None for key, thing in keys if key not in self.graph.branching}
+        wanted |= {(part.node, thing): None for key, thing in explored.goals for part in parts(self.graph.terms[key])}
+        held = self._decide(session, subject, list(wanted), call)
+        ends: set[tuple[Part | Named, Thing]] = {(Part(node), thing) for node, thing in held} if explored.goals else set()
+        ends |= explored.named
+        facts = Facts(self.graph.terms, ends, explored.links, own_goals(subject))
+        solved = solve(facts, explored.goals[::-1]) if explored.goals else set()
+        return [
+            (key, thing) in solved if key in self.graph.branching else (self.graph.node(key).number, thing) in held for key, thing in keys
+        ]
+
+    def _places(self, session: Session, subject: Subject, nodes: Sequence[Node], tuples: Sequence[RelationTuple]) -> set[tuple[int, str]]:
         """Of all objects those where the subject is at one of the nodes."""
         asker = Asker(subject.type, subject.relation)
-        shape = ("places", tuple(node.number for node in nodes), asker)
+        shape = ("places", tuple(node.number for node in nodes), asker, bool(tuples))
         statement = self._statements.get(shape)
         if statement is None:
-            statement = self._statements[shape] = self._closures.list_objects(self.graph.nodes, nodes, asker)
-        rows = session.rows(statement.sql, statement.bound({"subject": bound(subject), "limit": OBJECTS_MAX + 1}))
+            statement = self.closures.list_objects(self.graph.nodes, nodes, asker, contextual=bool(tuples))
+            self._statements[shape] = statement
+        values = {"subject": bound(subject), "limit": OBJECTS_MAX + 1, **_told(tuples)}
+        rows = session.rows(statement.sql, statement.bound(values))
         if len(rows) > OBJECTS_MAX:
             raise BoundExceeded(f"more than OBJECTS_MAX ({OBJECTS_MAX}) objects")
         return {(int(node), str(one)) for node, one in rows}
@@ -127,66 +157,39 @@ class Checks:
             raise UnknownRelation(f"the model has no relation '{type_name}#{relation}'")
         return type_name, relation
 
-    def _explore(self, session: Session, goals: Iterable[Goal]) -> tuple[list[Goal], Links]:
-        """The goals and all that they depend on through relations that are not linear, in the order in which they are met."""
-        met = dict.fromkeys(goals)
-        links: Links = {}
-        ahead = list(met)
-        for _ in range(LEVELS_MAX):
-            same, asked = self._next(ahead)
-            found = [*same, *self._follow(session, [hop for hop in dict.fromkeys(asked) if hop not in links], links, GOALS_MAX - len(met))]
-            ahead = [goal for goal in dict.fromkeys(found) if goal not in met]
-            if not ahead:
-                return list(met), links
-            met |= dict.fromkeys(ahead)
-            if len(met) > GOALS_MAX:
-                raise BoundExceeded(f"more than GOALS_MAX ({GOALS_MAX}) relationships")
-        raise BoundExceeded(f"more than LEVELS_MAX ({LEVELS_MAX}) links one behind the other")
-
-    def _next(self, goals: Iterable[Goal]) -> tuple[list[Goal], list[tuple[Hop, str]]]:
-        """What goals depend on: goals of the same objects, and links to be read."""
-        same: list[Goal] = []
-        asked: list[tuple[Hop, str]] = []
-        for key, object_id in goals:
-            for hop in hops(self.graph.terms[key]):
-                if isinstance(hop, Same):
-                    same.append(((key[0], hop.relation), object_id))
-                else:
-                    asked.append((hop, object_id))
-        return same, asked
-
-    def _follow(self, session: Session, asked: Sequence[tuple[Hop, str]], links: Links, room: int) -> list[Goal]:
-        """Read the links and note them; the goals that they lead to."""
-        if not asked:
-            return []
-        session.snapshot()
-        listed = json.dumps([[*hop.probe(object_id), number] for number, (hop, object_id) in enumerate(asked)])
-        rows = session.rows(self._probe.sql, self._probe.bound({"listed": listed, "limit": room + 1}))
-        if len(rows) > room:
-            raise BoundExceeded(f"more than GOALS_MAX ({GOALS_MAX}) links")
-        links |= {one: [] for one in asked}
-        for number, subject_id in rows:
-            links[asked[number]].append(subject_id)
-        return [(hop.target, subject_id) for hop, object_id in asked for subject_id in links[hop, object_id]]
-
-    def _decide(self, session: Session, subject: Subject, wanted: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
+    def _decide(self, session: Session, subject: Subject, wanted: Sequence[tuple[int, Thing]], call: Call) -> set[tuple[int, Thing]]:
         """Of nodes of objects those that the subject is in."""
         if not wanted:
             return set()
-        asker = Asker(subject.type, subject.relation)
+        asker, contextual = Asker(subject.type, subject.relation), bool(call.plain)
         roots = frozenset(number for number, _ in wanted)
-        statement = self._statements.get((roots, asker))
+        statement = self._statements.get((roots, asker, contextual))
         if statement is None:
             nodes = [self.graph.nodes[number] for number in sorted(roots)]
-            statement = self._statements[roots, asker] = self._closures.check(self.graph.nodes, nodes, asker, listed=True)
-        listed = json.dumps([[number, node, object_id] for number, (node, object_id) in enumerate(wanted)])
-        rows = session.rows(statement.sql, statement.bound({"subject": bound(subject), "listed": listed}))
-        return {wanted[number] for (number,) in rows}
+            statement = self.closures.check(self.graph.nodes, nodes, asker, listed=True, contextual=contextual)
+            self._statements[roots, asker, contextual] = statement
+        questions = json.dumps([[number, node, thing[0], int(thing[1])] for number, (node, thing) in enumerate(wanted)])
+        values = {"subject": bound(subject), "listed": questions, **_told(call.plain)}
+        return {wanted[number] for (number,) in session.rows(statement.sql, statement.bound(values))}
 
 
-def own_goal(subject: Subject) -> Goal | None:
+def _agree(model: Model, key: TypeRelation, said: Derived) -> None:
+    """A derived relation is brackets of the one kind of subject that its columns hold."""
+    relation = model.relation(*key)
+    restrictions = relation.restrictions if relation is not None else ()
+    if [(r.type, r.relation, r.wildcard, r.condition) for r in restrictions] != [(said.subject_type, said.subject_relation, False, "")]:
+        raise ValueError(f"'{key[0]}#{key[1]}' is not what columns of {said.table} say")
+
+
+def _told(tuples: Iterable[RelationTuple]) -> dict[str, object]:
+    """The values of a statement that is told of tuples."""
+    given = list(tuples)
+    return {GIVEN: listed(given)} if given else {}
+
+
+def own_goals(subject: Subject) -> list[Goal]:
     """What a userset has by being it."""
-    return ((subject.type, subject.relation), subject.id) if subject.relation else None
+    return [((subject.type, subject.relation), (subject.id, free)) for free in (False, True)] if subject.relation else []
 
 
 def bound(subject: Subject) -> str:

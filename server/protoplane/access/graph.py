@@ -1,7 +1,8 @@
 """A model as a graph that statements walk: which relations are sums of tuples and links alone, and expressions for the rest.
 
-A relation is *linear* when nothing but `or` is met on any way from it: it is a node of the graph (`store.tuples.Node`), and one statement
-decides it for any number of objects. The others are expressions over parts: parts that are nodes, and links to other such relations.
+A relation is *linear* when nothing but `or` is met on any way from it, and no condition: it is a node of the graph (`store.tuples.Node`),
+and one statement decides it for any number of objects. The others are expressions over parts: parts that are nodes, tuples under conditions,
+and links to other such relations.
 """
 
 from __future__ import annotations
@@ -43,14 +44,29 @@ class Same:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Whoever a tuple under a condition names, or everybody if it does that."""
+
+    object_type: str
+    relation: str
+    subject_type: str
+    wildcard: bool
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
-    """Whoever has a relation, which is not linear, on an object that a tuple names; `subject_relation` is empty for tuplesets."""
+    """Whoever has a relation on an object that a tuple names; `subject_relation` is empty for tuplesets.
+
+    The relation is not linear, or the tuple stands under a condition.
+    """
 
     object_type: str
     relation: str
     subject_type: str
     subject_relation: str
     target: TypeRelation
+    condition: str = ""
 
     def probe(self, object_id: str) -> tuple[str, str, str, str, str]:
         """What the tuples of an object begin with that are such links, in the order of their key."""
@@ -79,11 +95,7 @@ class Without:
     subtract: Term
 
 
-Term: TypeAlias = Part | Same | Hop | AnyOf | AllOf | Without
-
-
-class Conditional(Exception):
-    """The model has conditions, which nothing evaluates yet: to pass over one would be a yes that nobody gave."""
+Term: TypeAlias = Part | Named | Same | Hop | AnyOf | AllOf | Without
 
 
 class Reading(Enum):
@@ -98,12 +110,9 @@ class Reading(Enum):
 
 
 class Graph:
-    """The nodes and expressions of one model, all made at once. Raises Conditional."""
+    """The nodes and expressions of one model, all made at once."""
 
     def __init__(self, model: Model) -> None:
-        for type_name, relation in model.relations():
-            if any(restriction.condition for restriction in relation.restrictions):
-                raise Conditional(f"'{type_name}#{relation.name}' has a condition")
         self.model = model
         self.branching = _branching(model)
         """The relations that are not linear."""
@@ -111,13 +120,17 @@ class Graph:
         self._numbers: dict[TypeRelation, int] = {}
         self._loose: dict[tuple[TypeRelation, Reading], int] = {}
         self.terms: dict[TypeRelation, Term] = {}
-        """The expression of each relation that is not linear."""
+        """The expression of each relation that is not linear, and of those that tuples under a condition lead to."""
         for type_name, relation in model.relations():
             key = (type_name, relation.name)
             if key in self.branching:
                 self.terms[key] = self._term(type_name, relation, relation.rewrite)
             else:
                 self._number(key)
+        for term in list(self.terms.values()):
+            for hop in hops(term):
+                if isinstance(hop, Hop) and hop.target not in self.branching:
+                    self.terms[hop.target] = Part(self._number(hop.target))
         for key in sorted(self.branching):
             self._loosen(key, Reading.FIRST)
             self._loosen(key, Reading.EVERYTHING)
@@ -174,8 +187,8 @@ class Graph:
             own, rewrite = ahead.pop(0)
             match rewrite:
                 case This():
-                    given = [Direct(own.name, r.type, r.wildcard) for r in own.restrictions if not r.relation]
-                    directs |= dict.fromkeys(given)
+                    named = [r for r in own.restrictions if not r.relation and (loose or not r.condition)]
+                    directs |= dict.fromkeys(Direct(own.name, r.type, r.wildcard, conditional=bool(r.condition)) for r in named)
                 case Computed(name) if name not in includes and (loose or (type_name, name) not in self.branching):
                     includes.add(name)
                     computed = self.model.types[type_name][name]
@@ -188,9 +201,16 @@ class Graph:
                     ahead += [(own, operand) for operand in ((base, subtract) if reading is Reading.EVERYTHING else (base,))]
                 case _:
                     pass
-            found = [hop for hop in _hops(self.model, type_name, own, rewrite) if loose or hop.target not in self.branching]
-            links |= {Link(hop.relation, hop.subject_type, hop.subject_relation, self._target(hop.target, reading)): None for hop in found}
+            found = [hop for hop in _hops(self.model, type_name, own, rewrite) if loose or not self._branches(hop)]
+            links |= {self._link(hop, reading): None for hop in found}
         return Node(number, type_name, frozenset(includes), tuple(directs), tuple(links))
+
+    def _link(self, hop: Hop, reading: Reading) -> Link:
+        target = self._target(hop.target, reading)
+        return Link(hop.relation, hop.subject_type, hop.subject_relation, target, conditional=bool(hop.condition))
+
+    def _branches(self, hop: Hop) -> bool:
+        return bool(hop.condition) or hop.target in self.branching
 
     def _term(self, type_name: str, relation: Relation, rewrite: Rewrite) -> Term:
         match rewrite:
@@ -215,7 +235,10 @@ class Graph:
         for rewrite in rewrites:
             if isinstance(rewrite, Computed) and (type_name, rewrite.relation) in self.branching:
                 terms[Same(rewrite.relation)] = None
-            terms |= {hop: None for hop in _hops(self.model, type_name, relation, rewrite) if hop.target in self.branching}
+            if isinstance(rewrite, This):
+                under = [r for r in relation.restrictions if r.condition and not r.relation]
+                terms |= {Named(type_name, relation.name, r.type, r.wildcard, r.condition): None for r in under}
+            terms |= {hop: None for hop in _hops(self.model, type_name, relation, rewrite) if self._branches(hop)}
         return tuple(terms)
 
 
@@ -225,17 +248,18 @@ def _hops(model: Model, type_name: str, relation: Relation, rewrite: Rewrite) ->
         case This():
             for given in relation.restrictions:
                 if given.relation:
-                    yield Hop(type_name, relation.name, given.type, given.relation, (given.type, given.relation))
-        case Through(_, tupleset):
-            for target in model.through(type_name, rewrite):
-                yield Hop(type_name, tupleset, target[0], "", target)
+                    yield Hop(type_name, relation.name, given.type, given.relation, (given.type, given.relation), given.condition)
+        case Through(name, tupleset):
+            for given in model.types[type_name][tupleset].restrictions:
+                if model.relation(given.type, name) is not None:
+                    yield Hop(type_name, tupleset, given.type, "", (given.type, name), given.condition)
         case _:
             pass
 
 
 def _branching(model: Model) -> frozenset[TypeRelation]:
-    """The relations from which something else than `or` can be met."""
-    found = {(t, r.name) for t, r in model.relations() if _has_set_operator(r.rewrite)}
+    """The relations from which something else than `or`, or a condition, can be met."""
+    found = {(t, r.name) for t, r in model.relations() if _has_set_operator(r.rewrite) or _has_condition(model, t, r)}
     while True:
         more = {(t, r.name) for t, r in model.relations() if (t, r.name) not in found and any(key in found for key in _met(model, t, r))}
         if not more:
@@ -253,6 +277,12 @@ def _has_set_operator(rewrite: Rewrite) -> bool:
             return False
 
 
+def _has_condition(model: Model, type_name: str, relation: Relation) -> bool:
+    given = list(leaves(relation.rewrite))
+    own = any(isinstance(leaf, This) for leaf in given) and any(r.condition for r in relation.restrictions)
+    return own or any(hop.condition for leaf in given for hop in _hops(model, type_name, relation, leaf))
+
+
 def _met(model: Model, type_name: str, relation: Relation) -> Iterable[TypeRelation]:
     for leaf in leaves(relation.rewrite):
         if isinstance(leaf, Computed):
@@ -261,8 +291,8 @@ def _met(model: Model, type_name: str, relation: Relation) -> Iterable[TypeRelat
 
 
 def hops(term: Term) -> Iterable[Hop | Same]:
-    """The links of an expression to relations that are not linear."""
-    return (one for one in _ends(term) if not isinstance(one, Part))
+    """The links of an expression to other relations."""
+    return (one for one in _ends(term) if isinstance(one, Hop | Same))
 
 
 def parts(term: Term) -> Iterable[Part]:
@@ -270,7 +300,12 @@ def parts(term: Term) -> Iterable[Part]:
     return (one for one in _ends(term) if isinstance(one, Part))
 
 
-def _ends(term: Term) -> Iterator[Part | Hop | Same]:
+def named(term: Term) -> Iterable[Named]:
+    """The tuples under conditions that an expression needs, but for its links."""
+    return (one for one in _ends(term) if isinstance(one, Named))
+
+
+def _ends(term: Term) -> Iterator[Part | Named | Hop | Same]:
     match term:
         case AnyOf(terms) | AllOf(terms):
             for one in terms:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from protoplane.access.model import Computed, Exclusion, Intersection, Model, Relation, Rewrite, This, Through, TypeRelation, Union, leaves
+from protoplane.access.model import (
+    Computed,
+    Condition,
+    Exclusion,
+    Intersection,
+    Model,
+    Relation,
+    Rewrite,
+    This,
+    Through,
+    TypeRelation,
+    Union,
+    leaves,
+)
 from protoplane.access.problem import Misread, Wrong
 
 
@@ -12,6 +25,7 @@ def judge(model: Model) -> Iterator[Misread]:
     """Everything wrong. Whether relations can be had by anybody is asked only of what names nothing that is not there."""
     found = [problem for type_name, relation in model.relations() for problem in _undefined(model, type_name, relation)]
     yield from found
+    yield from _conditions(model)
     if found:
         return
     reachable = _entrypoints(model)
@@ -39,6 +53,38 @@ def _undefined(model: Model, type_name: str, relation: Relation) -> Iterator[Mis
                     yield _no_relation(offset, type_name, name)
             case Through():
                 yield from _tupleset(model, type_name, leaf)
+
+
+def _conditions(model: Model) -> Iterator[Misread]:
+    used = {restriction.condition for _, relation in model.relations() for restriction in relation.restrictions}
+    for condition in model.conditions.values():
+        if condition.name not in used:
+            yield Misread(condition.offset, Wrong.CONDITION_UNUSED, f"no brackets name condition '{condition.name}'")
+        unknown = [problem for _, kind in condition.parameters if (problem := unknown_type(kind)) is not None]
+        yield from (Misread(condition.offset, Wrong.PARAMETER_TYPE_UNKNOWN, problem) for problem in unknown)
+        if not unknown:
+            yield from _uncompilable(condition)
+
+
+def unknown_type(kind: str) -> str | None:
+    """What is wrong with a type of a parameter, if anything is."""
+    from protoplane.access.parameters import UnknownType, converter  # Models without conditions need none of it.
+
+    try:
+        converter(kind)
+    except UnknownType as unknown:
+        return str(unknown)
+    return None
+
+
+def _uncompilable(condition: Condition) -> Iterator[Misread]:
+    from protoplane.access.conditions import Compiled, Uncompilable
+
+    try:
+        Compiled(condition)
+    except Uncompilable as invalid:
+        offset = condition.expression_offset + invalid.offset if condition.expression_offset else condition.offset
+        yield Misread(offset, Wrong.CONDITION_INVALID, f"condition '{condition.name}': {invalid.text}")
 
 
 def _tupleset(model: Model, type_name: str, leaf: Through) -> Iterator[Misread]:

@@ -108,6 +108,7 @@ class Condition:
     """Name and type, as in `("ips", "list<ipaddress>")`."""
     expression: str
     offset: int = field(default=0, compare=False)
+    expression_offset: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,45 +1,120 @@
-"""Relation tuples written, in the transaction of whatever they are about."""
+"""Relation tuples written, taken away and read, in the transaction of whatever they are about.
+
+A tuple stands in one of two tables, by whether it has a condition. Who writes to one looks, with a lock, for the same key in the other:
+of two that write both at once one sees the other. Everything is written in the order of the key, so that writers wait for each other in turn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from protoplane.access.model import Model
-from protoplane.access.tuples import RelationTuple, admits
-from protoplane.store import statements
-from protoplane.store.engine import Engine
+from protoplane.access.tuples import NotAdmitted, Object, RelationTuple, Subject, admits
+from protoplane.store.engine import Duplicate, Engine
 from protoplane.store.session import Session
-from protoplane.store.tuples import KEY, TUPLE_TABLE
+from protoplane.store.tuples import COLUMNS
+from protoplane.store.written import Filter, Written
+
+__all__ = ["NotAdmitted", "Relations", "TupleFilter"]
+
+UNSAID = "{}"
+"""The context of a condition of which the tuple says nothing."""
 
 
-class NotAdmitted(Exception):
-    """The model has no place for a tuple."""
+@dataclass(frozen=True, slots=True)
+class TupleFilter:
+    """Which tuples are meant: all that have what is told. An object is told with its type."""
+
+    object_type: str = ""
+    object_id: str = ""
+    relation: str = ""
+    subject: Subject | None = None
 
 
 class Relations:
-    """Writes of tuples that one model admits."""
+    """Tuples that one model admits."""
 
     def __init__(self, model: Model, engine: Engine) -> None:
         self._model = model
-        self._insert = statements.insert(TUPLE_TABLE, KEY, engine.database)
-        self._delete = statements.delete_below(TUPLE_TABLE, len(KEY), engine.database)
+        self._conditional = any(r.condition for _, relation in model.relations() for r in relation.restrictions)
+        self._written = Written(engine)
 
-    def write(self, session: Session, tuples: Iterable[RelationTuple]) -> None:
-        """Add tuples. Raises NotAdmitted before anything is written, and Duplicate."""
-        rows = []
-        for held in tuples:
-            if not admits(self._model, held):
-                raise NotAdmitted(str(held))
-            rows.append(row_of(held))
-        if rows:
-            session.execute_many(self._insert, rows)
+    def write(self, session: Session, tuples: Iterable[RelationTuple], *, ignore: bool = False) -> int:
+        """Add tuples; the number added. Raises NotAdmitted before anything is written, and Duplicate.
+
+        With `ignore` one that is there already, with the same condition and context, is left as it is.
+        """
+        held = sorted(map(_said, dict.fromkeys(tuples) if ignore else tuples))
+        for one in held:
+            self._admit(one)
+        plain = [row_of(one) for one in held if not one.condition]
+        conditional = [(*row_of(one), one.condition, one.context) for one in held if one.condition]
+        added = self._written.insert(session, plain, conditional, ignore=ignore)
+        if self._conditional and plain:
+            self._refuse(self._written.under(session, plain))
+        if conditional:
+            self._refuse(self._written.there(session, [row[: len(COLUMNS)] for row in conditional]))
+        if ignore and added < len(held) and conditional:
+            wanted = {row[: len(COLUMNS)]: row for row in conditional}
+            self._refuse([row for row in self._written.under(session, list(wanted)) if wanted[row[: len(COLUMNS)]] != row])
+        return added
 
     def delete(self, session: Session, held: RelationTuple) -> bool:
-        """Take one away; whether it was there."""
-        return session.execute(self._delete, row_of(held)) > 0
+        """Take one away, whatever its condition; whether it was there."""
+        return self.delete_all(session, [held]) > 0
+
+    def delete_all(self, session: Session, tuples: Iterable[RelationTuple]) -> int:
+        """Take tuples away, whatever their conditions; how many were there."""
+        keys = sorted({row_of(held) for held in tuples})
+        return self._written.delete(session, keys) if keys else 0
+
+    def forget(self, session: Session, objects: Iterable[Object]) -> int:
+        """Take away every tuple whose object or subject is one of these, usersets of them too; how many there were."""
+        keys = sorted({(one.type, one.id) for one in objects})
+        return self._written.forget(session, keys) if keys else 0
+
+    def forget_below(self, session: Session, type_name: str, prefix: str) -> int:
+        """The same of all objects of a type whose ids begin with a prefix and `/`."""
+        return self._written.forget_below(session, type_name, prefix)
+
+    def read(self, session: Session, which: TupleFilter, *, limit: int, after: RelationTuple | None = None) -> list[RelationTuple]:
+        """The first tuples, after one, that are meant.
+
+        They come in the order of the key; those of one subject, and no one object, in the order of `store.tuples.REVERSE`.
+        """
+        told = {"object_type": which.object_type, "object_id": which.object_id, "relation": which.relation}
+        values = {name: value for name, value in told.items() if value}
+        if which.subject is not None:
+            subject = which.subject
+            values |= {"subject_type": subject.type, "subject_relation": subject.relation, "subject_id": subject.id}
+        rows = self._written.read(session, Filter(frozenset(values)), values, None if after is None else row_of(after), limit)
+        return [tuple_of_row(row) for row in rows]
+
+    def _admit(self, held: RelationTuple) -> None:
+        if not admits(self._model, held):
+            raise NotAdmitted(str(held))
+        for column, value in zip(COLUMNS, row_of(held), strict=True):
+            if len(value) > column.length:
+                raise NotAdmitted(f"{held}: {column.name} has more than {column.length} characters")
+
+    @staticmethod
+    def _refuse(there: Collection[object]) -> None:
+        if there:
+            raise Duplicate(None)
+
+
+def _said(held: RelationTuple) -> RelationTuple:
+    return replace(held, context=(held.context or UNSAID) if held.condition else "")
 
 
 def row_of(held: RelationTuple) -> tuple[str, ...]:
     """In the order of the key."""
     subject = held.subject
     return held.object.type, held.object.id, held.relation, subject.type, subject.relation, subject.id
+
+
+def tuple_of_row(row: Sequence[str]) -> RelationTuple:
+    """Of a row in the order of the key, with or without a condition and its context."""
+    object_type, object_id, relation, subject_type, subject_relation, subject_id, *under = row
+    return RelationTuple(Object(object_type, object_id), relation, Subject(subject_type, subject_id, subject_relation), *under)

@@ -15,10 +15,13 @@ from typing import Protocol, TypeAlias
 from peewee import Node
 
 from protoplane.access.check import Checks, bound
+from protoplane.access.given import NOTHING, Call, Given
 from protoplane.access.model import TypeRelation
 from protoplane.access.tuples import Subject
-from protoplane.store.closure import Asker, Closures
+from protoplane.contract.names import integer
+from protoplane.store.closure import Asker
 from protoplane.store.engine import Engine
+from protoplane.store.schema import ColumnShape, Storage
 from protoplane.store.session import Session
 from protoplane.store.statements import Statement
 from protoplane.store.tuples import Node as GraphNode
@@ -75,8 +78,8 @@ class Found:
 class Rows(Protocol):
     """The rows of a resource, as its List reads them."""
 
-    key: Node
-    """The expression of a row's id."""
+    keys: Sequence[tuple[Node, ColumnShape]]
+    """The columns of a row's key, in order: its id is they, joined by `/`."""
 
     def read(
         self, session: Session, condition: Node | None, values: Mapping[str, object], after: tuple[object, ...] | None, limit: int
@@ -97,20 +100,33 @@ class Scope:
     """The rows of one resource that have a relation to a subject."""
 
     def __init__(self, checks: Checks, engine: Engine, key: TypeRelation, rows: Rows) -> None:
+        del engine  # That of the checks.
         self._checks, self._key, self._rows = checks, key, rows
-        self._visible = Visible(Closures(engine))
+        self._visible = Visible(checks.closures)
         graph = checks.graph.nodes
         self._root = checks.graph.candidates(key)
         self._behind = closure([graph[number] for number in sorted({link.target for link in self._root.links})], graph, usersets=True)
         self._exact = key not in checks.graph.branching
-        self._among = self._visible.among(rows.key)
+        self._among = self._visible.among(rows.keys)
         self._within: dict[tuple[Asker, bool], Statement] = {}
         self._steps = {part: self._visible.step(graph, part) for part in (self._behind, (self._root,))}
 
     def page(
-        self, session: Session, subject: Subject, after: tuple[object, ...] | None, size: int, shape: Shape | None = None
+        self,
+        session: Session,
+        subject: Subject,
+        after: tuple[object, ...] | None,
+        size: int,
+        shape: Shape | None = None,
+        given: Given = NOTHING,
     ) -> list[Found]:
-        """The next rows that the subject may see, `size` of them unless there are no more. A shape is for tests alone."""
+        """The next rows that the subject may see, `size` of them unless there are no more. A shape is for tests alone.
+
+        Nothing is taken for written that is not: `given` says how conditions are evaluated.
+        """
+        if given.tuples:
+            raise ValueError("a page is of what is written")
+        call = Call(given)
         session.snapshot()
         first = plan = self.plan(session, subject, FEW, shape) or self._planned(Shape.WINDOW, subject)
         kept: list[Found] = []
@@ -119,7 +135,7 @@ class Scope:
             filtered = plan.shape is not Shape.SEEK or not self._exact
             limit = WALK_ROWS if plan.shape is Shape.WALK else next(windows, WINDOW_ROWS[-1]) if filtered else size - len(kept)
             found = self._rows.read(session, plan.condition, plan.values, after, limit)
-            kept += self._filter(session, subject, plan, found)
+            kept += self._filter(session, subject, plan, found, call)
             if len(kept) >= size or len(found) < limit:
                 return kept[:size]
             after = found[-1].position
@@ -141,10 +157,26 @@ class Scope:
         return None if bounds is FEW and shape is None else self._planned(Shape.SCAN, subject, places)
 
     def _planned(self, shape: Shape, subject: Subject, places: set[Place] | None = None) -> Plan:
-        values = {"subject": bound(subject), "visible": json.dumps(sorted(places or ()))}
-        return Plan(shape, self._among if shape is Shape.SEEK else None, values)
+        if shape is Shape.SEEK:
+            keys = [key for _, one in sorted(places or ()) if (key := self._split(one)) is not None]
+            return Plan(shape, self._among, {"subject": bound(subject), "visible": json.dumps(keys)})
+        return Plan(shape, None, {"subject": bound(subject), "visible": json.dumps(sorted(places or ()))})
 
-    def _filter(self, session: Session, subject: Subject, plan: Plan, found: Sequence[Found]) -> list[Found]:
+    def _split(self, one: str) -> list[str | int] | None:
+        """The columns of the row with an id; None when no row can have it."""
+        columns = [column for _, column in self._rows.keys]
+        parts = one.split("/") if len(columns) > 1 else [one]
+        if len(parts) != len(columns):
+            return None
+        key: list[str | int] = []
+        for part, column in zip(parts, columns, strict=True):
+            number = None if column.storage is Storage.TEXT else integer(part)
+            if column.storage is not Storage.TEXT and number is None:
+                return None
+            key.append(part if number is None else number)
+        return key
+
+    def _filter(self, session: Session, subject: Subject, plan: Plan, found: Sequence[Found], call: Call) -> list[Found]:
         """Of the rows that were read those that the subject may see."""
         ids = [row.id for row in found]
         if plan.shape in {Shape.SCAN, Shape.WALK} and ids:
@@ -157,7 +189,7 @@ class Scope:
             inside = {str(one) for (one,) in session.rows(statement.sql, statement.bound(values))}
             ids = [one for one in ids if one in inside]
         if plan.shape is Shape.WINDOW or not self._exact:
-            ids = self._checks.allowed(session, subject, self._key, ids)
+            ids = self._checks.allowed(session, subject, self._key, ids, call)
         kept = set(ids)
         return [row for row in found if row.id in kept]
 

@@ -11,11 +11,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from protoplane.access.graph import AllOf, AnyOf, Hop, Part, Same, Term, Without
+from protoplane.access.graph import AllOf, AnyOf, Hop, Named, Part, Same, Term, Without
 from protoplane.access.model import TypeRelation
 
-Goal: TypeAlias = tuple[TypeRelation, str]
-"""A relation, and the id of the object that it is asked of."""
+Thing: TypeAlias = tuple[str, bool]
+"""An object's id, and whether what its name says of it counts without a row (`store.named`)."""
+
+Goal: TypeAlias = tuple[TypeRelation, Thing]
+"""A relation, and the object that it is asked of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,12 @@ class Facts:
     """What the tuples say, as far as the goals ask."""
 
     terms: Mapping[TypeRelation, Term]
-    parts: AbstractSet[tuple[int, str]]
-    """The nodes of objects that the subject is in, among those that the goals need."""
-    links: Mapping[tuple[Hop, str], Collection[str]]
-    """Where the links of an object lead: ids."""
-    own: Goal | None
-    """The goal whose userset is the subject itself."""
+    ends: AbstractSet[tuple[Part | Named, Thing]]
+    """The nodes of objects that the subject is in, and the tuples under conditions that hold and name it, among those that the goals need."""
+    links: Mapping[tuple[Hop, Thing], Collection[Thing]]
+    """Where the links of an object lead."""
+    own: Collection[Goal]
+    """The goals whose userset is the subject itself."""
 
 
 def solve(facts: Facts, goals: Collection[Goal]) -> set[Goal]:
@@ -44,7 +47,7 @@ def solve(facts: Facts, goals: Collection[Goal]) -> set[Goal]:
 
 def _least(facts: Facts, goals: Collection[Goal], subtracted: set[Goal], inside: set[Goal]) -> set[Goal]:
     """The least set closed under the expressions; what is subtracted is looked up in one set, and what is subtracted of that in the other."""
-    held: set[Goal] = {facts.own} if facts.own in goals and facts.own is not None else set()
+    held: set[Goal] = {own for own in facts.own if own in goals}
     ahead = [goal for goal in goals if goal not in held]
     while True:
         left = []
@@ -59,14 +62,14 @@ def _least(facts: Facts, goals: Collection[Goal], subtracted: set[Goal], inside:
 
 
 def _holds(facts: Facts, term: Term, goal: Goal, sets: tuple[set[Goal], set[Goal], set[Goal]]) -> bool:
-    (kind, _), object_id = goal
+    (kind, _), thing = goal
     match term:
-        case Part(node):
-            return (node, object_id) in facts.parts
+        case Part() | Named():
+            return (term, thing) in facts.ends
         case Same(relation):
-            return ((kind, relation), object_id) in sets[0]
+            return ((kind, relation), thing) in sets[0]
         case Hop():
-            return any((term.target, linked) in sets[0] for linked in facts.links.get((term, object_id), ()))
+            return any((term.target, linked) in sets[0] for linked in facts.links.get((term, thing), ()))
         case AnyOf(terms):
             return any(_holds(facts, one, goal, sets) for one in terms)
         case AllOf(terms):

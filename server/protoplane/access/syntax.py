@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-from protoplane.access.judge import judge
+from protoplane.access.judge import judge, unknown_type
 from protoplane.access.model import (
     SCHEMA,
     Computed,
@@ -197,25 +197,35 @@ class _Reader:
         start = self.position
         name = self.name("a condition's name", RELATION_CHARACTERS_MAX)
         self.expect("(")
-        parameters = [self.parameter()]
+        parameters: dict[str, str] = {}
+        self.parameter(parameters)
         while self.take(","):
-            parameters.append(self.parameter())
+            self.parameter(parameters)
         self.expect(")")
-        expression = self.braces()
+        expression, place = self.braces()
         if name in conditions:
             raise Misread(start, Wrong.DEFINED_TWICE, f"there is a condition '{name}' already")
-        conditions[name] = Condition(name, tuple(parameters), expression, start)
+        conditions[name] = Condition(name, tuple(parameters.items()), expression, start, place)
 
-    def parameter(self) -> tuple[str, str]:
+    def parameter(self, parameters: dict[str, str]) -> None:
+        start = self.position
         name = self.word("a parameter's name")
+        if not name.isidentifier():
+            raise Misread(start, Wrong.SYNTAX, f"'{name}' is no name that an expression can have: letters, digits and '_'")
+        if name in parameters:
+            raise Misread(start, Wrong.DEFINED_TWICE, f"there is a parameter '{name}' of this condition already")
         self.expect(":")
+        start = self.position
         kind = self.word("a parameter's type")
         if self.take("<"):
             kind = f"{kind}<{self.word('a type')}>"
             self.expect(">")
-        return name, kind
+        if (problem := unknown_type(kind)) is not None:
+            raise Misread(start, Wrong.PARAMETER_TYPE_UNKNOWN, problem)
+        parameters[name] = kind
 
-    def braces(self) -> str:
+    def braces(self) -> tuple[str, int]:
+        """The expression between braces, and where it begins."""
         start = self.position
         if self.peek() != "{":
             raise self.unexpected("'{'")
@@ -224,7 +234,8 @@ class _Reader:
             depth += {"{": 1, "}": -1}.get(match.group(), 0)
             if not depth:
                 self.skip(start + match.end())
-                return self.text[start + 1 : start + match.start()].strip()
+                inner = self.text[start + 1 : start + match.start()]
+                return inner.strip(), start + 1 + len(inner) - len(inner.lstrip())
         raise Misread(start, Wrong.SYNTAX, "this '{' is never closed")
 
     def name(self, wanted: str, characters_max: int) -> str:

@@ -47,9 +47,18 @@ class RelationTuple:
     object: Object
     relation: str
     subject: Subject
+    condition: str = ""
+    """The name of the condition that it stands under; empty for none."""
+    context: str = ""
+    """What it says of the condition's parameters: an object of JSON, in our own canonical form; empty for nothing."""
 
     def __str__(self) -> str:
-        return f"{self.object}#{self.relation}@{self.subject}"
+        text = f"{self.object}#{self.relation}@{self.subject}"
+        return f"{text} with {self.condition} {self.context}".rstrip() if self.condition else text
+
+
+class NotAdmitted(Exception):
+    """The model has no place for a tuple."""
 
 
 def subject_of(text: str) -> Subject:
@@ -73,13 +82,13 @@ def tuple_of(text: str) -> RelationTuple:
 
 
 def admits(model: Model, held: RelationTuple) -> bool:
-    """Whether the brackets of the tuple's relation allow its subject. What they do not allow means nothing, even when it is stored.
+    """Whether the brackets of the tuple's relation allow its subject, under its condition. What they do not allow means nothing, even when it is stored.
 
     That whoever has a relation has that relation is true anyway, and refused as OpenFGA refuses it.
     """
     relation = model.relation(held.object.type, held.relation)
     subject = held.subject
-    wanted = (subject.type, subject.relation, subject.wildcard)
+    wanted = (subject.type, subject.relation, subject.wildcard, held.condition)
     if relation is None or (held.object, held.relation) == (subject.object, subject.relation):
         return False
-    return any((r.type, r.relation, r.wildcard) == wanted for r in relation.restrictions)
+    return any((r.type, r.relation, r.wildcard, r.condition) == wanted for r in relation.restrictions)

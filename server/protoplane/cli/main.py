@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import click
 
@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, Place] = {
     "breaking": ("protoplane.cli.breaking", "command", "Show what breaks clients of an earlier edition of the contract."),
     "plan": ("protoplane.cli.plan", "command", "Show what is made of the contract: rules, SQL, indexes."),
     "migrate": ("protoplane.cli.migrate", "command", "Show what the database lacks as SQL, and add it."),
+    "access": ("protoplane.cli.access_group", "command", "Look at who may do what: tests of relation models."),
     "stubs": ("protoplane.cli.stubs", "command", "Write typed stubs for a project's own servicer methods."),
     "generate": ("protoplane.cli.generate", "command", "Write a client package."),
     "import": ("protoplane.cli.transfer", "import_command", "Send the rows of a CSV or NDJSON file to a server."),
@@ -45,19 +46,21 @@ Completion of commands and options:
 
 
 class Commands(click.Group):
-    """The commands of COMMANDS, each imported when it is asked for."""
+    """The commands of a table, each imported when it is asked for."""
+
+    table: ClassVar[Mapping[str, Place]] = COMMANDS
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, in the order of the table."""
         del ctx
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        module, attribute, _ = COMMANDS[cmd_name]
+        module, attribute, _ = self.table[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
@@ -66,7 +69,7 @@ class Commands(click.Group):
         """The list in `--help`, from the table: click would import every command for it."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, _, text) in self.table.items()])
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

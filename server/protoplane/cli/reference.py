@@ -104,7 +104,16 @@ def commands_page() -> str:
             assert command is not None
             with _context(command, name, context) as below:
                 texts.append(_help_text(f"protoplane {name}", below))
+                texts += _commands_below(command, f"protoplane {name}", below)
     return MARK.format(source="the commands themselves") + intro + "".join(texts)
+
+
+def _commands_below(command: click.Command, title: str, context: click.Context) -> Iterator[str]:
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        inner = command.get_command(context, name) if isinstance(command, click.Group) else None
+        assert inner is not None
+        with _context(inner, name, context) as below:
+            yield _help_text(f"{title} {name}", below)
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:

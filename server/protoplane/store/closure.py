@@ -1,10 +1,11 @@
-"""Statements that walk the tuples: recursive common table expressions, made once for each shape of question.
+"""Statements that walk the relationships: recursive common table expressions, made once for each shape of question.
 
 A question has two sides. `objects` are what it is about, and all that their tuplesets lead to; `reached` are the nodes that the subject is
 known to be in, from its own tuples up. Where tuples of an object name a userset, the sides meet.
 
 What may be walked stands in small tables of constants, so that each recursive table has one recursive member whatever the model: MariaDB
-takes twice as long to plan a statement for each further one (twelve: 90 ms). `UNION` ends cycles.
+takes twice as long to plan a statement for each further one (twelve: 90 ms). Where links are read from several sources that member joins
+each of them, by ids that are NULL in the rows of the others. `UNION` ends cycles.
 """
 
 # ruff: noqa: S608 - statements are made of names of the model, which the language keeps to letters, and of the shape of the table.
@@ -12,16 +13,31 @@ takes twice as long to plan a statement for each further one (twelve: 90 ms). `U
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-from peewee import SQL
+from typing import TypeAlias
 
 from protoplane.query.slot import Slot
 from protoplane.store.engine import Engine
+from protoplane.store.named import Step, steps
 from protoplane.store.schema import ColumnShape, Storage
+from protoplane.store.sources import GIVEN, Kind, Source, Sources, Tuples, in_order
 from protoplane.store.statements import Statement, render
-from protoplane.store.tuples import ID_CHARACTERS, RELATION_CHARACTERS, TUPLE_TABLE, TYPE_CHARACTERS, Link, Node, closure
+from protoplane.store.tuples import (
+    COLUMNS,
+    CONDITION,
+    CONTEXT,
+    ID_CHARACTERS,
+    RELATION_CHARACTERS,
+    TYPE_CHARACTERS,
+    Derived,
+    Direct,
+    Link,
+    Node,
+    closure,
+)
+
+Row: TypeAlias = tuple[int | str, ...]
 
 LISTED = (
     ColumnShape("goal", Storage.INT64, nullable=False),
@@ -29,6 +45,9 @@ LISTED = (
     ColumnShape("id", Storage.TEXT, nullable=False, length=ID_CHARACTERS),
 )
 """What a list of questions says of each: its number, its node, its object."""
+
+FREE = ColumnShape("free", Storage.INT64, nullable=False)
+"""And, where names say something: whether what they say of it counts without a row (see `store.named`)."""
 
 PROBES = (
     ColumnShape("object_type", Storage.TEXT, nullable=False, length=TYPE_CHARACTERS),
@@ -40,6 +59,21 @@ PROBES = (
 )
 """What a list of links says of each: the beginning of the key of its tuples, and its number."""
 
+SOURCE = ColumnShape("source", Storage.INT64, nullable=False)
+"""And the number of its source, where there are several."""
+
+PROBED = Kind("listed.k0", "listed.k2", "listed.k3", "listed.k4")
+
+NAMED = (
+    ColumnShape("object_type", Storage.TEXT, nullable=False, length=TYPE_CHARACTERS),
+    ColumnShape("object_id", Storage.TEXT, nullable=False, length=ID_CHARACTERS),
+    ColumnShape("relation", Storage.TEXT, nullable=False, length=RELATION_CHARACTERS),
+    ColumnShape("subject_type", Storage.TEXT, nullable=False, length=TYPE_CHARACTERS),
+    ColumnShape("subject_id", Storage.TEXT, nullable=False, length=ID_CHARACTERS),
+    ColumnShape("number", Storage.INT64, nullable=False),
+)
+"""What a list of tuples that name a subject says of each, and its number."""
+
 NOTHING = "(SELECT 1) AS missing WHERE 1 = 0"
 """Has no row."""
 
@@ -47,6 +81,7 @@ SLOT = re.compile(r"@(\w+)@")
 
 LINK = "node, object_type, relation, subject_type, subject_relation, target"
 SEED = "node, object_type, relation, subject_id"
+ABOVE = "node, places, levels, target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,172 +92,299 @@ class Asker:
     relation: str = ""
 
 
-class Closures:
-    """The statements of one engine. Names of types and relations are of the model, which holds nothing that ends a literal."""
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How rows lead on: what is joined to them, the id that is found, and the condition that there is one."""
 
-    def __init__(self, engine: Engine) -> None:
+    joined: str
+    found: str
+    where: str
+
+
+class Closures:
+    """The statements of one engine. Names of types and relations are of the model, which holds nothing that ends a literal.
+
+    Statements for questions that tuples come with (`contextual`) have a slot for them, of that name.
+    """
+
+    def __init__(self, engine: Engine, derived: Mapping[tuple[str, str], Derived]) -> None:
         self._engine = engine
-        # Left to themselves the servers read all tuples of a type, for want of knowing how few the links leave.
-        self.forward, self.reverse = (self._led_by(index) for index in ("PRIMARY", TUPLE_TABLE.indexes[0].name))
+        self.sources = Sources(engine, derived)
         self._placeholder = engine.dialect.placeholder
         self._id_text = engine.dialect.id_text
         self.join = engine.dialect.key_list.join
 
-    def check(self, graph: tuple[Node, ...], roots: Iterable[Node], asker: Asker, *, listed: bool) -> Statement:
+    def check(self, graph: tuple[Node, ...], roots: Iterable[Node], asker: Asker, *, listed: bool, contextual: bool = False) -> Statement:
         """The numbers of the questions that are answered with yes. Slots: `subject`, and `listed` or `node` and `object`."""
+        roots = list(roots)
         objects = closure(roots, graph, usersets=False)
         across = [(node, link) for node in objects for link in node.links if link.subject_relation]
         subjects = closure([graph[number] for number in sorted({link.target for _, link in across})], graph, usersets=True)
-        reached = self.reached(subjects, asker)
-        tables = [self._objects(objects, listed=listed)]
-        meets = self._direct(objects, asker)
+        reached = self.reached(subjects, asker, contextual=contextual)
+        above = steps(roots, graph, self.sources, usersets=False)
+        tables = [*self._given(contextual=contextual), self._objects(objects, above, listed=listed, contextual=contextual)]
+        meets = self._direct(objects, asker, contextual=contextual) + self._said(above, asker)
         if reached:
-            tables += [*reached, links("across", across)]
-            found = f"objects AS o {self.join} across AS e ON e.node = o.node {self.join} {self.downward('e', 'o.id')}"
-            meets.append(f"SELECT o.goal FROM {found} {self.join} reached AS r ON r.node = e.target AND r.id = t.subject_id")
+            table, sources = self.links("across", across, contextual=contextual)
+            tables += [*reached, table]
+            walk = self.walk(sources, "e", object_id="o.id")
+            found = f"objects AS o {self.join} across AS e ON e.node = o.node {walk.joined}"
+            meets.append(f"SELECT o.goal FROM {found} {self.join} reached AS r ON r.node = e.target AND r.id = {walk.found}{walk.where}")
+            if usersets := [step for step in above if isinstance(step.last, Link) and step.last.subject_relation]:
+                tables.append(_table("crossing", ABOVE, usersets))
+                joined = f"{self.join} reached AS r ON r.node = n.target AND r.id = {self._start(usersets)}"
+                meets.append(f"SELECT a.goal FROM asked AS a {self.join} crossing AS n ON {self._below()} {joined}")
         meets += self._own(objects, asker)
         if not meets:
             return self.statement(f"SELECT 0 FROM {NOTHING}")
         return self.statement(f"WITH RECURSIVE {', '.join(tables)} {' UNION ALL '.join(meets)}{'' if listed else ' LIMIT 1'}")
 
-    def list_objects(self, graph: tuple[Node, ...], roots: Sequence[Node], asker: Asker) -> Statement:
+    def list_objects(self, graph: tuple[Node, ...], roots: Sequence[Node], asker: Asker, *, contextual: bool = False) -> Statement:
         """The numbers of nodes and ids of all objects where the subject is at these, at most `limit`. Slots: `subject`, `limit`."""
-        reached = self.reached(closure(roots, graph, usersets=True), asker)
+        reached = self.reached(closure(roots, graph, usersets=True), asker, contextual=contextual)
         if not reached:
             return self.statement(f"SELECT 0, '' FROM {NOTHING}")
+        tables = [*self._given(contextual=contextual), *reached]
         wanted = ", ".join(str(root.number) for root in roots)
-        return self.statement(f"WITH RECURSIVE {', '.join(reached)} SELECT node, id FROM reached WHERE node IN ({wanted}) LIMIT @limit@")
+        return self.statement(f"WITH RECURSIVE {', '.join(tables)} SELECT node, id FROM reached WHERE node IN ({wanted}) LIMIT @limit@")
 
-    def list_subjects(self, graph: tuple[Node, ...], root: Node, asker: Asker) -> Statement:
+    def list_subjects(self, graph: tuple[Node, ...], root: Node, asker: Asker, *, contextual: bool = False) -> Statement:
         """The ids of all subjects of a kind at a node of an object, at most `limit`. Slots: `object`, `limit`."""
         nodes = closure([root], graph, usersets=True)
-        tables, members = [], [f"SELECT {root.number}, {self._text('object')}"]
+        tables, members = self._given(contextual=contextual), [f"SELECT {root.number}, {self._text('object')}"]
+        above = steps([root], graph, self.sources, usersets=True)
+        if above:
+            tables.append(f"asked (node, id, free) AS (SELECT {root.number}, {self._text('object')}, 1)")
+        if links := [step for step in above if step.target is not None]:
+            tables.append(_table("above", ABOVE, links))
+            members.append(f"SELECT n.target, {self._start(links)} FROM asked AS a {self.join} above AS n ON {self._below()}")
         if every := [(node, link) for node in nodes for link in node.links]:
-            tables.append(links("down", every))
-            found = f"objects AS o {self.join} down AS e ON e.node = o.node {self.join} {self.downward('e', 'o.id')}"
-            members.append(f"SELECT e.target, t.subject_id FROM {found}")
+            table, sources = self.links("down", every, contextual=contextual)
+            tables.append(table)
+            walk = self.walk(sources, "e", object_id="o.id")
+            found = f"objects AS o {self.join} down AS e ON e.node = o.node {walk.joined}"
+            members.append(f"SELECT e.target, {walk.found} FROM {found}{walk.where}")
         tables.append(f"objects (node, id) AS ({' UNION '.join(members)})")
         own = [str(node.number) for node in nodes if node.type == asker.type and asker.relation in node.includes]
         meets = [f"SELECT id FROM objects WHERE node IN ({', '.join(own)})"] if own else []
-        if given := [] if asker.relation else seeds(nodes, asker):
-            tables.append(constants("seeds", SEED, given))
+        for source, given in self.seeds(nodes, asker, contextual=contextual):
+            name = f"seeds{source.number or ''}"
+            tables.append(constants(name, SEED, given))
             # A tuple for everybody counts where the model admits it, and any other where it admits those.
-            on = self._on("s", object_id="o.id", subject_type=quoted(asker.type), subject_relation="''")
-            right = "CASE WHEN t.subject_id = '*' THEN '*' ELSE '' END = s.subject_id"
-            found = f"objects AS o {self.join} seeds AS s ON s.node = o.node {self.join} {self.forward} ON {on} AND {right}"
-            meets.append(f"SELECT t.subject_id FROM {found}")
+            kind = Kind("s.object_type", "s.relation", quoted(asker.type), "''")
+            right = f"CASE WHEN {source.subject_id} = '*' THEN '*' ELSE '' END = s.subject_id"
+            found = f"objects AS o {self.join} {name} AS s ON s.node = o.node {self.join} {source.by_object(kind, 'o.id')} AND {right}"
+            meets.append(f"SELECT {source.subject_id} FROM {found}")
+        if said := self._pointing(above, asker):
+            tables.append(_table("pointing", ABOVE, said))
+            meets.append(f"SELECT {self._start(said)} FROM asked AS a {self.join} pointing AS n ON {self._below()}")
         if not meets:
             return self.statement(f"SELECT '' FROM {NOTHING}")
         return self.statement(f"WITH RECURSIVE {', '.join(tables)} {' UNION '.join(meets)} LIMIT @limit@")
 
-    def probe(self) -> Statement:
-        """The numbers of listed links, and the ids that they lead to, at most `limit`. Slots: `listed` (of PROBES), `limit`."""
-        on = " AND ".join(f"t.{column.name} = listed.k{i}" for i, column in enumerate(PROBES[:-1]))
-        found = f"{self.list(PROBES)} {self.join} {self.forward} ON {on}"
-        return self.statement(f"SELECT listed.k{len(PROBES) - 1}, t.subject_id FROM {found} LIMIT @limit@")
+    def probe(self, kinds: Iterable[tuple[str, str]]) -> Statement:
+        """The numbers of listed links, and the ids that they lead to, at most `limit`. Slots: `listed` (of PROBES), `limit`.
+
+        Links are of these types and relations; what the name of an object says is asked of its row.
+        """
+        every = [source for kind in kinds for source in self.sources.of(*kind, conditional=False, contextual=False)]
+        sources = in_order(every) or [self.sources.tuples]
+        walk = self.walk(sources, "listed", object_id="listed.k1", kind=PROBED, number="listed.k6")
+        found = f"{self.list((*PROBES, SOURCE) if len(sources) > 1 else PROBES)} {walk.joined}"
+        return self.statement(f"SELECT listed.k5, {walk.found} FROM {found}{walk.where} LIMIT @limit@")
+
+    def probe_conditional(self) -> Statement:
+        """The numbers of listed links, the ids that tuples under a condition lead to, the condition and its context. Slots as of `probe`."""
+        found = f"{self.list(PROBES)} {self.join} {self.sources.conditional.by_object(PROBED, 'listed.k1')}"
+        return self.statement(f"SELECT listed.k5, c.subject_id, {self._under()} FROM {found} LIMIT @limit@")
+
+    def conditional(self) -> Statement:
+        """The numbers of listed tuples that stand under a condition, the condition and its context. Slot: `listed` (of NAMED)."""
+        kind = Kind("listed.k0", "listed.k2", "listed.k3", "''")
+        found = f"{self.list(NAMED)} {self.join} {self.sources.conditional.by_both(kind, 'listed.k1', 'listed.k4')}"
+        return self.statement(f"SELECT listed.k5, {self._under()} FROM {found}")
 
     # Parts ------------------------------------------------------------------------------------------------------------------------------
 
-    def _objects(self, nodes: Sequence[Node], *, listed: bool) -> str:
+    def _objects(self, nodes: Sequence[Node], above: Sequence[Step], *, listed: bool, contextual: bool) -> str:
         """What is asked about, and whatever its tuplesets lead to."""
-        first = f"SELECT k0, k1, k2 FROM {self.list(LISTED)}" if listed else f"SELECT 0, @node@, {self._text('object')}"
-        along = [(node, link) for node in nodes for link in node.links if not link.subject_relation]
-        if not along:
-            return f"objects (goal, node, id) AS ({first})"
-        found = f"objects AS o {self.join} along AS e ON e.node = o.node {self.join} {self.downward('e', 'o.id')}"
-        return f"{links('along', along)}, objects (goal, node, id) AS ({first} UNION SELECT o.goal, e.target, t.subject_id FROM {found})"
+        one = f"SELECT 0, @node@, {self._text('object')}"
+        tables, members = [], [f"SELECT k0, k1, k2 FROM {self.list(LISTED)}" if listed else one]
+        if above:
+            many = f"SELECT k0, k1, k2, k3 FROM {self.list((*LISTED, FREE))}"
+            tables.append(f"asked (goal, node, id, free) AS ({many if listed else f'{one}, 1'})")
+            members = ["SELECT goal, node, id FROM asked"]
+        if links := [step for step in above if isinstance(step.last, Link) and not step.last.subject_relation]:
+            tables.append(_table("above", ABOVE, links))
+            members.append(f"SELECT a.goal, n.target, {self._start(links)} FROM asked AS a {self.join} above AS n ON {self._below()}")
+        if along := [(node, link) for node in nodes for link in node.links if not link.subject_relation]:
+            table, sources = self.links("along", along, contextual=contextual)
+            tables.append(table)
+            walk = self.walk(sources, "e", object_id="o.id")
+            found = f"objects AS o {self.join} along AS e ON e.node = o.node {walk.joined}"
+            members.append(f"SELECT o.goal, e.target, {walk.found} FROM {found}{walk.where}")
+        return ", ".join([*tables, f"objects (goal, node, id) AS ({' UNION '.join(members)})"])
 
-    def reached(self, nodes: Sequence[Node], asker: Asker) -> list[str]:
+    def reached(self, nodes: Sequence[Node], asker: Asker, *, contextual: bool = False) -> list[str]:
         """Where the subject is known to be; nothing where it can be nowhere."""
         members, tables = [], []
-        if given := [] if asker.relation else seeds(nodes, asker):
-            tables.append(constants("seeds", SEED, given))
-            members.append(f"SELECT s.node, t.object_id FROM seeds AS s {self.join} {self.seeded(asker)}")
+        for source, given in self.seeds(nodes, asker, contextual=contextual):
+            name = f"seeds{source.number or ''}"
+            tables.append(constants(name, SEED, given))
+            members.append(f"SELECT s.node, {self.whole(source)} FROM {name} AS s {self.join} {self.seeded(source, asker)}")
         own = [node for node in nodes if node.type == asker.type and asker.relation in node.includes]
         members += [f"SELECT {node.number}, {self._text('subject')}" for node in own]
         up = [(node, link) for node in nodes for link in node.links]
         if members and up:
-            tables.append(links("up", up))
-            found = f"reached AS r {self.join} up AS e ON e.target = r.node {self.join} {self.upward('e', 'r.id')}"
-            members.append(f"SELECT e.node, t.object_id FROM {found}")
+            table, sources = self.links("up", up, contextual=contextual)
+            tables.append(table)
+            walk = self.walk(sources, "e", subject_id="r.id")
+            found = f"reached AS r {self.join} up AS e ON e.target = r.node {walk.joined}"
+            members.append(f"SELECT e.node, {walk.found} FROM {found}{walk.where}")
         return [*tables, f"reached (node, id) AS ({' UNION '.join(members)})"] if members else []
 
-    def _direct(self, nodes: Sequence[Node], asker: Asker) -> list[str]:
+    def _direct(self, nodes: Sequence[Node], asker: Asker, *, contextual: bool) -> list[str]:
         """Tuples of the objects that name the subject, or everybody."""
-        given = [] if asker.relation else seeds(nodes, asker)
-        if not given:
+        found = []
+        for source, given in self.seeds(nodes, asker, contextual=contextual):
+            table = f"({rows(SEED, given)}) AS s"
+            seeded = self.seeded(source, asker, object_id="o.id")
+            found.append(f"SELECT o.goal FROM objects AS o {self.join} {table} ON s.node = o.node {self.join} {seeded}")
+        return found
+
+    def _said(self, above: Sequence[Step], asker: Asker) -> list[str]:
+        """Objects whose name says that they are the subject's."""
+        said = self._pointing(above, asker)
+        if not said:
             return []
-        table = f"({rows(SEED, given)}) AS s"
-        return [
-            f"SELECT o.goal FROM objects AS o {self.join} {table} ON s.node = o.node {self.join} {self.seeded(asker, object_id='o.id')}"
-        ]
+        table = f"({rows(ABOVE, _rows(said))}) AS n"
+        return [f"SELECT a.goal FROM asked AS a {self.join} {table} ON {self._below()} AND {self._start(said)} = @subject@"]
+
+    @staticmethod
+    def _pointing(above: Sequence[Step], asker: Asker) -> list[Step]:
+        return [step for step in above if step.target is None and step.last.subject_type == asker.type and not asker.relation]
+
+    def _below(self) -> str:
+        """What is asked about has a name of this form."""
+        form = "LENGTH(a.id) - LENGTH(REPLACE(a.id, '/', '')) = n.places - 1 AND SUBSTR(a.id, 1, 1) <> '/'"
+        return f"n.node = a.node AND a.free = 1 AND {form}"
+
+    def _start(self, above: Sequence[Step]) -> str:
+        """The beginning of its id."""
+        levels = sorted({step.levels for step in above})
+        cases = " ".join(f"WHEN {count} THEN {self._engine.dialect.id_start('a.id', count)}" for count in levels)
+        return self._id_text.format(f"CASE n.levels {cases} END")
 
     def _own(self, nodes: Sequence[Node], asker: Asker) -> list[str]:
         """Objects whose userset the subject itself is."""
         numbers = [str(node.number) for node in nodes if node.type == asker.type and asker.relation in node.includes]
         return [f"SELECT o.goal FROM objects AS o WHERE o.node IN ({', '.join(numbers)}) AND o.id = @subject@"] if numbers else []
 
-    def seeded(self, asker: Asker, **columns: str) -> str:
-        """The tuples t that a seed s speaks of, for a subject."""
-        subject = "CASE s.subject_id WHEN '' THEN @subject@ ELSE '*' END"
-        on = self._on("s", **columns, subject_type=quoted(asker.type), subject_relation="''", subject_id=subject)
-        return f"{self.forward if columns else self.reverse} ON {on}"
+    def seeds(self, nodes: Iterable[Node], asker: Asker, *, contextual: bool = False) -> list[tuple[Source, list[Row]]]:
+        """For each source the rows of SEED: in which tuples the subject may be named (its id: '') or everybody ('*'), and where it then is."""
+        found: dict[int, tuple[Source, dict[Row, None]]] = {}
+        for node in nodes:
+            for direct in node.directs:
+                if direct.subject_type == asker.type and not asker.relation:
+                    row = (node.number, node.type, direct.relation, "*" if direct.wildcard else "")
+                    for source in self._of(node, direct, contextual=contextual):
+                        found.setdefault(source.number, (source, {}))[1][row] = None
+        return [(source, list(given)) for _, (source, given) in sorted(found.items())]
 
-    def upward(self, link: str, subject_id: str) -> str:
-        """The tuples t that lead by such a link to a subject."""
-        kind = {"subject_type": f"{link}.subject_type", "subject_relation": f"{link}.subject_relation"}
-        return f"{self.reverse} ON {self._on(link, subject_id=subject_id, **kind)}"
+    def seeded(self, source: Source, asker: Asker, object_id: str = "") -> str:
+        """The tuples that a seed s speaks of, for a subject."""
+        kind = Kind("s.object_type", "s.relation", quoted(asker.type), "''")
+        subject = "CASE s.subject_id WHEN '' THEN @subject@ ELSE '*' END" if isinstance(source, Tuples) else "@subject@"
+        return source.by_both(kind, object_id, subject) if object_id else source.by_subject(kind, subject)
 
-    def downward(self, link: str, object_id: str) -> str:
-        """The tuples t of an object that are such a link."""
-        kind = {"subject_type": f"{link}.subject_type", "subject_relation": f"{link}.subject_relation"}
-        return f"{self.forward} ON {self._on(link, object_id=object_id, **kind)}"
+    def links(self, name: str, found: Iterable[tuple[Node, Link]], *, contextual: bool = False) -> tuple[str, list[Source]]:
+        """A table of links: from a node, by tuples of an object's relation with such subjects, to a target; and where those tuples stand.
 
-    @staticmethod
-    def _on(kind: str, **columns: str) -> str:
-        """The tuples t of the type and relation that a constant says, whose other columns are so; in the order of the key."""
-        values = {"object_type": f"{kind}.object_type", "relation": f"{kind}.relation", **columns}
-        return " AND ".join(f"t.{name} = {values[name]}" for name in TUPLE_TABLE.primary_key if name in values)
+        It has the number of the source, too, if there are several.
+        """
+        listed: dict[tuple[Row, int], None] = {}
+        used: dict[int, Source] = {}
+        for node, link in found:
+            row = (node.number, node.type, link.relation, link.subject_type, link.subject_relation, link.target)
+            for source in self._of(node, link, contextual=contextual):
+                used[source.number] = source
+                listed[row, source.number] = None
+        if len(used) == 1:
+            return constants(name, LINK, [row for row, _ in listed]), list(used.values())
+        return constants(name, f"{LINK}, source", [(*row, number) for row, number in listed]), in_order(used.values())
 
-    def _led_by(self, index: str) -> str:
-        table = SQL(f"{self._engine.dialect.definitions.name(TUPLE_TABLE.name)} AS t")
-        return render(self._engine.dialect.led_by(table, index), self._engine.database).sql
+    def _of(self, node: Node, said: Direct | Link, *, contextual: bool) -> tuple[Source, ...]:
+        return self.sources.of(node.type, said.relation, conditional=said.conditional, contextual=contextual)
+
+    def walk(
+        self,
+        sources: Sequence[Source],
+        link: str,
+        *,
+        object_id: str = "",
+        subject_id: str = "",
+        kind: Kind | None = None,
+        number: str = "",
+    ) -> Walk:
+        """From rows joined with links of these sources to the subjects of an object, or the objects of a subject."""
+        kind = kind or Kind(*(f"{link}.{name}" for name in ("object_type", "relation", "subject_type", "subject_relation")))
+        joined, ids = [], []
+        for source in sources:
+            own = object_id or subject_id
+            if len(sources) > 1:
+                own = f"CASE {number or f'{link}.source'} WHEN {source.number} THEN {own} END"
+            item = source.by_object(kind, own) if object_id else source.by_subject(kind, own)
+            joined.append(f"{self.join if len(sources) == 1 else 'LEFT JOIN'} {item}")
+            ids.append(source.subject_id if object_id else source.object_id)
+        if len(sources) == 1:
+            return Walk(joined[0], ids[0], "")
+        found = f"COALESCE({', '.join(ids)})"
+        return Walk(" ".join(joined), found, f" WHERE {found} IS NOT NULL")
+
+    def _given(self, *, contextual: bool) -> list[str]:
+        """The tuples that come with the question; read once, because they are DISTINCT."""
+        if not contextual:
+            return []
+        names = ", ".join(column.name for column in COLUMNS)
+        columns = ", ".join(f"k{place}" for place in range(len(COLUMNS)))
+        return [f"{GIVEN} ({names}) AS (SELECT DISTINCT {columns} FROM {self.list(COLUMNS, GIVEN)})"]
+
+    def _under(self) -> str:
+        """The columns of a conditional tuple that the key has not."""
+        return ", ".join(f"c.{self._engine.dialect.definitions.name(name)}" for name in (CONDITION, CONTEXT))
+
+    def whole(self, source: Source) -> str:
+        """The id of an object that a source has, as wide as any."""
+        return source.object_id if isinstance(source, Tuples) else self._id_text.format(source.object_id)
 
     def _text(self, slot: str) -> str:
         """A bound id as a column of a common table expression, whose width is that of its first row."""
         return self._id_text.format(f"@{slot}@")
 
-    def list(self, columns: Sequence[ColumnShape]) -> str:
-        """A list that is bound to the slot `listed`."""
-        return render(self._engine.dialect.key_list.listed(columns), self._engine.database).sql.replace(self._placeholder, "@listed@")
+    def list(self, columns: Sequence[ColumnShape], slot: str = "listed") -> str:
+        """A list that is bound to a slot."""
+        return render(self._engine.dialect.key_list.listed(columns), self._engine.database).sql.replace(self._placeholder, f"@{slot}@")
 
     def statement(self, text: str) -> Statement:
         """Slots stand between two `@`, which nothing else of a statement has."""
         return Statement(SLOT.sub(self._placeholder, text), tuple(Slot(name) for name in SLOT.findall(text)))
 
 
-def seeds(nodes: Iterable[Node], asker: Asker) -> list[tuple[int | str, ...]]:
-    """Rows of SEED: in which tuples the subject may be named (its id: '') or everybody ('*'), and at which node it then is."""
-    return [
-        (node.number, node.type, direct.relation, "*" if direct.wildcard else "")
-        for node in nodes
-        for direct in node.directs
-        if direct.subject_type == asker.type
-    ]
+def _table(name: str, columns: str, above: Sequence[Step]) -> str:
+    return constants(name, columns, _rows(above))
 
 
-def links(name: str, found: Iterable[tuple[Node, Link]]) -> str:
-    """A table of links: from a node, by tuples of an object's relation with such subjects, to a target."""
-    listed = [(n.number, n.type, link.relation, link.subject_type, link.subject_relation, link.target) for n, link in found]
-    return constants(name, LINK, listed)
+def _rows(above: Sequence[Step]) -> Iterable[Row]:
+    """Rows of ABOVE; the subject itself has no node."""
+    return dict.fromkeys((step.root, step.places, step.levels, -1 if step.target is None else step.target) for step in above)
 
 
-def constants(name: str, columns: str, listed: Iterable[tuple[int | str, ...]]) -> str:
+def constants(name: str, columns: str, listed: Iterable[Row]) -> str:
     """A table of constants."""
     return f"{name} AS ({rows(columns, listed)})"
 
 
-def rows(columns: str, listed: Iterable[tuple[int | str, ...]]) -> str:
+def rows(columns: str, listed: Iterable[Row]) -> str:
     """Constants as a query; its first row names the columns."""
     names = columns.split(", ")
     written = [[quoted(value) if isinstance(value, str) else str(value) for value in row] for row in listed]

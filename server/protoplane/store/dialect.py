@@ -81,8 +81,12 @@ class Dialect(Documents):
     """How it is told of many keys at once."""
     id_text: str
     """A bound id as a text with a width of its own: what a recursive table holds is as wide as its first row."""
+    id_number: str
+    """The number that a text is; NULL, or some other number, of a text that is none, and no error."""
     uint64_max: int
     """Largest value of Storage.UINT64."""
+    insert_missing: str = "INSERT IGNORE INTO"
+    """The head of an INSERT that leaves rows as they are whose key is there. What does not fit is cut, too: that must have been looked at."""
     merges_ranges: bool = True
     """Whether the OR of ranges of one index is scanned in order (see `query.order`)."""
 
@@ -139,6 +143,23 @@ class Dialect(Documents):
     def left(self, text: Node, characters: int) -> Node:
         """The first characters of a text."""
 
+    @abstractmethod
+    def id_part(self, text: str, place: int) -> str:
+        """Of ids joined by `/` the one at a place, counted from 0, as SQL; anything where there are fewer."""
+
+    @abstractmethod
+    def id_start(self, text: str, count: int) -> str:
+        """Of ids joined by `/` the first so many, joined, as SQL; anything where there are fewer."""
+
+    @abstractmethod
+    def id_joined(self, parts: Sequence[str]) -> str:
+        """Two or more columns joined by `/`, as SQL; NULL where one is NULL."""
+
+    def delete_from(self, table: str, index: str) -> str:
+        """The head of a DELETE from a table, called `t`, whose rows are found by this index: `WHERE` is to follow."""
+        del index  # Chosen by itself.
+        return f"DELETE FROM {self.definitions.name(table)} AS t"  # noqa: S608 - a name of ours.
+
 
 def cause(error: BaseException) -> BaseException:
     """The driver's own error inside Peewee's."""
@@ -173,8 +194,10 @@ class Sqlite(SqliteDocuments, Dialect):
     grouping = SQLITE_GROUPING
     placeholder = "?"
     id_text = "CAST({} AS TEXT)"
+    id_number = "CAST({} AS INTEGER)"
     uint64_max = 2**63 - 1
     merges_ranges = False
+    insert_missing = "INSERT OR IGNORE INTO"
     version_min = (3, 37, 0)
 
     def __init__(self, version: tuple[int, ...], *, durable: bool = True) -> None:
@@ -270,12 +293,26 @@ class Sqlite(SqliteDocuments, Dialect):
         """SUBSTR counts characters from 1."""
         return fn.SUBSTR(text, SQL("1"), SQL(str(characters)))
 
+    def id_part(self, text: str, place: int) -> str:
+        """By way of JSON, which quotes everything but the `/`: SQLite has no function that splits."""
+        return f"""json_extract('[' || replace(json_quote({text}), '/', '","') || ']', '$[{place}]')"""
+
+    def id_start(self, text: str, count: int) -> str:
+        """Its parts, joined again."""
+        return self.id_joined([self.id_part(text, place) for place in range(count)])
+
+    def id_joined(self, parts: Sequence[str]) -> str:
+        """Of numbers their digits."""
+        joined = " || '/' || ".join(parts)
+        return f"({joined})"
+
 
 class MySQLFamily(MySQLDocuments, Dialect):
     """What MariaDB and MySQL have in common."""
 
     placeholder = "%s"
     id_text = "CAST({} AS CHAR(255))"
+    id_number = "CASE WHEN {0} REGEXP '^[1-9][0-9]{{0,18}}$' THEN CAST({0} AS UNSIGNED) END"
     grouping = SERVER
     uint64_max = 2**64 - 1
     product: str
@@ -400,6 +437,25 @@ class MySQLFamily(MySQLDocuments, Dialect):
     def left(self, text: Node, characters: int) -> Node:
         """Characters, not bytes."""
         return fn.LEFT(text, SQL(str(characters)))
+
+    def id_part(self, text: str, place: int) -> str:
+        """The last of the first so many."""
+        start = self.id_start(text, place + 1)
+        return f"SUBSTRING_INDEX({start}, '/', -1)" if place else start
+
+    def id_start(self, text: str, count: int) -> str:
+        """Up to the `/` behind it."""
+        return f"SUBSTRING_INDEX({text}, '/', {count})"
+
+    def id_joined(self, parts: Sequence[str]) -> str:
+        """CONCAT_WS would leave out what is NULL."""
+        joined = ", '/', ".join(parts)
+        return f"CONCAT({joined})"
+
+    def delete_from(self, table: str, index: str) -> str:
+        """In the form for many tables, which alone takes an index: read whole, it waits for the locks of all others."""
+        definitions = self.definitions
+        return f"DELETE t FROM {definitions.name(table)} AS t FORCE INDEX ({definitions.name(index)})"
 
 
 class MariaDB(MySQLFamily):

@@ -40,10 +40,11 @@ class KeyList(ABC):
     def listed(self, keys: Sequence[ColumnShape]) -> Node:
         """The keys as a FROM item with the columns k0, k1, …, of the document bound to the one slot."""
 
-    def found(self, table: SqlTable, keys: Sequence[ColumnShape]) -> Node:
-        """The rows of the table that are listed, as a FROM item."""
+    def found(self, table: SqlTable, keys: Sequence[ColumnShape], *, index: str = "") -> Node:
+        """The rows of the table that are listed, as a FROM item; by an index that other columns than the key's lead."""
         matches = reduce(and_, (Column(table, key.name) == Entity(LIST, f"k{i}") for i, key in enumerate(keys)))
-        return NodeList((self.listed(keys), SQL(self.join), table, SQL(f"{self.by_key}ON"), matches))
+        led = self.by_key.replace("PRIMARY", index) if index else self.by_key
+        return NodeList((self.listed(keys), SQL(self.join), table, SQL(f"{led}ON"), matches))
 
     @abstractmethod
     def locking(self, select: str, *, shared: bool = False) -> str:

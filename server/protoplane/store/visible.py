@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from peewee import SQL, AsIs, Node, NodeList
+from peewee import SQL, AsIs, EnclosedNodeList, Node, NodeList
 
 from protoplane.query.slot import Slot
-from protoplane.store.closure import NOTHING, SEED, Asker, Closures, links, rows, seeds
+from protoplane.store.closure import NOTHING, SEED, Asker, Closures, rows
 from protoplane.store.schema import ColumnShape, Storage
 from protoplane.store.statements import Statement
 from protoplane.store.tuples import ID_CHARACTERS, closure
@@ -34,11 +34,11 @@ class Visible:
 
     def seeds(self, nodes: Sequence[GraphNode], asker: Asker) -> Statement | None:
         """Where tuples name the subject, or everybody: node and object, at most `limit`. Slots: `subject`, `limit`. None: nowhere."""
-        given = [] if asker.relation else seeds(nodes, asker)
-        if not given:
-            return None
-        join = f"({rows(SEED, given)}) AS s {self._closures.join} {self._closures.seeded(asker)}"
-        return self._closures.statement(f"SELECT s.node, t.object_id FROM {join} LIMIT @limit@")
+        members = [
+            f"SELECT s.node, {source.object_id} FROM ({rows(SEED, given)}) AS s {self._closures.join} {self._closures.seeded(source, asker)}"
+            for source, given in self._closures.seeds(nodes, asker)
+        ]
+        return self._closures.statement(f"{' UNION ALL '.join(members)} LIMIT @limit@") if members else None
 
     def step(self, graph: tuple[GraphNode, ...], nodes: Sequence[GraphNode]) -> Statement | None:
         """Where links lead up from listed places (PLACES) to some nodes: node and object, at most `limit`. Slots: `listed`, `limit`."""
@@ -46,15 +46,19 @@ class Visible:
         up = [(node, link) for node in nodes for link in node.links]
         if not up:
             return None
-        found = f"{self._closures.list(PLACES)} {self._closures.join} up AS e ON e.target = listed.k0"
-        walked = f"{found} {self._closures.join} {self._closures.upward('e', 'listed.k1')}"
-        return self._closures.statement(f"WITH {links('up', up)} SELECT DISTINCT e.node, t.object_id FROM {walked} LIMIT @limit@")
+        table, sources = self._closures.links("up", up)
+        walk = self._closures.walk(sources, "e", subject_id="listed.k1")
+        walked = f"{self._closures.list(PLACES)} {self._closures.join} up AS e ON e.target = listed.k0 {walk.joined}{walk.where}"
+        return self._closures.statement(f"WITH {table} SELECT DISTINCT e.node, {walk.found} FROM {walked} LIMIT @limit@")
 
-    def among(self, key: Node) -> Node:
-        """A condition on rows: the row is one of a list. Slot: `visible` (PLACES)."""
-        text = f"@key@ IN (SELECT k1 FROM {self._listed()})"
-        pieces = _SLOT.split(text)
-        return NodeList(tuple(key if p == "key" else AsIs(Slot(p)) if i % 2 else SQL(p) for i, p in enumerate(pieces)), glue="")
+    def among(self, keys: Sequence[tuple[Node, ColumnShape]]) -> Node:
+        """A condition on rows: the row is one of a list, by the columns of its key. Slot: `visible`, a list of keys."""
+        listed = self._closures.list([column for _, column in keys], "visible")
+        columns = ", ".join(f"k{place}" for place in range(len(keys)))
+        pieces = _SLOT.split(f" IN (SELECT {columns} FROM {listed})")
+        nodes = [node for node, _ in keys]
+        condition = [AsIs(Slot(piece)) if place % 2 else SQL(piece) for place, piece in enumerate(pieces)]
+        return NodeList((nodes[0] if len(nodes) == 1 else EnclosedNodeList(nodes), *condition), glue="")
 
     def within(self, graph: tuple[GraphNode, ...], root: GraphNode, asker: Asker, *, walked: bool) -> Statement:
         """Which of listed rows have a tuple that names the subject, or leads to where it is.
@@ -64,13 +68,15 @@ class Visible:
         join = self._closures.join
         tables = [f"objects AS (SELECT k0 AS node, k1 AS id FROM {self._closures.list(PLACES)})"]
         meets = []
-        if given := [] if asker.relation else seeds([root], asker):
-            found = f"objects AS o {join} ({rows(SEED, given)}) AS s {join} {self._closures.seeded(asker, object_id='o.id')}"
-            meets.append(f"SELECT o.id FROM {found}")
+        for source, given in self._closures.seeds([root], asker):
+            seeded = self._closures.seeded(source, asker, object_id="o.id")
+            meets.append(f"SELECT o.id FROM objects AS o {join} ({rows(SEED, given)}) AS s {join} {seeded}")
         if places := self._walked(graph, root, asker) if walked else self._told(root):
-            tables += [*places, links("across", [(root, link) for link in root.links])]
-            found = f"objects AS o {join} across AS e {join} {self._closures.downward('e', 'o.id')}"
-            meets.append(f"SELECT o.id FROM {found} {join} reached AS p ON p.node = e.target AND p.id = t.subject_id")
+            table, sources = self._closures.links("across", [(root, link) for link in root.links])
+            walk = self._closures.walk(sources, "e", object_id="o.id")
+            tables += [*places, table]
+            found = f"objects AS o {join} across AS e {walk.joined}"
+            meets.append(f"SELECT o.id FROM {found} {join} reached AS p ON p.node = e.target AND p.id = {walk.found}{walk.where}")
         if root.type == asker.type and asker.relation in root.includes:
             meets.append("SELECT id FROM objects WHERE id = @subject@")
         recursive = "RECURSIVE " if walked else ""
@@ -84,4 +90,4 @@ class Visible:
         return self._closures.reached(closure(behind, graph, usersets=True), asker) if behind else []
 
     def _listed(self) -> str:
-        return self._closures.list(PLACES).replace("@listed@", "@visible@")
+        return self._closures.list(PLACES, "visible")
