@@ -55,6 +55,8 @@ bench: .venv/bench .include/made engines ## Compare with servers written by hand
 	$(BIN)/python -m tests.bench table
 	$(BIN)/python -m tests.bench files
 	$(BIN)/python -m tests.bench changes
+	$(BIN)/python -m tests.bench access
+	$(BIN)/python -m tests.bench documents
 	$(BIN)/python -m tests.bench overload
 	$(BIN)/python -m tests.attacks
 

@@ -26,6 +26,7 @@ from protoplane.base.errors import REASONS
 from protoplane.base.settings import SECTIONS, Environment, variable_of
 from protoplane.cli import reference
 from protoplane.cli.main import main
+from protoplane.cli.scaffold import Wish, scaffold
 from protoplane.contract.casing import lower_camel
 from protoplane.contract.load import load
 from protoplane.contract.model import Contract
@@ -150,8 +151,10 @@ def commands() -> Iterator[tuple[Block, list[str]]]:
 
 def test_commands_and_options_in_the_pages_exist() -> None:
     seen = 0
-    for block, (name, *words) in commands():
-        command = main.get_command(click.Context(main), name)
+    for block, words in commands():
+        command: click.Command | None = main
+        while words and isinstance(command, click.Group) and words[0] in command.list_commands(click.Context(command)):
+            command = command.get_command(click.Context(command), words.pop(0))
         assert command is not None
         options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         unknown = [word for word in words if word.startswith("-") and word not in options]
@@ -253,6 +256,35 @@ def test_the_pieces_of_the_language_page_make_a_contract_without_a_fault(tmp_pat
     file.write_text(text, "utf-8")
     loaded = load([tmp_path])
     assert not loaded.findings
+
+
+OFFICE = """
+syntax = "proto3";
+package office.v1;
+import "buf/validate/validate.proto";
+import "google/api/field_behavior.proto";
+import "google/api/resource.proto";
+import "protoplane/v1/options.proto";
+"""
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_the_pieces_of_the_page_on_relations_make_a_contract_as_scaffold_writes_it(tmp_path: Path, *, conditional: bool) -> None:
+    messages, rules, fields, condition = (block.text for block in blocks("proto", DOCS / "access.md"))
+    group, folder, document, end = messages.split("  …\n")
+    if conditional:
+        folder = re.sub(r"  option \(protoplane\.v1\.access\) = \{.*?\};\n", condition, folder, flags=re.DOTALL)
+    name = "string name = 1 [(google.api.field_behavior) = IDENTIFIER];\n"
+    text = f"{OFFICE}{group}{name}{folder}{name}{document}{name}{fields}{end}"
+    for message in ("Group", "Folder", "Document"):
+        text = scaffold(text, Wish(message))
+    text = text.replace('.permission = "folders.create"', ".authenticated = true")
+    for rpc, rule in re.findall(r"rpc (\w+)\(.*\{ (option .*;) \}", rules):
+        assert re.search(rf"rpc {rpc}\(.*\n    {re.escape(rule)}", text), rpc
+    file = tmp_path / "office" / "v1" / "office.proto"
+    file.parent.mkdir(parents=True)
+    file.write_text(text, "utf-8")
+    assert not load([tmp_path], implemented=Everything()).findings
 
 
 class Walk:

@@ -44,7 +44,7 @@ HOUSEKEEPING_SECONDS_MAX = 60.0
 """For one task of housekeeping in one round."""
 
 DEVELOPER = "developer"
-"""Subject of the token that development prints; there it may do everything."""
+"""Subject of the token that development prints; there it holds every permission."""
 
 TRIM_SECONDS = 4.0
 """Between two looks at the memory that is free."""
@@ -126,12 +126,17 @@ def start(settings: Settings, observe: Observe, *, reset: bool = False) -> App:
     contract = project.contract
     if contract is None:
         raise NotStartedError(project.findings)
-    identity = identify(settings, contract)
+    identity = identify(settings, contract, project.permissions)
     engine = open_database(settings, observe, streams=contract.streams)
     watching = watch(engine, observe, slow_seconds=settings.log.slow_seconds)
     try:
         compiled = compile_methods(
-            contract, engine, PageTokens([key.reveal() for key in page_token_keys(settings)]), project.custom, project.functions
+            contract,
+            engine,
+            PageTokens([key.reveal() for key in page_token_keys(settings)]),
+            project.custom,
+            project.functions,
+            project.declared,
         )
         make_fit(settings, engine, compiled.tables, observe, reset=reset)
         served: dict[str, Served | Streamed] = {**compiled.served, **compiled.streamed}
@@ -233,8 +238,11 @@ def make_fit(settings: Settings, engine: Engine, tables: Sequence[TableShape], o
     observe(Event("database.migrated", facts={f"{kind}_count": count for kind, count in made.items()}))
 
 
-def identify(settings: Settings, contract: Contract) -> Identity:
-    """What turns credentials into principals. Raises NotStartedError with everything that is wrong with keys and grants."""
+def identify(settings: Settings, contract: Contract, permissions: frozenset[str] = frozenset()) -> Identity:
+    """What turns credentials into principals. Raises NotStartedError with everything that is wrong with keys and grants.
+
+    `permissions` are those that code asks for, beside those of the contract's rules.
+    """
     problems: list[Problem] = []
     keys: dict[str, VerificationKey] = {}
     signer, grants = None, dict(settings.grants)
@@ -250,7 +258,7 @@ def identify(settings: Settings, contract: Contract) -> Identity:
             raise NotStartedError([f"the development key {settings.development_signing_key} cannot be used: {error}"]) from error
         keys |= signer.verification_keys()
         grants.setdefault(DEVELOPER, (granting.EVERYONE,))
-    declared = {method.rule.permission for method in contract.methods.values() if method.rule.access is Access.PERMISSION}
+    declared = {method.rule.permission for method in contract.methods.values() if method.rule.access is Access.PERMISSION} | permissions
     problems.extend(granting.problems(grants, declared))
     if problems:
         raise NotStartedError(problems)

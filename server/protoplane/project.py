@@ -15,12 +15,14 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+from protoplane.access.declared import NOTHING_DECLARED, Declared, declare
 from protoplane.base.settings import Settings
 from protoplane.contract import served
 from protoplane.contract.load import load
 from protoplane.contract.model import Contract, Finding, Place
 from protoplane.contract.modules import runtime_modules
 from protoplane.contract.pool import Pool
+from protoplane.method.access_service import AccessService
 from protoplane.method.custom import CustomMethod, Servicer, bind_servicers, implemented_paths, load_servicers
 from protoplane.query.functions import FilterFunction, declared_functions, forget_functions
 
@@ -35,6 +37,10 @@ class Project:
     findings: tuple[Finding, ...]
     functions: Mapping[str, FilterFunction]
     """Its own functions of filters, by name."""
+    declared: Declared = NOTHING_DECLARED
+    """The relations of its contract."""
+    permissions: frozenset[str] = frozenset()
+    """What its code asks for, beside the rules of the contract."""
 
 
 def read_project(settings: Settings) -> Project:
@@ -44,11 +50,21 @@ def read_project(settings: Settings) -> Project:
     loaded = load(settings.proto_roots, implemented=code.read)
     custom: Mapping[str, CustomMethod] = {}
     wrong: list[Finding] = []
+    servicers: Sequence[type[Servicer]] = ()
+    declared, unclear = NOTHING_DECLARED, tuple[Finding, ...]()
     if loaded.draft is not None:
-        custom, wrong = bind_servicers(code.servicers, loaded.draft)
+        services = {method.service for method in loaded.draft.methods.values()}
+        servicers = (*code.servicers, *(servicer for servicer in PLATFORM if servicer.service in services))
+        custom, wrong = bind_servicers(servicers, loaded.draft)
+        declared, unclear = declare(loaded.draft)
     functions, strange = declared_functions()
-    findings = (*loaded.findings, *code.findings, *wrong, *strange)
-    return Project(None if findings else loaded.contract, custom, findings, functions)
+    findings = (*loaded.findings, *code.findings, *wrong, *strange, *unclear)
+    permissions = frozenset(permission for servicer in servicers for permission in servicer.permissions)
+    return Project(None if findings else loaded.contract, custom, findings, functions, declared, permissions)
+
+
+PLATFORM: tuple[type[Servicer], ...] = (AccessService,)
+"""Servicers of the platform's own services, which are served beside contracts that need them."""
 
 
 class Everything(Container[str]):
@@ -70,7 +86,7 @@ class _Code:
         """Import it with the classes of this pool; gives the paths of the methods it implements."""
         served.use(pool.messages)
         if not self._settings.servicer_files:
-            return frozenset()
+            return implemented_paths(PLATFORM, pool)
         Stubs.provide(pool)
         try:
             self.servicers = load_servicers(self._settings.servicer_files)
@@ -78,7 +94,7 @@ class _Code:
             problem = f"importing it raises {type(error).__name__}: {error}"
             self.findings = (Finding(self._place(error), "python-broken", problem, "mend the code"),)
             return Everything()
-        return implemented_paths(self.servicers, pool)
+        return implemented_paths((*self.servicers, *PLATFORM), pool)
 
     def _place(self, error: BaseException) -> Place:
         """The last line of the project's own code that an error came through."""

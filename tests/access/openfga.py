@@ -46,6 +46,7 @@ class OpenFga:
     """A running server, with one connection kept open."""
 
     port: int
+    grpc_port: int
     pid: int
     connection: http.client.HTTPConnection = field(repr=False)
 
@@ -59,13 +60,13 @@ class OpenFga:
         found: dict[str, Any] = json.loads(text)
         return found
 
-    def store(self, model: Model, tuples: Iterable[RelationTuple]) -> Store:
-        """A new store with a model and tuples; raises Refused for a model that it does not take."""
+    def store(self, model: Model, tuples: Iterable[RelationTuple], together: int = WRITES_MAX) -> Store:
+        """A new store with a model and tuples, so many in one write; raises Refused for a model that it does not take."""
         path = f"/stores/{self.ask('/stores', {'name': 'test'})['id']}"
         store = Store(self, path, self.ask(f"{path}/authorization-models", json_of(model))["authorization_model_id"])
         held = list(tuples)
-        for start in range(0, len(held), WRITES_MAX):
-            keys = [key_of(one.subject, one.relation, one.object) | under(one) for one in held[start : start + WRITES_MAX]]
+        for start in range(0, len(held), together):
+            keys = [key_of(one.subject, one.relation, one.object) | under(one) for one in held[start : start + together]]
             self.ask(f"{path}/write", {"writes": {"tuple_keys": keys}, "authorization_model_id": store.model_id})
         return store
 
@@ -105,7 +106,7 @@ class Store:
 
 @contextmanager
 def started(database: Database | None, *flags: str) -> Iterator[OpenFga]:
-    """A server on an empty MySQL database, or on none but its memory, ended at the end. Raises `Unavailable`."""
+    """A server on a MySQL database that is empty or another's, or on none but its memory, ended at the end. Raises `Unavailable`."""
     datastore = ["--datastore-engine=memory"]
     if database is not None:
         engine = database.engine
@@ -124,7 +125,7 @@ def started(database: Database | None, *flags: str) -> Iterator[OpenFga]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             connection = wait_for(port, process, Path(log.name))
-            yield OpenFga(port, process.pid, connection)
+            yield OpenFga(port, grpc_port, process.pid, connection)
             connection.close()
         finally:
             process.terminate()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from peewee import AsIs, Column, EnclosedNodeList, Expression, Node
 from peewee import Table as SqlTable
 
 from protoplane.access.scope import Found
+from protoplane.query.paging import Position
 from protoplane.query.slot import Slot
 from protoplane.store.engine import Engine
 from protoplane.store.schema import ColumnShape, IndexShape, Storage, TableShape
@@ -25,6 +27,18 @@ PAPER = TableShape(
     primary_key=("id",),
     indexes=(IndexShape("paper__rank", ("rank", "id"), unique=False),),
 )
+
+
+@dataclass(frozen=True)
+class _Page:
+    papers: Papers
+    after: Position | None
+
+    def read(
+        self, session: Session, condition: Node | None, values: Mapping[str, object], after: Position | None, limit: int
+    ) -> Sequence[Found]:
+        """See `access.scope.Rows`."""
+        return self.papers.read(session, condition, values, after or self.after, limit)
 
 
 class Papers:
@@ -45,8 +59,12 @@ class Papers:
         statement, listed = insert(PAPER, ("id", "rank", "text"), self.store.database), [(one, rank, "x" * 80) for one, rank in rows]
         self.store.write(lambda session: session.execute_many(statement, listed), soon(60))
 
+    def behind(self, after: Position | None) -> _Page:
+        """The page that starts behind a position."""
+        return _Page(self, after)
+
     def read(
-        self, session: Session, condition: Node | None, values: Mapping[str, object], after: tuple[object, ...] | None, limit: int
+        self, session: Session, condition: Node | None, values: Mapping[str, object], after: Position | None, limit: int
     ) -> Sequence[Found]:
         """See `access.scope.Rows`."""
         statement = self.statement(condition, after is not None)

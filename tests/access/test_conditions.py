@@ -4,17 +4,14 @@ import threading
 
 import pytest
 
-from protoplane.access.conditions import (
+from protoplane.access.conditions import EXPRESSION_CHARACTERS_MAX, Compiled, Conditions, Uncompilable
+from protoplane.access.context import (
     CONTEXT_BYTES_MAX,
     CONTEXT_VALUES_MAX,
-    EXPRESSION_CHARACTERS_MAX,
-    Compiled,
     ConditionFailed,
-    Conditions,
     ContextMismatch,
     ContextMissing,
     ContextTooLarge,
-    Uncompilable,
 )
 from protoplane.access.model import Condition, Model
 from protoplane.access.problem import InvalidModel, Wrong

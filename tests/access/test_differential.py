@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from protoplane.access.check import Checks
@@ -13,8 +14,14 @@ from tests.access.cases import IDS, Case, Question, cases
 from tests.access.conftest import fill, soon
 from tests.access.oracle import Meaning
 
-EXAMPLES = int(os.environ.get("PROTOPLANE_ACCESS_EXAMPLES", "150"))
-"""Cases on each engine, of four questions each."""
+CASES = int(os.environ.get("PROTOPLANE_ACCESS_EXAMPLES", "1000"))
+"""On each engine, of four questions each, in all tests that take `RANDOM` and in `test_scope`; 10,000 in a long run."""
+
+EXAMPLES = CASES * 2 // 9
+"""Of each test but that of `test_scope`, which has half as many: four tests and a half."""
+
+PATIENT = pytest.mark.timeout(max(300, 2 * EXAMPLES))
+"""A case takes up to a quarter of a second."""
 
 RANDOM = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -50,12 +57,14 @@ def compare(session: Session, checks: Checks, meaning: Meaning, question: Questi
         assert found == meant or everybody, f"subjects {question} {kind}"
 
 
+@PATIENT
 @RANDOM
 @given(cases())
 def test_every_answer_is_what_the_tuples_mean(module_store: Engine, case: Case) -> None:
     agree(module_store, case)
 
 
+@PATIENT
 @RANDOM
 @given(cases(pure=True))
 def test_every_answer_of_linear_models_is_what_the_tuples_mean(module_store: Engine, case: Case) -> None:

@@ -2,8 +2,8 @@
 
 The same requests go to each in turn, three times, and the median of the three ratios is printed. Absolute figures are the
 machine's business (`--absolute` shows them). The answers of all are compared first. `table` asks for deep pages, through references, many rows and
-groups of the whole table, `overload` offers more than can be carried, `files` moves the whole table, `changes` tells what the change log
-adds to a write.
+groups of the whole table, `access` asks who may do what beside OpenFGA, `documents` lists a million of them as rules allow, `overload`
+offers more than can be carried, `files` moves the whole table, `changes` tells what the change log adds to a write.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from tests.bench import compare, files, overload, rows, table, unlogged, with_protoplane
+from tests.bench import access, compare, documents, files, overload, rows, table, unlogged, with_protoplane
 from tests.bench.cases import CASES, Round, empty_days
 from tests.bench.serving import NotServing, Serving, by_hand, take_cores
 from tests.engines import Unavailable
@@ -74,25 +74,36 @@ def compare_all(servings: Sequence[Serving], turns: Iterator[Round], chosen: arg
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("compare", "table", "overload", "files", "changes"), default="compare")
+    parser.add_argument(
+        "what", nargs="?", choices=("compare", "table", "overload", "files", "changes", "access", "documents"), default="compare"
+    )
     parser.add_argument("--absolute", action="store_true", help="show microseconds, milliseconds and calls per second too")
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES], help="compare this case only; may be repeated")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each case (default {ROUNDS})")
     parser.add_argument(
         "--connections", type=int, default=CONNECTIONS, help=f"of the client, a call at a time each (default {CONNECTIONS})"
     )
-    parser.add_argument("--rows", type=int, default=files.ROWS, help=f"of `table` and `files` (default {files.ROWS:,})")
+    parser.add_argument(
+        "--rows", type=int, default=0, help=f"of `table` and `files` (default {files.ROWS:,}), of `documents` ({documents.DOCUMENTS:,})"
+    )
     parser.add_argument("--seconds", type=float, default=overload.POINT_SECONDS, help="of each point of the overload curve")
     chosen = parser.parse_args()
+    flights = chosen.rows or files.ROWS
     if chosen.what == "files":  # Each of three programs at once has what it needs.
         with ExitStack() as stack:
-            url = filled_database(stack, chosen.rows)
+            url = filled_database(stack, flights)
             serving = stack.enter_context(SERVERS["ours"](url))
-            files.compare(serving, lambda: connection_to(url), chosen.rounds, count=chosen.rows, absolute=chosen.absolute)
+            files.compare(serving, lambda: connection_to(url), chosen.rounds, count=flights, absolute=chosen.absolute)
         return
     take_cores()
+    if chosen.what == "access":
+        access.print_table(rounds=chosen.rounds, connections=chosen.connections, absolute=chosen.absolute)
+        return
+    if chosen.what == "documents":
+        documents.print_table(documents=chosen.rows or documents.DOCUMENTS, rounds=chosen.rounds, absolute=chosen.absolute)
+        return
     with ExitStack() as stack:
-        count = chosen.rows if chosen.what == "table" else ROWS
+        count = flights if chosen.what == "table" else ROWS
         url = filled_database(stack, count)
         ids = list(rows.flight_ids(count))
         turns = (Round(ids, day) for day in empty_days())

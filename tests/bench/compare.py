@@ -5,13 +5,13 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.bench.cases import Case, Round
 from tests.bench.contract import ROOT
-from tests.bench.load import Took
+from tests.bench.load import Orders, Took
 from tests.bench.serving import NotServing, Serving, core_seconds
 
 
@@ -33,26 +33,36 @@ class Measured:
 
 def measure(case: Case, serving: Serving, turn: Round, connections: int) -> Measured:
     """Run one round: warm up, then count."""
-    requests = [base64.b64encode(serving.encode(case.request(turn, number))).decode() for number in range(case.warm + case.calls)]
-    command = [sys.executable, "-m", "tests.bench.load"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
-        try:
-            tell(client, json.dumps(asdict(serving.orders(case.method, connections, case.warm))), *requests, "")
-            hear(client, case, serving)
-            before, cores = serving.processor_seconds(), core_seconds()
-            tell(client, "go")
-            took = Took(**json.loads(hear(client, case, serving)))
-            used, (core, others) = serving.processor_seconds() - before, core_seconds()
-        finally:
-            client.kill()
+    requests = [serving.encode(case.request(turn, number)) for number in range(case.warm + case.calls)]
+    orders = serving.orders(case.method, connections, case.warm)
+    took, (used, core, others) = driven(
+        orders, requests, lambda: (serving.processor_seconds(), *core_seconds()), f"{case.name} of {serving.name}"
+    )
     return Measured(
         processor_micros_per_call=used / case.calls * 1e6,
         calls_per_second=case.calls / took.seconds,
         server_busy=used / took.seconds,
-        core_busy=(core - cores[0]) / took.seconds,
-        others_busy=(others - cores[1]) / took.seconds,
+        core_busy=core / took.seconds,
+        others_busy=others / took.seconds,
         client_busy=took.processor_seconds / took.seconds,
     )
+
+
+def driven(orders: Orders, requests: Sequence[bytes], spent: Callable[[], Sequence[float]], what: str) -> tuple[Took, list[float]]:
+    """Have a client process make the calls; what those that are measured took, by the client and by each counter."""
+    lines = [base64.b64encode(request).decode() for request in requests]
+    command = [sys.executable, "-m", "tests.bench.load"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        try:
+            tell(client, json.dumps(asdict(orders)), *lines, "")
+            hear(client, what)
+            before = spent()
+            tell(client, "go")
+            took = Took(**json.loads(hear(client, what)))
+            after = spent()
+        finally:
+            client.kill()
+    return took, [last - first for first, last in zip(before, after, strict=True)]
 
 
 def tell(process: subprocess.Popen[str], *lines: str) -> None:
@@ -62,12 +72,12 @@ def tell(process: subprocess.Popen[str], *lines: str) -> None:
     process.stdin.flush()
 
 
-def hear(process: subprocess.Popen[str], case: Case, serving: Serving) -> str:
+def hear(process: subprocess.Popen[str], what: str) -> str:
     """The next line of a client."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise NotServing(f"{case.name}: the calls to the {serving.name} server failed, see above")
+        raise NotServing(f"{what}: the calls failed, see above")
     return line
 
 

@@ -1,4 +1,4 @@
-"""The flight desk's messages as plain classes: what a generator would give the reference and the clients."""
+"""Messages as plain classes, the flight desk's before all: what a generator would give the reference and the clients."""
 
 import subprocess
 import sys
@@ -20,21 +20,23 @@ SERVICE = f"{PACKAGE}.FlightDesk"
 
 
 @cache
-def _pool() -> DescriptorPool:
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "files.binpb"
+def pool(folder: Path, file: str) -> DescriptorPool:
+    """A `.proto` file below a folder, with all that it imports, in a pool that nothing else uses."""
+    with tempfile.TemporaryDirectory() as made_in:
+        made = Path(made_in) / "files.binpb"
         google, known_types = Path(google_api.__path__[0]).parents[1], Path(grpc_tools.__path__[0]) / "_proto"
-        includes = [PROJECT / "protos", ROOT / "protos", ROOT / "protos" / "third_party", google, known_types]
+        includes = [folder, ROOT / "protos", ROOT / "protos" / "third_party", google, known_types]
         command = [sys.executable, "-m", "grpc_tools.protoc", "--include_imports", f"--descriptor_set_out={made}"]
-        subprocess.run([*command, *(f"-I{path}" for path in includes), "flightdesk/v1/flight_desk.proto"], check=True)
+        subprocess.run([*command, *(f"-I{path}" for path in includes), file], check=True)
         files = FileDescriptorSet.FromString(made.read_bytes())
-    pool = DescriptorPool()
-    for file in files.file:
-        pool.Add(file)
-    return pool
+    filled = DescriptorPool()
+    for one in files.file:
+        filled.Add(one)
+    return filled
 
 
 @cache
 def message_class(name: str) -> type[Message]:
-    """The class of `flightdesk.v1.<name>`, in a pool that nothing else uses."""
-    return GetMessageClass(_pool().FindMessageTypeByName(f"{PACKAGE}.{name}"))
+    """The class of `flightdesk.v1.<name>`."""
+    found = pool(PROJECT / "protos", "flightdesk/v1/flight_desk.proto")
+    return GetMessageClass(found.FindMessageTypeByName(f"{PACKAGE}.{name}"))

@@ -60,13 +60,18 @@ class Serving:
         return encoded
 
     def processor_seconds(self) -> float:
-        """Processor time of the process and those it has started, user and system; counted in hundredths of a second."""
-        stats = {int(entry.name): _stat(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
-        family, grown = set[int](), {self.pid}
-        while grown:  # `protoplane serve` may serve in processes of its own.
-            family |= grown
-            grown = {pid for pid, fields in stats.items() if fields and int(fields[PARENT]) in grown}
-        return sum(int(fields[USER_TICKS]) + int(fields[SYSTEM_TICKS]) for pid in family if (fields := stats.get(pid))) / TICKS_PER_SECOND
+        """Processor time of the process and those it has started."""
+        return processor_seconds(self.pid)
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time of a process and those it has started, user and system; counted in hundredths of a second."""
+    stats = {int(entry.name): _stat(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    family, grown = set[int](), {pid}
+    while grown:  # `protoplane serve` may serve in processes of its own.
+        family |= grown
+        grown = {pid for pid, fields in stats.items() if fields and int(fields[PARENT]) in grown}
+    return sum(int(fields[USER_TICKS]) + int(fields[SYSTEM_TICKS]) for pid in family if (fields := stats.get(pid))) / TICKS_PER_SECOND
 
 
 Serve: TypeAlias = Callable[[str], AbstractContextManager[Serving]]
@@ -121,6 +126,18 @@ def take_cores() -> None:
     if len(cores) > 1:
         SERVER_CORES.add(cores[0])
         os.sched_setaffinity(0, cores[1:])
+
+
+@contextmanager
+def servers_core() -> Iterator[None]:
+    """What is started in the block is a server: it has their core from its first thread on."""
+    mine = os.sched_getaffinity(0)
+    if SERVER_CORES:
+        os.sched_setaffinity(0, SERVER_CORES)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 def core_seconds() -> tuple[float, float]:

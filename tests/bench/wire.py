@@ -114,11 +114,15 @@ class Grpc:
 
 def status_of(trailers: bytes) -> str:
     """`grpc-status` of a frame. Without a table to refer to, the server has to write it out."""
-    at = trailers.find(b"grpc-status")
-    if at < 0:
+    name = next((name for name in STATUS if name in trailers), None)
+    if name is None:
         raise ConnectionError(f"no grpc-status in {trailers!r}")
-    at += len(b"grpc-status")
+    at = trailers.index(name) + len(name)
     return CODES[int(trailers[at + 1 : at + 1 + trailers[at]])]
+
+
+STATUS = (b"grpc-status", bytes.fromhex("9acac8b21234da8f"))
+"""The name as it is, and in the code of RFC 7541, appendix B, in which servers in Go write it."""
 
 
 def literal(name: str, value: str) -> bytes:

@@ -23,21 +23,26 @@ PROTOPLANE = (sys.executable, "-c", "from protoplane.cli.main import main; main(
 
 
 @contextmanager
-def serve(url: str, *, project: Path = PROJECT, name: str = "ours") -> Iterator[Serving]:
-    """Serve a database that `migrated` has prepared."""
-    signer = Signer.new()
-    token = signer.mint(subject=SUBJECT, issuer=ISSUER, audience=AUDIENCE, seconds=TOKEN_SECONDS)
+def serve(url: str, *, project: Path = PROJECT, name: str = "ours", signer: Signer | None = None) -> Iterator[Serving]:
+    """Serve a database that `migrated` has prepared, to whom the signer gives tokens."""
+    signer = signer or Signer.new()
     port = free_port()
     with _environment(url, signer) as environment:
         environment["PROTOPLANE_SERVER_ADDRESS"] = f"127.0.0.1:{port}"
         with process([*PROTOPLANE, "serve", "--project", str(project)], environment) as (started, log):
-            yield ready(Serving(name, port, started.pid, {"authorization": f"Bearer {token}"}), started, log)
+            yield ready(Serving(name, port, started.pid, credentials(signer)), started, log)
 
 
-def migrated(url: str) -> None:
+def credentials(signer: Signer, subject: str = SUBJECT) -> dict[str, str]:
+    """What calls of a subject carry."""
+    token = signer.mint(subject=subject, issuer=ISSUER, audience=AUDIENCE, seconds=TOKEN_SECONDS)
+    return {"authorization": f"Bearer {token}"}
+
+
+def migrated(url: str, project: Path = PROJECT) -> None:
     """Make the contract's tables. Raises NotServing."""
     with _environment(url, Signer.new()) as environment:
-        command = [*PROTOPLANE, "migrate", "--apply", "--project", str(PROJECT)]
+        command = [*PROTOPLANE, "migrate", "--apply", "--project", str(project)]
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise NotServing(f"`protoplane migrate --apply` failed:\n{ran.stdout}{ran.stderr}")

@@ -11,7 +11,7 @@ import pytest
 
 from protoplane.base import clock
 from protoplane.base.deadline import Deadline
-from protoplane.changes.log import ChangeKind, Log
+from protoplane.changes.log import ChangeKind, Log, log_of
 from protoplane.contract.load import load
 from protoplane.store import migrate, origin
 from protoplane.store.engine import Engine
@@ -47,7 +47,9 @@ def log(engine_here: Engine, tmp_path: Path) -> Log:
     (tmp_path / "vault.proto").write_text(CONTRACT)
     contract = load([tmp_path]).contract
     assert contract is not None
-    return Log(contract.resources["vault.example.com/Safe"], engine_here)
+    log = log_of(contract.resources["vault.example.com/Safe"], engine_here)
+    assert isinstance(log, Log)
+    return log
 
 
 class TakenBackError(Exception):

@@ -63,6 +63,11 @@ def findings(tmp_path: Path, text: str) -> list[str]:
     return [str(finding) for finding in load([tmp_path]).findings]
 
 
+def rules_of(text: str) -> dict[str, str]:
+    """What the methods of a file ask for."""
+    return dict(re.findall(r"rpc (\w+)\(.*\n    option \(protoplane\.v1\.rule\)\.(.*);", text))
+
+
 def kept_lines(before: str, after: str) -> bool:
     """Whether `after` is `before` with lines put in between."""
     return all(
@@ -132,6 +137,74 @@ def test_what_a_resource_can_have_decides_what_is_scaffolded() -> None:
     assert "bool show_deleted" in file.text
     assert "bool force" in file.text
     assert "returns (google.protobuf.Empty)" not in file.text
+
+
+SHARED = (
+    HEADER
+    + """
+import "google/api/resource.proto";
+import "protoplane/v1/options.proto";
+
+message Shelf {
+  option (google.api.resource) = {type: "library.example.com/Shelf" pattern: "shelves/{shelf}"};
+  option (protoplane.v1.access) = {
+    relation: {name: "editor" is: "[user]" grant: "editor" creator: true}
+  };
+  string name = 1;
+}
+message Book {
+  option (google.api.resource) = {type: "library.example.com/Book" pattern: "shelves/{shelf}/books/{book}"};
+  option (protoplane.v1.access) = {
+    relation: {name: "shelf" is: "[shelf]" field: "name"}
+    relation: [{name: "viewer", is: "[user, user:*] or editor"}, {name: "editor", is: "editor from shelf"}]
+  };
+  string name = 1;
+}
+message Page {
+  option (google.api.resource) = {type: "library.example.com/Page" pattern: "shelves/{shelf}/books/{book}/pages/{page}"};
+  string name = 1;
+}
+"""
+)
+"""A shelf with editors, books with viewers and editors, pages with neither."""
+
+
+def test_methods_ask_for_relations_where_they_are_called_as_is_the_custom(tmp_path: Path) -> None:
+    text = SHARED
+    for name in ("Shelf", "Book", "Page"):
+        text = scaffold(text, Wish(name, methods=(*METHODS, "Aggregate")))
+    rules = rules_of(text)
+    assert {name: rule for name, rule in rules.items() if "Pag" not in name} == {
+        "GetShelf": 'permission = "shelves.get"',
+        "BatchGetShelves": 'permission = "shelves.get"',
+        "ListShelves": 'permission = "shelves.list"',
+        "AggregateShelves": 'permission = "shelves.list"',
+        "CreateShelf": 'permission = "shelves.create"',
+        "BatchCreateShelves": 'permission = "shelves.create"',
+        "UpdateShelf": 'check = "editor"',
+        "BatchUpdateShelves": 'check = "editor"',
+        "DeleteShelf": 'check = "editor"',
+        "BatchDeleteShelves": 'check = "editor"',
+        "GetBook": 'check = "viewer"',
+        "BatchGetBooks": 'check = "viewer"',
+        "ListBooks": 'scope = "viewer"',
+        "AggregateBooks": 'scope = "viewer"',
+        "CreateBook": 'check = "editor"',
+        "BatchCreateBooks": 'check = "editor"',
+        "UpdateBook": 'check = "editor"',
+        "BatchUpdateBooks": 'check = "editor"',
+        "DeleteBook": 'check = "editor"',
+        "BatchDeleteBooks": 'check = "editor"',
+    }
+    assert all(rule.startswith("permission") for name, rule in rules.items() if "Pag" in name)
+    assert not [found for found in findings(tmp_path, text) if not found.startswith("protoplane/access/v1/")]  # Python of the server's own.
+
+
+def test_of_a_resource_with_several_patterns_permissions_are_asked() -> None:
+    """Relations to it are not served."""
+    second = 'pattern: "shelves/{shelf}/books/{book}" pattern: "books/{book}"'
+    text = scaffold(SHARED.replace('pattern: "shelves/{shelf}/books/{book}"}', f"{second}}}"), Wish("Book"))
+    assert {rule.partition(" ")[0] for rule in rules_of(text).values()} == {"permission"}
 
 
 @given(methods=st.sets(st.sampled_from(METHODS), min_size=1), http=st.booleans(), cut=st.booleans())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from protoplane.contract.load import Loaded, load
@@ -151,12 +151,12 @@ def marked_lines(text: str) -> list[int]:
     return [number for number, line in enumerate(text.splitlines(), 1) for _ in range(line.count(MARK))]
 
 
-def load_text(folder: Path, text: str, *, implemented: frozenset[str] = frozenset()) -> Loaded:
+def load_text(folder: Path, text: str, *, implemented: Container[str] = frozenset()) -> Loaded:
     """Load one file as a whole contract."""
     return load_files(folder, {LIBRARY_FILE: text}, implemented=implemented)
 
 
-def load_files(folder: Path, files: Mapping[str, str], *, implemented: frozenset[str] = frozenset()) -> Loaded:
+def load_files(folder: Path, files: Mapping[str, str], *, implemented: Container[str] = frozenset()) -> Loaded:
     """Load files, given by import path, as a contract."""
     for name, text in files.items():
         path = folder / name

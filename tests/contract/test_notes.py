@@ -9,6 +9,7 @@ import pytest
 from protoplane.cli.noun import FURTHER, METHODS
 from protoplane.cli.scaffold import Wish, scaffold
 from protoplane.contract.notes import NOTES, notes
+from protoplane.project import Everything
 from tests.contract.protos import HEADER, PUBLISHER, edited, good, load_text
 
 COMMON = """
@@ -188,6 +189,20 @@ def complete() -> str:
 
 def test_a_contract_that_leaves_out_nothing_has_no_notes(tmp_path: Path) -> None:
     assert notes(good(load_text(tmp_path, complete(), implemented=IMPLEMENTED))) == ()
+
+
+def test_a_relation_is_asked_for_as_a_permission_is_and_the_platforms_own_services_are_nobodys_to_mend(tmp_path: Path) -> None:
+    relations = """  option (protoplane.v1.access) = {
+    relation: {name: "editor" is: "[user]" grant: "editor" creator: true}
+    relation: {name: "viewer" is: "[user] or editor"}
+  };
+"""
+    head = "message Publisher {\n"
+    text = complete().replace(head, head + relations).replace('.permission = "publishers.get"', '.check = "viewer"')
+    text = text.replace('.permission = "publishers.list"', '.scope = "viewer"').replace(
+        '.permission = "publishers.delete"', '.check = "editor"'
+    )
+    assert notes(good(load_text(tmp_path, text, implemented=Everything()))) == ()
 
 
 def test_everything_that_is_left_out_is_noted_once_where_it_is(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.door.depot import DEPOT
 from tests.door.depot import pb as depot_pb
 from tests.door.service import Contract, Service
 from tests.door.statements import Seen, watched
+from tests.door.workspace import WORKSPACE, Office
 from tests.engines import Engine
 
 HERE = Path(__file__).parent
@@ -171,6 +172,13 @@ def archive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield archive
 
 
+@pytest.fixture(scope="session")
+def workspace(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The workspace, on each engine."""
+    with service.served(WORKSPACE, engine, tmp_path_factory.mktemp("workspace"), recording=True) as workspace:
+        yield workspace
+
+
 @pytest.fixture
 def archivist(archive: Service) -> Iterator[Door]:
     """Calls of somebody who may do everything in the archive, as `door` gives them."""
@@ -182,3 +190,10 @@ def archivist(archive: Service) -> Iterator[Door]:
 def fresh_id() -> str:
     """An id that no other test has."""
     return f"x{next(_numbers)}"
+
+
+@pytest.fixture
+def office(workspace: Service, fresh_id: str) -> Iterator[Office]:
+    """An organisation of Ada's, with a folder and a document in it."""
+    with Office.of(workspace, fresh_id) as office:
+        yield office

@@ -40,6 +40,8 @@ calls = "all"
 {grants}
 """
 
+EMPTY: Mapping[str, str] = {}
+
 
 class Later:
     """Attributes of something that is made when one of them is first asked for: to collect tests takes no server."""
@@ -69,10 +71,12 @@ class Contract:
         grants: Mapping[str, Sequence[str]],
         *,
         wishes: Sequence[Wish] = (),
+        rules: Mapping[str, str] = EMPTY,
         imports: Sequence[str] = (),
     ) -> Contract:
         """That of `NAME.proto` in a folder, with the code in `NAME_code.py` if that is there, and what the wishes add to it.
 
+        `rules` are put in place of the permissions of that name: `{"books.get": 'check = "viewer"'}`.
         The first of the grants is the one for everything.
         """
         proto, code = here / f"{name}.proto", here / f"{name}_code.py"
@@ -80,7 +84,7 @@ class Contract:
         def project(folder: Path, url: str) -> Path:
             file = folder / "protos" / name / "v1" / proto.name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(scaffolded(proto.read_text(), wishes))
+            file.write_text(ruled(scaffolded(proto.read_text(), wishes), rules))
             if code.exists():
                 shutil.copy(code, folder)
             servicers = f'servicers = ["{code.name}"]\n' if code.exists() else ""
@@ -111,11 +115,20 @@ def scaffolded(text: str, wishes: Sequence[Wish]) -> str:
     return reduce(scaffold, wishes, text)
 
 
-def token_of(folder: Path, subject: str) -> str:
-    """A token that the development server of the project takes."""
+def ruled(text: str, rules: Mapping[str, str]) -> str:
+    """A contract with other rules in place of permissions."""
+    for permission, rule in rules.items():
+        text = text.replace(f'(protoplane.v1.rule).permission = "{permission}"', f"(protoplane.v1.rule).{rule}")
+    return text
+
+
+def token_of(folder: Path, subject: str, *, service: bool = False) -> str:
+    """A token that the development server of the project takes: of a person, or of a `service`."""
     settings = config.load(folder, Environment.DEV)
     auth = settings.auth
-    return Signer.kept(settings.development_signing_key).mint(subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=600)
+    return Signer.kept(settings.development_signing_key).mint(
+        subject=subject, issuer=auth.issuer, audience=auth.audience, seconds=600, service=service
+    )
 
 
 @dataclass(frozen=True)

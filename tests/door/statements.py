@@ -16,6 +16,7 @@ from protoplane.contract.casing import snake
 from protoplane.store import mysqlclient, sqlite
 from protoplane.store.connection import Connection
 from protoplane.store.system import SYSTEM_TABLES
+from protoplane.store.tuples import ACCESS_TABLES
 from tests.door.contracts.words import FIELDS, PARTS, REFERENCES, RESOURCES, TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -99,8 +100,23 @@ def words() -> frozenset[str]:
     text = " ".join(re.sub(r"//.*", "", path.read_text()) for path in protos)
     found = re.findall(r"[a-z]+", text) + re.findall(r"[A-Z][a-z]+", text)
     found += re.findall("[a-z]+", snake(" ".join((*FIELDS, *PARTS, *REFERENCES, *TABLES, *(name for one in RESOURCES for name in one)))))
-    names = [name for table in SYSTEM_TABLES for name in (table.name, *(column.name for column in table.columns))]
+    names = [name for table in (*SYSTEM_TABLES, *ACCESS_TABLES) for name in (table.name, *(column.name for column in table.columns))]
     return OWN | DATE | {word.lower() for word in found} | {word for name in names for word in name.split("_")}
+
+
+RELATED = ("object_type", "NOT IN ('', '*')")
+"""In statements that walk relations, or read what columns say of them, what may be walked stands in constants: types, relations, numbers of nodes."""
+NODE = re.compile(r"[0-9]{1,3}")
+ID_PARTS = frozenset({"[", '","', "]", "*"})
+"""How ids are split, and who stands for everybody."""
+
+
+@cache
+def related() -> frozenset[str]:
+    """Types and relations of the contracts that are served here."""
+    texts = [path.read_text() for folder in ("tests", "examples") for path in (ROOT / folder).rglob("*.proto")]
+    named = {name for text in texts for name in re.findall(r'relation: ?\{\s*name: "(\w+)"', text)}
+    return frozenset({"user", "service"} | named | {snake(one) for text in texts for one in re.findall(r'singular: "(\w+)"', text)})
 
 
 def known(name: str) -> bool:
@@ -114,16 +130,18 @@ def foreign(sql: str, *, backticks: bool) -> Iterator[str]:
     index = INDEX.fullmatch(sql)
     if index is not None and known(index[1]):
         return
+    relations = any(mark in sql for mark in RELATED)
     for match in TOKEN.finditer(SIZED.sub(" ", sql)):
         token, inside = match.group(), match.group()[1:-1]
         match match.lastgroup:
             case "text":
                 path = PATH.fullmatch(inside)
                 fine = inside in TEXTS or (path is not None and known(path[1].lstrip(".") or "value"))
+                fine = fine or (relations and inside in related() | ID_PARTS)
             case "backtick" | "double":
-                fine = (match.lastgroup == "backtick") == backticks and known(inside)
+                fine = (match.lastgroup == "backtick") == backticks and (known(inside) or inside == "PRIMARY")
             case "number":
-                fine = token in NUMBERS
+                fine = token in NUMBERS or (relations and NODE.fullmatch(token) is not None)
             case "comment":
                 fine = token in COMMENTS
             case _:

@@ -80,9 +80,23 @@ def stored(text: str) -> str:
     return resource(f"option (protoplane.v1.storage) = {{ {text} }};")
 
 
+def ruled(text: str) -> str:
+    """A field with rules of its own."""
+    return field(f"string a = 2 [{text}];" if text else "string a = 2;")
+
+
+def related(text: str) -> str:
+    """A resource with relations."""
+    return resource(f"option (protoplane.v1.access) = {{ {text} }};")
+
+
+READER, EDITOR = '(protoplane.v1.field).read = "viewer"', '(protoplane.v1.field).read = "editor"'
+WRITER, CHIEF = '(protoplane.v1.field).write = "editor"', '(protoplane.v1.field).write = "chief"'
+VIEWERS, OWNERS = 'relation: {name: "viewer" is: "[user]"}', 'relation: {name: "owner" is: "[user]"}'
 PUBLIC, ANYONE = f"{RULE}.public = true;", f"{RULE}.authenticated = true;"
 READ, WRITE = f'{RULE}.permission = "a.read";', f'{RULE}.permission = "a.write";'
 OPERATION = 'option (google.longrunning.operation_info) = {{response_type: "{}" metadata_type: "{}"}};'
+CHECK, CHECK_OTHER, SCOPE = f'{RULE}.check = "viewer";', f'{RULE}.check = "editor";', f'{RULE}.scope = "viewer";'
 UNIQUE = "index: {{ fields: [{}] unique: true }}"
 
 BREAKING: dict[str, tuple[str, str, set[str]]] = {
@@ -163,6 +177,21 @@ BREAKING: dict[str, tuple[str, str, set[str]]] = {
     "public no more": (method(rpc(PUBLIC)), method(rpc(ANYONE)), {"access-stricter"}),
     "permission asked": (method(rpc(ANYONE)), method(rpc(READ)), {"access-stricter"}),
     "other permission": (method(rpc(READ)), method(rpc(WRITE)), {"access-stricter"}),
+    "relation in place of a permission": (method(rpc(READ)), method(rpc(CHECK)), {"access-stricter"}),
+    "permission in place of a relation": (method(rpc(CHECK)), method(rpc(READ)), {"access-stricter"}),
+    "relation asked": (method(rpc(ANYONE)), method(rpc(CHECK)), {"access-stricter"}),
+    "other relation": (method(rpc(CHECK)), method(rpc(CHECK_OTHER)), {"access-stricter"}),
+    "a part shown": (method(rpc(ANYONE)), method(rpc(SCOPE)), {"access-stricter"}),
+    "a part shown in place of a permission": (method(rpc(READ)), method(rpc(SCOPE)), {"access-stricter"}),
+    "all or nothing in place of a part": (method(rpc(SCOPE)), method(rpc(CHECK)), {"access-stricter"}),
+    "field for some": (ruled(""), ruled(READER), {"field-read-stricter"}),
+    "field for others": (ruled(READER), ruled(EDITOR), {"field-read-stricter"}),
+    "field for some in what is only answered": (answered("string a = 2;"), answered(f"string a = 2 [{READER}];"), {"field-read-stricter"}),
+    "field written by some": (ruled(""), ruled(WRITER), {"field-write-stricter"}),
+    "field written by others": (ruled(f"{READER}, {WRITER}"), ruled(f"{READER}, {CHIEF}"), {"field-write-stricter"}),
+    "field written by whoever sees it": (ruled(f"{READER}, {WRITER}"), ruled(READER), {"field-write-stricter"}),
+    "field for some, written by fewer": (ruled(""), ruled(f"{READER}, {WRITER}"), {"field-read-stricter", "field-write-stricter"}),
+    "relation removed": (related(f"{VIEWERS} {OWNERS}"), related(OWNERS), {"relation-removed"}),
     "idempotency": (method(rpc(f"{PUBLIC} option idempotency_level = IDEMPOTENT;")), method(rpc(PUBLIC)), {"idempotency-lost"}),
     "resource type": (resource(""), resource("", kind="x.com/Tome"), {"resource-type"}),
     "resource no more": (resource(""), resource("").replace("option (google.api.resource)", "// option"), {"resource-type"}),
@@ -212,6 +241,12 @@ FINE: dict[str, tuple[str, str]] = {
     "method added": (method(""), method(rpc(PUBLIC))),
     "rule loosened": (method(rpc(READ)), method(rpc(ANYONE))),
     "public now": (method(rpc(ANYONE)), method(rpc(PUBLIC))),
+    "no relation asked": (method(rpc(CHECK)), method(rpc(ANYONE))),
+    "all shown": (method(rpc(SCOPE)), method(rpc(PUBLIC))),
+    "field for everybody": (ruled(READER), ruled("")),
+    "field for everybody, written by the same": (ruled(EDITOR), ruled(WRITER)),
+    "field written by everybody": (ruled(WRITER), ruled("")),
+    "relation added": (related(OWNERS), related(f"{VIEWERS} {OWNERS}")),
     "idempotent now": (method(rpc(PUBLIC)), method(rpc(f"{PUBLIC} option idempotency_level = IDEMPOTENT;"))),
     "paged before": (method(rpc(PUBLIC, "Paged")), method(rpc(PUBLIC, "Paged"))),
     "pattern added": (resource(""), resource("", patterns='pattern: "books/{book}" pattern: "a/{a}/books/{book}"')),
@@ -339,6 +374,16 @@ def test_findings_as_json(tmp_path: Path) -> None:
         "problem": "`Book.b` is gone", "why": why, "mend": mend,
     }  # fmt: skip
     assert json.loads(run(new, "--json", "--project", new).stdout) == []
+
+
+def test_a_break_that_is_meant_is_accepted_by_its_line_until_it_is_none_any_more(tmp_path: Path) -> None:
+    old, new = project(tmp_path / "old", OLD), project(tmp_path / "new", NEW)
+    (new / "protoplane.toml").write_text('[project]\naccepted_breaks = ["`Book.b` is gone [field-removed]"]\n')
+    accepted, over = run(old, "--project", new), run(new, "--project", new)
+    assert (accepted.exit_code, accepted.stdout, "1 accepted" in accepted.stderr) == (0, "", True)
+    assert (over.exit_code, "take it away: `Book.b` is gone" in over.stderr) == (0, True)
+    (new / "protoplane.toml").write_text('[project]\naccepted_breaks = ["`Book.a` is gone [field-removed]"]\n')
+    assert run(old, "--project", new).exit_code == 1
 
 
 @pytest.mark.parametrize("old", ["--nonsense", "no-such-ref", "HEAD:protos", "broken.binpb", "empty"])

@@ -20,7 +20,7 @@ def example(tmp_path: Path) -> Path:
 
 
 def test_there_is_nothing_to_mend(example: Path) -> None:
-    assert "nothing to mend: 6 resources, 43 methods" in done("lint", folder=example).stderr
+    assert "nothing to mend: 8 resources, 55 methods" in done("lint", folder=example).stderr
 
 
 def mypy(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
@@ -33,7 +33,7 @@ def mypy(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
 def test_the_code_is_strictly_typed_against_the_stubs(example: Path) -> None:
     """And the stubs are good for something: what the contract does not have is an error."""
     done("stubs", folder=example)
-    for file in ("servicers.py", "data.py", "load.py"):
+    for file in ("servicers.py", "data.py", "staff.py", "load.py"):
         checked = mypy(example, file)
         assert checked.returncode == 0, checked.stdout
     servicers = (example / "servicers.py").read_text()
@@ -46,6 +46,6 @@ def test_the_code_is_strictly_typed_against_the_stubs(example: Path) -> None:
 def test_every_permission_granted_is_one_that_a_method_asks_for(example: Path) -> None:
     """As `dev` checks when it starts; a grant of nothing would be a slip of the pen."""
     plan = done("plan", "--json", folder=example).stdout
-    for permission in ("flights.proposeRebooking", "incidentReports.resolve", "weatherObservations.create"):
+    for permission in ("flights.proposeRebooking", "desks.create", "weatherObservations.create"):
         assert f'"rule": "{permission}"' in plan
     assert (EXAMPLE / "protoplane.toml").read_text().count("schedule-loader") == 1

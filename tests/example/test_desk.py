@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from protoplane.cli.main import main
 from tests.door.client import Door, Refused
 from tests.door.service import Service, served
+from tests.door.workspace import access_door
 from tests.engines import Engine
 from tests.example import DESK, pb
 from tests.example.rows import ROWS
@@ -25,10 +27,13 @@ CANCELLED, LATE, PUNCTUAL = "flights/2013-01-01-ua-1-jfk", "flights/2013-01-01-u
 
 @pytest.fixture(scope="module")
 def desk(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Served with all rows, imported as anyone would."""
+    """Served with all rows, imported as anyone would, and a desk at Kennedy that somebody leads."""
     with served(DESK, engine, tmp_path_factory.mktemp("desk")) as desk:
         for message, rows in ROWS.values():
             load(desk.folder, desk.target, message, rows)
+        with desk.calls() as developer, closing(access_door(desk, "developer")) as access:
+            name = developer.CreateDesk(desk_id="jfk", desk=pb.Desk(display_name="Kennedy")).name
+            access.WriteRelations(writes=[{"resource": name, "relation": "lead", "subject": "users/desk-lead"}])
         yield desk
 
 
@@ -191,7 +196,7 @@ def test_only_the_lead_resolves_and_only_once(alice: Door, lead: Door) -> None:
 
 
 def test_state_and_reporter_are_nobodys_to_write(alice: Door, lead: Door) -> None:
-    report = alice.CreateIncidentReport(parent="flights/2013-01-01-ua-3-lga", incident_report=pb.IncidentReport(title="A story"))
+    report = alice.CreateIncidentReport(parent="flights/2013-01-01-ua-2-jfk", incident_report=pb.IncidentReport(title="A story"))
     given = pb.IncidentReport(name=report.name, state=pb.IncidentReport.STATE_RESOLVED, reporter="nobody", title="Another")
     updated = lead.UpdateIncidentReport(incident_report=given, update_mask=FieldMask(paths=["title", "state", "reporter"]))
     assert (updated.title, updated.state, updated.reporter) == ("Another", pb.IncidentReport.STATE_OPEN, "alice")

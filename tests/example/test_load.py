@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,14 @@ class Example:
             *door.ListPlanes().planes,
             *weather,
             *door.ListFlights().flights,
+            *door.ListDesks().desks,
         ]
+
+    def reports(self, subject: str) -> dict[str, str]:
+        """What somebody sees of all reports: titles, with what only leads see."""
+        with closing(DESK.door(self.folder, self.process.target, subject)) as door:
+            found = door.ListIncidentReports(parent="flights/-").incident_reports
+        return {report.name.rpartition("/")[2]: report.assessment for report in found}
 
 
 @pytest.fixture
@@ -85,6 +93,11 @@ def example(tmp_path: Path) -> Iterator[Example]:
     rows = {name: (message, [*rows, *EXTRA.get(name, [])]) for name, (message, rows) in ROWS.items()}
     last = rows["flights"][1][-1]["id"]
     (folder / "data.py").write_text(textwrap.dedent(DATA.format(last=last)))
+    staff = (folder / "staff.py").read_text()
+    for real, known in REPORTED.items():
+        assert real in staff
+        staff = staff.replace(real, known)
+    (folder / "staff.py").write_text(staff)
     (folder / "rows.json").write_text(json.dumps(rows))
     with running(folder, "dev", "--once") as process:
         process.started()
@@ -94,7 +107,14 @@ def example(tmp_path: Path) -> Iterator[Example]:
 
 
 EXTRA = {"airlines": [{"id": "9e", "code": "9E", "display_name": "Endeavor Air Inc."}]}
-COUNT = sum(len(rows) for _, rows in ROWS.values()) + 1
+DESKS = 3
+COUNT = sum(len(rows) for _, rows in ROWS.values()) + 1 + DESKS
+REPORTED = {
+    "2013-01-09-ha-51-jfk": "2013-01-01-ua-1-jfk",
+    "2013-01-10-mq-3695-ewr": "2013-01-01-ua-4-ewr",
+    "2013-02-08-us-2136-lga": "2013-01-01-ua-3-lga",
+}
+"""The flights that `staff.py` reports on, and what stands for them here."""
 
 
 def test_it_loads_once_and_goes_on_after_it_was_broken_off(example: Example) -> None:
@@ -108,7 +128,8 @@ def test_it_loads_once_and_goes_on_after_it_was_broken_off(example: Example) -> 
     assert example.everything() == loaded, "down to etags and times"
     assert (example.folder / "fetched").read_text() == "x", "the archive is not even looked at again"
     last = f"flights/{ROWS['flights'][1][-1]['id']}"
-    gone = {last, *(flight.name for flight in example.door.ListFlights().flights[5:8])}
+    listed = [flight.name for flight in example.door.ListFlights().flights]
+    gone = {last, *[name for name in listed if name.rpartition("/")[2] not in REPORTED.values()][5:8]}
     for name in gone:
         example.door.DeleteFlight(name=name)
     third = example.load()
@@ -116,6 +137,27 @@ def test_it_loads_once_and_goes_on_after_it_was_broken_off(example: Example) -> 
     now = example.everything()
     assert [row.name for row in now] == [row.name for row in loaded]
     assert [row for row in now if row.name not in gone] == [row for row in loaded if row.name not in gone]
+
+
+def test_everybody_has_what_is_his_and_whoever_loaded_it_has_nothing_of_it_any_more(example: Example) -> None:
+    ran = example.load()
+    assert ran.returncode == 0, ran.stderr
+    seen = {who: example.reports(who) for who in ("ada", "bob", "nils", "sam", "carl", "developer")}
+    assert {who: sorted(reports) for who, reports in seen.items()} == {
+        "ada": ["a-day-late"],
+        "bob": ["a-day-late", "no-spare"],
+        "nils": ["a-day-late", "blizzard", "no-spare"],
+        "sam": ["a-day-late"],
+        "carl": ["blizzard"],
+        "developer": [],
+    }
+    assert {who for who, reports in seen.items() if any(reports.values())} == {"ada", "carl"}
+    assert set(example.reports("schedule-loader").values()) == {""}, "it reported them, and leads no desk"
+    with closing(DESK.door(example.folder, example.process.target, "carl")) as carl:
+        carl.DeleteDesk(name="desks/lga")
+    again = example.load()
+    assert again.returncode == 0, again.stderr
+    assert example.reports("carl") == {}, "what was handed over is not ours to mend"
 
 
 def test_it_needs_no_more_rights_than_it_has(example: Example) -> None:

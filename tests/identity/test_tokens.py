@@ -202,6 +202,7 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "subject empty": lambda: signed(body=claims(sub="")),
     "subject a number": lambda: signed(body=claims(sub=1)),
     "subject too long": lambda: signed(body=claims(sub="x" * 256)),
+    "subject everybody": lambda: signed(body=claims(sub="*")),
 }
 
 

@@ -68,9 +68,9 @@ def write_project(folder: Path) -> None:
     (folder / "protoplane.toml").write_text('[project]\nname = "desk"\nservicers = ["desk_code.py"]\n\n[grants]\n"writer" = ["notes.*"]\n')
 
 
-def production(folder: Path, url: str, signer: Signer) -> Project:
+def production(folder: Path, url: str, signer: Signer, write: Callable[[Path], object] = write_project) -> Project:
     """The project in `folder`, with keys; its database is empty."""
-    write_project(folder)
+    write(folder)
     (folder / "page.keys").write_text(base64.b64encode(b"k" * 32).decode())
     variables = {
         "PROTOPLANE_DATABASE_URL": url,

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from protoplane.access.bounds import OBJECTS_MAX, BoundExceeded
 from protoplane.access.explore import Explored, Explorer
 from protoplane.access.given import NOTHING, Call, Given, listed
 from protoplane.access.graph import Graph, Named, Part, Reading, hops, named, parts
 from protoplane.access.model import WILDCARD, Model, TypeRelation
-from protoplane.access.solve import Facts, Goal, Thing, solve
+from protoplane.access.solve import Facts, Goal, Solution, Thing, solve
 from protoplane.access.tuples import NotAdmitted, Object, RelationTuple, Subject, admits
 from protoplane.store.closure import Asker, Closures
+from protoplane.store.direct import direct
 from protoplane.store.engine import Engine
+from protoplane.store.listing import keep
 from protoplane.store.session import Session
 from protoplane.store.sources import GIVEN
 from protoplane.store.statements import Statement
@@ -28,14 +31,30 @@ LISTED_MAX = 1_000
 """Objects that one statement is asked about."""
 
 
+NONE = Solution(set(), set())
+
+
 class UnknownRelation(Exception):
     """The model has no such relation."""
+
+    def __init__(self, type_name: str, relation: str) -> None:
+        super().__init__(f"the model has no relation '{type_name}#{relation}'")
+        self.type, self.relation = type_name, relation
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """How one question of a shape is asked: by the first statement that says yes, or none."""
+
+    node: int
+    statements: tuple[Statement, ...]
 
 
 class Checks:
     """Questions about one model, with the statements for each shape of them made once.
 
-    Answers raise BoundExceeded, UnknownRelation; NotAdmitted for tuples given with them, and whatever the evaluation of conditions raises.
+    Answers raise BoundExceeded, UnknownRelation; NotAdmitted for tuples given with them; Unanswered where it depends on a condition that has no
+    answer whether it is yes or no.
     """
 
     def __init__(self, model: Model, engine: Engine, derived: Mapping[TypeRelation, Derived] | None = None) -> None:
@@ -47,21 +66,22 @@ class Checks:
         self._named = any(said.levels for said in self._derived.values())
         self._explorer = Explorer(self.graph, self.closures)
         self._statements: dict[object, Statement] = {}
+        """Callers choose which relations are asked together, so they are bounded."""
+        self._one: dict[tuple[TypeRelation, Asker, bool], _One] = {}
 
     def check(self, session: Session, subject: Subject, relation: str, object_: Object, given: Given = NOTHING) -> bool:
         """Whether the subject has the relation on the object."""
         key = self._key(object_.type, relation)
         if key in self.graph.branching:
             return self.check_many(session, subject, [(relation, object_)], given)[0]
-        call = self.call(given)
-        asker, contextual = Asker(subject.type, subject.relation), bool(call.plain)
-        statement = self._statements.get((key, asker, contextual))
-        if statement is None:
-            nodes = [self.graph.node(key)]
-            statement = self.closures.check(self.graph.nodes, nodes, asker, listed=False, contextual=contextual)
-            self._statements[key, asker, contextual] = statement
-        values = {"subject": bound(subject), "node": self.graph.node(key).number, "object": object_.id, **_told(call.plain)}
-        return session.row(statement.sql, statement.bound(values)) is not None
+        plain = self.call(given).plain if given.tuples else ()
+        shape = key, Asker(subject.type, subject.relation), bool(plain)
+        found = self._one.get(shape)
+        if found is None:
+            found = self._one[shape] = self._made(*shape)
+        values = {"subject": bound(subject), "node": found.node, "object": object_.id, **_told(plain)}
+        # Two moments are as good as one: a yes of either is one, and a no is the second's alone.
+        return any(session.row(statement.sql, statement.bound(values)) is not None for statement in found.statements)
 
     def check_many(self, session: Session, subject: Subject, asked: Sequence[tuple[str, Object]], given: Given = NOTHING) -> list[bool]:
         """The same of many relations and objects at once, in their order."""
@@ -82,7 +102,7 @@ class Checks:
         own = [goal for goal in own_goals(subject) if goal[0] == key and not goal[1][1]]
         ends = {(Part(node), (one, False)) for node, one in held}
         goals = {(key, thing): None for _, thing in ends} | dict.fromkeys(own)
-        return sorted(one for _, (one, _) in solve(Facts(self.graph.terms, ends, {}, own), goals))
+        return sorted(one for _, (one, _) in solve(Facts(self.graph.terms, ends, {}, own), goals).certain)
 
     def list_subjects(self, session: Session, object_: Object, relation: str, kind: Asker, given: Given = NOTHING) -> list[Subject]:
         """All subjects of a kind that have the relation on an object and are named on the way to it, sorted.
@@ -98,7 +118,8 @@ class Checks:
         shape = ("subjects", root.number, kind, bool(tuples))
         statement = self._statements.get(shape)
         if statement is None:
-            statement = self._statements[shape] = self.closures.list_subjects(self.graph.nodes, root, kind, contextual=bool(tuples))
+            made = self.closures.list_subjects(self.graph.nodes, root, kind, contextual=bool(tuples))
+            statement = keep(self._statements, shape, made)
         rows = session.rows(statement.sql, statement.bound({"object": object_.id, "limit": OBJECTS_MAX + 1, **_told(tuples)}))
         if len(rows) > OBJECTS_MAX:
             raise BoundExceeded(f"more than OBJECTS_MAX ({OBJECTS_MAX}) subjects")
@@ -112,6 +133,11 @@ class Checks:
         kept: list[str] = []
         for start in range(0, len(ids), LISTED_MAX):
             chunk = ids[start : start + LISTED_MAX]
+            if key not in self.graph.branching:
+                asked = [(self.graph.node(key).number, (one, self._named)) for one in chunk]
+                held = self._decide(session, subject, asked, call)
+                kept += [one for one, question in zip(chunk, asked, strict=True) if question in held]
+                continue
             answers = self._check_many(session, subject, [(key[1], Object(key[0], one)) for one in chunk], call)
             kept += [one for one, answer in zip(chunk, answers, strict=True) if answer]
         return kept
@@ -123,6 +149,12 @@ class Checks:
                 raise NotAdmitted(str(held))
         return Call(given)
 
+    def _made(self, key: TypeRelation, asker: Asker, contextual: bool) -> _One:  # noqa: FBT001 - the parts of a shape.
+        node = self.graph.node(key)
+        walk = self.closures.check(self.graph.nodes, [node], asker, listed=False, contextual=contextual)
+        first = direct(self.closures, node, asker)
+        return _One(node.number, (walk,) if first is None else (first, walk))
+
     def _check_many(self, session: Session, subject: Subject, asked: Sequence[tuple[str, Object]], call: Call) -> list[bool]:
         keys: list[Goal] = [(self._key(object_.type, relation), (object_.id, self._named)) for relation, object_ in asked]
         branching = dict.fromkeys(goal for goal in keys if goal[0] in self.graph.branching)
@@ -132,10 +164,17 @@ class Checks:
         held = self._decide(session, subject, list(wanted), call)
         ends: set[tuple[Part | Named, Thing]] = {(Part(node), thing) for node, thing in held} if explored.goals else set()
         ends |= explored.named
-        facts = Facts(self.graph.terms, ends, explored.links, own_goals(subject))
-        solved = solve(facts, explored.goals[::-1]) if explored.goals else set()
+        facts = Facts(self.graph.terms, ends, explored.links, own_goals(subject), explored.open_named, explored.open_links)
+        solved = solve(facts, explored.goals[::-1]) if explored.goals else NONE
+        if (
+            call.strict
+            and call.unanswered is not None
+            and any(goal in solved.possible and goal not in solved.certain for goal in branching)
+        ):
+            raise call.unanswered  # Neither yes nor no.
         return [
-            (key, thing) in solved if key in self.graph.branching else (self.graph.node(key).number, thing) in held for key, thing in keys
+            (key, thing) in solved.certain if key in self.graph.branching else (self.graph.node(key).number, thing) in held
+            for key, thing in keys
         ]
 
     def _places(self, session: Session, subject: Subject, nodes: Sequence[Node], tuples: Sequence[RelationTuple]) -> set[tuple[int, str]]:
@@ -144,8 +183,7 @@ class Checks:
         shape = ("places", tuple(node.number for node in nodes), asker, bool(tuples))
         statement = self._statements.get(shape)
         if statement is None:
-            statement = self.closures.list_objects(self.graph.nodes, nodes, asker, contextual=bool(tuples))
-            self._statements[shape] = statement
+            statement = keep(self._statements, shape, self.closures.list_objects(self.graph.nodes, nodes, asker, contextual=bool(tuples)))
         values = {"subject": bound(subject), "limit": OBJECTS_MAX + 1, **_told(tuples)}
         rows = session.rows(statement.sql, statement.bound(values))
         if len(rows) > OBJECTS_MAX:
@@ -154,7 +192,7 @@ class Checks:
 
     def _key(self, type_name: str, relation: str) -> TypeRelation:
         if self.graph.model.relation(type_name, relation) is None:
-            raise UnknownRelation(f"the model has no relation '{type_name}#{relation}'")
+            raise UnknownRelation(type_name, relation)
         return type_name, relation
 
     def _decide(self, session: Session, subject: Subject, wanted: Sequence[tuple[int, Thing]], call: Call) -> set[tuple[int, Thing]]:
@@ -166,8 +204,8 @@ class Checks:
         statement = self._statements.get((roots, asker, contextual))
         if statement is None:
             nodes = [self.graph.nodes[number] for number in sorted(roots)]
-            statement = self.closures.check(self.graph.nodes, nodes, asker, listed=True, contextual=contextual)
-            self._statements[roots, asker, contextual] = statement
+            made = self.closures.check(self.graph.nodes, nodes, asker, listed=True, contextual=contextual)
+            statement = keep(self._statements, (roots, asker, contextual), made)
         questions = json.dumps([[number, node, thing[0], int(thing[1])] for number, (node, thing) in enumerate(wanted)])
         values = {"subject": bound(subject), "listed": questions, **_told(call.plain)}
         return {wanted[number] for (number,) in session.rows(statement.sql, statement.bound(values))}

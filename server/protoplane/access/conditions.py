@@ -10,26 +10,16 @@ parameter that is declared must be there, whether or not the answer depends on i
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from typing import TypeAlias
 
 from cel_expr_python import cel
 
+from protoplane.access.context import ConditionFailed, Context, ContextMismatch, ContextMissing, canonical
 from protoplane.access.given import Evaluate
 from protoplane.access.model import Condition, Model
-from protoplane.access.parameters import Convert, Unfit, UnknownType, converter, declared, functions, plain
-
-Context: TypeAlias = Mapping[str, object]
-"""Values by parameter, as JSON has them."""
+from protoplane.access.parameters import Convert, Unfit, UnknownType, converter, declared, functions
 
 EXPRESSION_CHARACTERS_MAX = 4_096
-CONTEXT_BYTES_MAX = 32 * 1024
-"""Of a context as JSON; OpenFGA's bound for what a tuple says."""
-CONTEXT_VALUES_MAX = 1_000
-"""Values in a context, those in lists and maps counted too: `l.all(x, x in l)` over so many takes 7 ms."""
-CONTEXT_DEPTH_MAX = 32
 
 _PLACED = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
 
@@ -40,38 +30,6 @@ class Uncompilable(Exception):
     def __init__(self, text: str, offset: int = 0) -> None:
         super().__init__(text)
         self.text, self.offset = text, offset
-
-
-class Unanswered(Exception):
-    """A condition has neither held nor not held: it is no yes."""
-
-
-class ConditionFailed(Unanswered):
-    """One cannot be evaluated for what it is told."""
-
-    def __init__(self, condition: str, problem: str) -> None:
-        super().__init__(f"condition '{condition}': {problem}")
-        self.condition, self.problem = condition, problem
-
-
-class ContextMismatch(ConditionFailed):
-    """A value does not fit its parameter."""
-
-    def __init__(self, condition: str, parameter: str, problem: str) -> None:
-        super().__init__(condition, f"parameter '{parameter}': {problem}")
-        self.parameter = parameter
-
-
-class ContextMissing(ConditionFailed):
-    """Nobody says the values of these parameters, sorted."""
-
-    def __init__(self, condition: str, parameters: tuple[str, ...]) -> None:
-        super().__init__(condition, f"{', '.join(map(repr, parameters))} {'is' if len(parameters) == 1 else 'are'} missing")
-        self.parameters = parameters
-
-
-class ContextTooLarge(Unanswered):
-    """A context is beyond a bound, which the text names."""
 
 
 class Conditions:
@@ -178,26 +136,6 @@ def compiled(condition: Condition, *, checked: bool) -> cel.Expression:
         line, column, text = int(placed[1]), int(placed[2]), placed[3].removesuffix(" [INVALID_ARGUMENT]")
         before = condition.expression.split("\n")[: max(line - 1, 0)]
         raise Uncompilable(text, sum(len(one) + 1 for one in before) + max(column - 1, 0)) from None
-
-
-def canonical(context: Context) -> str:
-    """One text for equal contexts. Raises ContextTooLarge."""
-    if not context:
-        return "{}"
-    values, ahead = 0, [(inner, 1) for inner in context.values()]
-    while ahead:
-        value, depth = ahead.pop()
-        values += 1
-        if depth > CONTEXT_DEPTH_MAX:
-            raise ContextTooLarge(f"the context is nested deeper than CONTEXT_DEPTH_MAX ({CONTEXT_DEPTH_MAX})")
-        if values + len(ahead) > CONTEXT_VALUES_MAX:
-            raise ContextTooLarge(f"the context has more than CONTEXT_VALUES_MAX ({CONTEXT_VALUES_MAX}) values")
-        inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-        ahead += [(one, depth + 1) for one in inner]
-    text = json.dumps(plain(context), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    if len(text.encode("utf-8", "surrogatepass")) > CONTEXT_BYTES_MAX:
-        raise ContextTooLarge(f"the context has more than CONTEXT_BYTES_MAX ({CONTEXT_BYTES_MAX}) bytes as JSON")
-    return text
 
 
 def _first_line(text: str) -> str:

@@ -42,7 +42,7 @@ def expand(session: Session, reader: Reader, relation: str, object_: Object, giv
     model = reader.checks.graph.model
     defined = model.relation(object_.type, relation)
     if defined is None:
-        raise UnknownRelation(f"the model has no relation '{object_.type}#{relation}'")
+        raise UnknownRelation(object_.type, relation)
     session.snapshot()
     return _Level(session, model, reader, reader.checks.call(given), object_, defined).expanded(defined.rewrite)
 

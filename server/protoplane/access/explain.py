@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
@@ -11,7 +11,7 @@ from protoplane.access.check import UnknownRelation
 from protoplane.access.given import NOTHING, Given
 from protoplane.access.model import Computed, Exclusion, Intersection, Rewrite, This, Through, Union
 from protoplane.access.stated import Goal, Reader, Stated
-from protoplane.access.tuples import Object, Subject
+from protoplane.access.tuples import Object, RelationTuple, Subject
 from protoplane.access.ways import AllOf, AnyOf, Itself, Lookup, Same, Says, Way, Ways, Without
 from protoplane.store.session import Session
 
@@ -63,29 +63,41 @@ def explain(session: Session, reader: Reader, question: tuple[Subject, str, Obje
     subject, relation, object_ = question
     checks = reader.checks
     if checks.graph.model.relation(object_.type, relation) is None:
-        raise UnknownRelation(f"the model has no relation '{object_.type}#{relation}'")
+        raise UnknownRelation(object_.type, relation)
     ways = Ways(checks, reader, session, subject, given, checks.call(given))
     root = object_, relation, reader.named
     ways.find(root)
     return _Teller(ways).goal(root)
 
 
-def lines(explanation: Explanation) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How objects, subjects and tuples are called in a text: by default as the model calls them."""
+
+    object: Callable[[Object], str] = str
+    subject: Callable[[Subject], str] = str
+    tuple: Callable[[RelationTuple], str] = str
+
+
+PLAIN = Called()
+
+
+def lines(explanation: Explanation, called: Called = PLAIN) -> Iterator[str]:
     """The tree as text, a line for each step, those that it rests on indented."""
-    yield f"{'yes' if explanation.held else 'no'}: {_sentence(explanation)}"
-    yield from _below(explanation, "  ")
+    yield f"{'yes' if explanation.held else 'no'}: {_sentence(explanation, called)}"
+    yield from _below(explanation, "  ", called)
 
 
-def _below(explanation: Explanation, indent: str) -> Iterator[str]:
+def _below(explanation: Explanation, indent: str, called: Called) -> Iterator[str]:
     for child in explanation.children:
-        yield f"{indent}{'+' if child.held else '-'} {_sentence(child)}"
-        yield from _below(child, f"{indent}  ")
+        yield f"{indent}{'+' if child.held else '-'} {_sentence(child, called)}"
+        yield from _below(child, f"{indent}  ", called)
 
 
-def _sentence(one: Explanation) -> str:
-    asked = f"{one.subject} {'is' if one.held else 'is not'} {one.relation} of {one.object}"
+def _sentence(one: Explanation, called: Called) -> str:
+    asked = f"{called.subject(one.subject)} {'is' if one.held else 'is not'} {one.relation} of {called.object(one.object)}"
     if one.stated is not None:
-        asked += f", {one.kind.value} {one.stated}"
+        asked += f", {one.kind.value} {called.tuple(one.stated.held)}"
     elif not one.note:
         asked += f", by {BY.get(one.kind, one.kind.value)}"
     return f"{asked}: {one.note}" if one.note else asked

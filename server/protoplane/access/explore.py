@@ -21,11 +21,26 @@ Asked: TypeAlias = tuple[Hop, Thing]
 
 @dataclass(slots=True)
 class Explored:
-    """Goals in the order in which they were met, where their links lead, and which tuples under conditions name the subject and hold."""
+    """Goals in the order in which they were met, where their links lead, and which tuples under conditions name the subject and hold.
+
+    What is open depends on conditions that have no answer.
+    """
 
     goals: list[Goal]
     links: dict[Asked, list[Thing]] = field(default_factory=dict)
     named: set[tuple[Named, Thing]] = field(default_factory=set)
+    open_links: dict[Asked, list[Thing]] = field(default_factory=dict)
+    open_named: set[tuple[Named, Thing]] = field(default_factory=set)
+
+    def link(self, asked: Asked, linked: Thing, *, held: bool | None) -> None:
+        """Note where a link leads, if it does."""
+        if held is not False:
+            (self.open_links if held is None else self.links).setdefault(asked, []).append(linked)
+
+    def name(self, one: Named, thing: Thing, *, held: bool | None) -> None:
+        """Note that a tuple names the subject, if it does."""
+        if held is not False:
+            (self.open_named if held is None else self.named).add((one, thing))
 
 
 class Explorer:
@@ -71,13 +86,15 @@ class Explorer:
 
     def _follow(self, session: Session, asked: Sequence[Asked], found: Explored, room: int, call: Call) -> list[Goal]:
         """Read the links and note them; the goals that they lead to."""
-        links: dict[Asked, list[Thing]] = {one: self._given(one, call) for one in asked}
         by_name = {one: said for one in asked if (said := self._said(one)) is not None}
-        links |= by_name
-        self._read(session, [one for one in asked if not one[0].condition and one not in by_name], links, room)
-        self._read_conditional(session, [one for one in asked if one[0].condition], links, room, call)
-        found.links |= links
-        return [(hop.target, linked) for (hop, _), led in links.items() for linked in led]
+        for one in asked:
+            found.links[one] = list(by_name.get(one, ()))
+            hop, (object_id, _) = one
+            for subject_id, held in () if one in by_name else call.subjects(*hop.probe(object_id), hop.condition):
+                found.link(one, (subject_id, False), held=held)
+        self._read(session, [one for one in asked if not one[0].condition and one not in by_name], found, room)
+        self._read_conditional(session, [one for one in asked if one[0].condition], found, room, call)
+        return [(one[0].target, linked) for one in asked for linked in (*found.links[one], *found.open_links.get(one, ()))]
 
     def _said(self, asked: Asked) -> list[Thing] | None:
         """Where the name of an object leads by itself; None where it is not asked."""
@@ -89,13 +106,7 @@ class Explorer:
         fits = len(parts) == len(derived.key) and bool(parts[0])
         return [("/".join(parts[: derived.levels]), True)] if fits else []
 
-    @staticmethod
-    def _given(asked: Asked, call: Call) -> list[Thing]:
-        """Where tuples lead that came with the question."""
-        hop, (object_id, _) = asked
-        return [(subject_id, False) for subject_id in call.subjects(*hop.probe(object_id), hop.condition)]
-
-    def _read(self, session: Session, asked: Sequence[Asked], links: dict[Asked, list[Thing]], room: int) -> None:
+    def _read(self, session: Session, asked: Sequence[Asked], found: Explored, room: int) -> None:
         if not asked:
             return
         session.snapshot()
@@ -103,9 +114,9 @@ class Explorer:
         rows = session.rows(self._probe.sql, self._probe.bound({"listed": listed, "limit": room + 1}))
         _bound(len(rows), room)
         for number, subject_id in rows:
-            links[asked[number]].append((subject_id, False))
+            found.links[asked[number]].append((subject_id, False))
 
-    def _read_conditional(self, session: Session, asked: Sequence[Asked], links: dict[Asked, list[Thing]], room: int, call: Call) -> None:
+    def _read_conditional(self, session: Session, asked: Sequence[Asked], found: Explored, room: int, call: Call) -> None:
         if not asked:
             return
         session.snapshot()
@@ -114,8 +125,8 @@ class Explorer:
         rows = session.rows(statement.sql, statement.bound({"listed": listed, "limit": room + 1}))
         _bound(len(rows), room)
         for number, subject_id, condition, context in rows:
-            if condition == asked[number][0].condition and call.holds(condition, context):
-                links[asked[number]].append((subject_id, False))
+            if condition == asked[number][0].condition:
+                found.link(asked[number], (subject_id, False), held=call.holds(condition, context))
 
     def _name(self, session: Session, subject: Subject, found: Explored, call: Call) -> None:
         """Read the tuples under conditions that name the subject, or everybody."""
@@ -133,11 +144,12 @@ class Explorer:
         rows = [[one.object_type, thing[0], one.relation, one.subject_type, who, number] for number, (one, thing, who) in enumerate(wanted)]
         for number, condition, context in session.rows(self._conditional.sql, self._conditional.bound({"listed": json.dumps(rows)})):
             one, thing, _ = wanted[number]
-            if condition == one.condition and call.holds(condition, context):
-                found.named.add((one, thing))
+            if condition == one.condition:
+                found.name(one, thing, held=call.holds(condition, context))
         for one, thing, who in wanted:
-            if who in call.subjects(one.object_type, thing[0], one.relation, one.subject_type, "", one.condition):
-                found.named.add((one, thing))
+            for subject_id, held in call.subjects(one.object_type, thing[0], one.relation, one.subject_type, "", one.condition):
+                if subject_id == who:
+                    found.name(one, thing, held=held)
 
     def _source(self, hop: Hop) -> int:
         return self._sources.of(hop.object_type, hop.relation, conditional=False, contextual=False)[0].number

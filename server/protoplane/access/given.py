@@ -14,10 +14,14 @@ from protoplane.access.bounds import CONTEXTUAL_MAX, BoundExceeded
 from protoplane.access.tuples import RelationTuple
 
 Evaluate: TypeAlias = Callable[[str, Mapping[str, object]], bool]
-"""Whether a condition holds, with what the tuple says of its parameters. What it raises is the answer to the question."""
+"""Whether a condition holds, with what the tuple says of its parameters. Raises Unanswered."""
 
 
-class Unevaluated(Exception):
+class Unanswered(Exception):
+    """A condition has neither held nor not held: it is no yes, and no no either."""
+
+
+class Unevaluated(Unanswered):
     """A tuple stands under a condition, and the question came without a way to evaluate one."""
 
 
@@ -33,6 +37,8 @@ class Given:
     tuples: Sequence[RelationTuple] = ()
     """At most CONTEXTUAL_MAX, which the model must admit. One that is also written counts if either does."""
     evaluate: Evaluate = _refuse
+    strict: bool = True
+    """Whether a question whose answer depends on a condition that has none raises Unanswered. Otherwise it is a no: only what is certain is a yes."""
 
 
 NOTHING = Given()
@@ -52,18 +58,32 @@ class Call:
             link = (t.object.type, t.object.id, t.relation, t.subject.type, t.subject.relation, t.condition)
             self._by_link.setdefault(link, []).append(t)
         self._evaluate = given.evaluate
-        self._known: dict[tuple[str, str], bool] = {}
+        self.strict = given.strict
+        self._known: dict[tuple[str, str], bool | Unanswered] = {}
+        self.unanswered: Unanswered | None = None
+        """Why the first condition had no answer, of those that had none."""
 
-    def subjects(self, *link: str) -> list[str]:
-        """The ids of subjects that tuples of an object's link have, if they hold; the link ends with their condition."""
-        return [held.subject.id for held in self._by_link.get(link, ()) if not held.condition or self.holds(held.condition, held.context)]
+    def subjects(self, *link: str) -> list[tuple[str, bool | None]]:
+        """The ids of subjects that tuples of an object's link have, and whether these hold; the link ends with their condition."""
+        found = self._by_link.get(link, ())
+        return [(held.subject.id, True if not held.condition else self.holds(held.condition, held.context)) for held in found]
 
-    def holds(self, condition: str, context: str) -> bool:
-        """Whether a condition holds with a context, in the canonical form of one."""
+    def holds(self, condition: str, context: str) -> bool | None:
+        """Whether a condition holds with a context, in the canonical form of one; None, and why in `unanswered`, when that cannot be told."""
         key = (condition, context)
         if key not in self._known:
-            self._known[key] = self._evaluate(condition, json.loads(context) if context else {})
-        return self._known[key]
+            try:
+                self._known[key] = self._evaluate(condition, json.loads(context) if context else {})
+            except Unanswered as why:
+                self._known[key] = why
+                self.unanswered = self.unanswered or why
+        known = self._known[key]
+        return known if isinstance(known, bool) else None
+
+    def problem(self, condition: str, context: str) -> str:
+        """Why a condition has no answer; empty for one that has."""
+        known = self._known.get((condition, context))
+        return str(known) if isinstance(known, Unanswered) else ""
 
 
 def listed(tuples: Sequence[RelationTuple]) -> str:

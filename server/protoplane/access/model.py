@@ -98,6 +98,11 @@ class Relation:
         """Whether it is brackets and nothing else, as a tupleset must be."""
         return isinstance(self.rewrite, This)
 
+    @property
+    def expression(self) -> str:
+        """Who has it, as `define` says it."""
+        return _expression(self, self.rewrite)
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -142,7 +147,7 @@ class Model:
         for type_name, relations in self.types.items():
             lines += ["", f"type {type_name}"]
             lines += ["  relations"] if relations else []
-            lines += [f"    define {relation.name}: {_expression(relation, relation.rewrite)}" for relation in relations.values()]
+            lines += [f"    define {relation.name}: {relation.expression}" for relation in relations.values()]
         for condition in self.conditions.values():
             parameters = ", ".join(f"{name}: {kind}" for name, kind in condition.parameters)
             lines += ["", f"condition {condition.name}({parameters}) {{", f"  {condition.expression}", "}"]

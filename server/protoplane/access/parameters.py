@@ -19,6 +19,8 @@ from cel_expr_python import cel
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from protoplane.access.context import as_double, plain
+
 Convert: TypeAlias = Callable[[object], object]
 
 INT_MIN, INT_MAX, UINT_MAX = -(2**63), 2**63 - 1, 2**64 - 1
@@ -75,22 +77,6 @@ def functions(*, checked: bool) -> cel.CelExtension:
     made = cel.Overload("string_to_ipaddress", return_type=address, parameters=[cel.Type.STRING], impl=_address)
     within = cel.Overload("ipaddr_in_cidr", return_type=cel.Type.BOOL, parameters=[address, cel.Type.STRING], is_member=True, impl=_in_cidr)
     return cel.CelExtension("ipaddress", [cel.FunctionDecl("ipaddress", [made]), cel.FunctionDecl("in_cidr", [within])])
-
-
-def plain(value: object) -> object:
-    """A value of JSON as a Struct has it: every number a double."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return _float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
 
 
 def _split(kind: str) -> tuple[str, str]:
@@ -151,7 +137,7 @@ def _double(value: object) -> object:
 def _number(wanted: str, value: object) -> float | Fraction:
     """Numbers stand in strings, too, and exactly so."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _float(value)
+        return as_double(value)
     if not isinstance(value, str) or len(value) > NUMBER_CHARACTERS_MAX or not _NUMBER.fullmatch(value):
         raise _unfit(wanted, value)
     return Fraction(value)

@@ -12,11 +12,15 @@ from dataclasses import dataclass, replace
 from protoplane.access.model import Model
 from protoplane.access.tuples import NotAdmitted, Object, RelationTuple, Subject, admits
 from protoplane.store.engine import Duplicate, Engine
+from protoplane.store.schema import ColumnShape
 from protoplane.store.session import Session
 from protoplane.store.tuples import COLUMNS
 from protoplane.store.written import Filter, Written
 
 __all__ = ["NotAdmitted", "Relations", "TupleFilter"]
+
+TURN = ("", "", "", "", "", "")
+"""The key of no tuple: no type is called so."""
 
 UNSAID = "{}"
 """The context of a condition of which the tuple says nothing."""
@@ -69,6 +73,20 @@ class Relations:
         keys = sorted({row_of(held) for held in tuples})
         return self._written.delete(session, keys) if keys else 0
 
+    def find(self, session: Session, tuples: Iterable[RelationTuple]) -> dict[RelationTuple, RelationTuple]:
+        """Of tuples those that are there, each with its condition, by itself without one; locked until the transaction ends."""
+        keys = sorted({row_of(held) for held in tuples})
+        rows = [*self._written.there(session, keys), *(self._written.under(session, keys) if self._conditional else ())] if keys else []
+        return {tuple_of_row(row[: len(COLUMNS)]): tuple_of_row(row) for row in rows}
+
+    def take_turns(self, session: Session) -> None:
+        """From now on, until the transaction ends, nobody else who has called this goes on: for what is asked before it is written.
+
+        A row that is gone again when the transaction ends; whoever makes the same one waits.
+        """
+        self._written.insert(session, [TURN], [], ignore=False)
+        self._written.delete(session, [TURN])
+
     def forget(self, session: Session, objects: Iterable[Object]) -> int:
         """Take away every tuple whose object or subject is one of these, usersets of them too; how many there were."""
         keys = sorted({(one.type, one.id) for one in objects})
@@ -94,9 +112,9 @@ class Relations:
     def _admit(self, held: RelationTuple) -> None:
         if not admits(self._model, held):
             raise NotAdmitted(str(held))
-        for column, value in zip(COLUMNS, row_of(held), strict=True):
-            if len(value) > column.length:
-                raise NotAdmitted(f"{held}: {column.name} has more than {column.length} characters")
+        column = too_long(held)
+        if column is not None:
+            raise NotAdmitted(f"{held}: {column.name} has more than {column.length} characters")
 
     @staticmethod
     def _refuse(there: Collection[object]) -> None:
@@ -106,6 +124,11 @@ class Relations:
 
 def _said(held: RelationTuple) -> RelationTuple:
     return replace(held, context=(held.context or UNSAID) if held.condition else "")
+
+
+def too_long(held: RelationTuple) -> ColumnShape | None:
+    """The first column that does not hold what the tuple has for it; None where all of them do."""
+    return next((column for column, value in zip(COLUMNS, row_of(held), strict=True) if len(value) > column.length), None)
 
 
 def row_of(held: RelationTuple) -> tuple[str, ...]:

@@ -19,14 +19,14 @@ from protoplane.access.given import NOTHING, Call, Given
 from protoplane.access.model import TypeRelation
 from protoplane.access.tuples import Subject
 from protoplane.contract.names import integer
+from protoplane.query.paging import Position
 from protoplane.store.closure import Asker
-from protoplane.store.engine import Engine
 from protoplane.store.schema import ColumnShape, Storage
 from protoplane.store.session import Session
 from protoplane.store.statements import Statement
 from protoplane.store.tuples import Node as GraphNode
 from protoplane.store.tuples import closure
-from protoplane.store.visible import Visible
+from protoplane.store.visible import ALL, Visible
 
 Place: TypeAlias = tuple[int, str]
 """A node, and an object of it."""
@@ -42,20 +42,26 @@ class Bounds:
     """Rows of the resource: they are looked up by id, and sorted."""
 
 
-FEW = Bounds(places=300, objects=300)
-"""Who sees so few is told with no look at the order: a page costs 1 ms."""
+FEW = Bounds(places=50, objects=100)
+"""Who sees so few, of both together, is told with no look at the order: a page costs 1 ms."""
 
 SOME = Bounds(places=2_000, objects=10_000)
 """Of a million rows, who sees more finds a page of 50 among the first 5,000 in order."""
 
-WINDOW_ROWS = (100, 200, 400, 800)
-"""Rows of the windows that are read in order and checked as a set, one after the other, and the last again."""
+EXAMINED = 4
+"""Rows that a server may look at for each place that it may find."""
+
+SPARE = 8
+"""The first window has an eighth more rows than the page: who sees nearly all sees enough of them."""
+
+WINDOW_ROWS = (200, 400, 800)
+"""Rows of the windows after it that are read in order and checked as a set, one after the other, and the last again."""
 
 WALK_ROWS = 2_000
 """Rows of the windows for which what is visible is found out each time."""
 
-DENSE_ROWS = 5
-"""So many visible ones of the first window, and a page of 50 is among some 1,000 rows: nobody needs to count what is visible."""
+DENSE = 20
+"""One in so many of the first window is visible, and a page of 50 is among some 1,000 rows: nobody needs to count what is visible."""
 
 
 class Shape(Enum):
@@ -71,20 +77,17 @@ class Shape(Enum):
 class Found:
     """A row: where it stands in the order of the list, and its id."""
 
-    position: tuple[object, ...]
+    position: Position
     id: str
 
 
 class Rows(Protocol):
-    """The rows of a resource, as its List reads them."""
-
-    keys: Sequence[tuple[Node, ColumnShape]]
-    """The columns of a row's key, in order: its id is they, joined by `/`."""
+    """The rows of a list, as one page of it reads them."""
 
     def read(
-        self, session: Session, condition: Node | None, values: Mapping[str, object], after: tuple[object, ...] | None, limit: int
+        self, session: Session, condition: Node | None, values: Mapping[str, object], after: Position | None, limit: int
     ) -> Sequence[Found]:
-        """Rows that fulfil a condition, in order, from behind a position on; the filter of the caller's is theirs."""
+        """Rows that fulfil a condition, in order, from behind a position on, or from where the page starts; the caller's filter is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +102,31 @@ class Plan:
 class Scope:
     """The rows of one resource that have a relation to a subject."""
 
-    def __init__(self, checks: Checks, engine: Engine, key: TypeRelation, rows: Rows) -> None:
-        del engine  # That of the checks.
-        self._checks, self._key, self._rows = checks, key, rows
+    def __init__(self, checks: Checks, key: TypeRelation, keys: Sequence[tuple[Node, ColumnShape]]) -> None:
+        """`keys` are the columns of a row's key, in order: its id is they, joined by `/`."""
+        self._checks, self._key, self._keys = checks, key, keys
         self._visible = Visible(checks.closures)
         graph = checks.graph.nodes
         self._root = checks.graph.candidates(key)
         self._behind = closure([graph[number] for number in sorted({link.target for link in self._root.links})], graph, usersets=True)
         self._exact = key not in checks.graph.branching
-        self._among = self._visible.among(rows.keys)
+        self._among = self._visible.among(keys)
         self._within: dict[tuple[Asker, bool], Statement] = {}
-        self._steps = {part: self._visible.step(graph, part) for part in (self._behind, (self._root,))}
+        self._inside: dict[Asker, Node] = {}
+        self._places: dict[tuple[tuple[GraphNode, ...], Asker], Statement | None] = {}
+        self._seeds: dict[Asker, Statement | None] = {}
+        self._step = self._visible.step(self._root)
 
     def page(
         self,
         session: Session,
         subject: Subject,
-        after: tuple[object, ...] | None,
+        rows: Rows,
         size: int,
         shape: Shape | None = None,
         given: Given = NOTHING,
     ) -> list[Found]:
-        """The next rows that the subject may see, `size` of them unless there are no more. A shape is for tests alone.
+        """The first rows of a page that the subject may see, `size` of them unless there are no more. A shape is for tests alone.
 
         Nothing is taken for written that is not: `given` says how conditions are evaluated.
         """
@@ -130,31 +136,48 @@ class Scope:
         session.snapshot()
         first = plan = self.plan(session, subject, FEW, shape) or self._planned(Shape.WINDOW, subject)
         kept: list[Found] = []
-        windows = iter(WINDOW_ROWS)
+        after: Position | None = None
+        windows = iter((min(size + size // SPARE + 1, WINDOW_ROWS[-1]), *WINDOW_ROWS))
         while True:
             filtered = plan.shape is not Shape.SEEK or not self._exact
             limit = WALK_ROWS if plan.shape is Shape.WALK else next(windows, WINDOW_ROWS[-1]) if filtered else size - len(kept)
-            found = self._rows.read(session, plan.condition, plan.values, after, limit)
+            found = rows.read(session, plan.condition, plan.values, after, limit)
             kept += self._filter(session, subject, plan, found, call)
             if len(kept) >= size or len(found) < limit:
                 return kept[:size]
             after = found[-1].position
             if shape is None and plan is first and plan.shape is Shape.WINDOW:  # Too few of the first rows are visible.
-                dense = len(kept) >= DENSE_ROWS
+                dense = len(kept) * DENSE >= limit
                 otherwise = Shape.WINDOW if dense else Shape.WALK
                 plan = self.plan(session, subject, SOME, Shape.SCAN if dense else None) or self._planned(otherwise, subject)
+
+    def condition(self, session: Session, subject: Subject, given: Given = NOTHING) -> tuple[str, Node, Mapping[str, object]]:
+        """What is true of the rows that the subject may see: a shape, equal where the SQL is, the condition, and what is bound in it.
+
+        For statements that read all of them. Of a relation that is not linear they are listed. Raises BoundExceeded.
+        """
+        asker = Asker(subject.type, subject.relation)
+        if self._exact:
+            condition = self._inside.get(asker)
+            if condition is None:
+                condition = self._inside[asker] = self._visible.inside(self._keys, self._checks.graph.nodes, self._root, asker)
+            return f"inside {asker}", condition, {"subject": bound(subject)}
+        ids = self._checks.list_objects(session, subject, self._key[1], self._key[0], given)
+        return "among", self._among, {"visible": json.dumps([key for one in ids if (key := self._split(one)) is not None])}
 
     def plan(self, session: Session, subject: Subject, bounds: Bounds, shape: Shape | None = None) -> Plan | None:
         """How to read what the subject may see, of which there is no more than the bounds; None when there is."""
         if shape in {Shape.WINDOW, Shape.WALK}:
             return self._planned(shape, subject)
-        places = self._places(session, subject, self._behind, set(), bounds.places)
+        if bounds is FEW and shape is not Shape.SCAN:
+            held = self._reached(session, subject, (self._root,), bounds.places + bounds.objects)
+            objects = None if held is None else {place for place in held if place[0] == self._root.number}
+            return None if objects is None else self._planned(Shape.SEEK, subject, objects)
+        places = self._reached(session, subject, self._behind, bounds.places)
         if places is None:
             return None
-        objects = None if shape is Shape.SCAN else self._places(session, subject, (self._root,), places, bounds.objects)
-        if objects is not None:
-            return self._planned(Shape.SEEK, subject, objects)
-        return None if bounds is FEW and shape is None else self._planned(Shape.SCAN, subject, places)
+        objects = None if shape is Shape.SCAN else self._objects(session, subject, places, bounds.objects)
+        return self._planned(Shape.SCAN, subject, places) if objects is None else self._planned(Shape.SEEK, subject, objects)
 
     def _planned(self, shape: Shape, subject: Subject, places: set[Place] | None = None) -> Plan:
         if shape is Shape.SEEK:
@@ -164,7 +187,7 @@ class Scope:
 
     def _split(self, one: str) -> list[str | int] | None:
         """The columns of the row with an id; None when no row can have it."""
-        columns = [column for _, column in self._rows.keys]
+        columns = [column for _, column in self._keys]
         parts = one.split("/") if len(columns) > 1 else [one]
         if len(parts) != len(columns):
             return None
@@ -193,20 +216,27 @@ class Scope:
         kept = set(ids)
         return [row for row in found if row.id in kept]
 
-    def _places(self, session: Session, subject: Subject, nodes: tuple[GraphNode, ...], below: set[Place], most: int) -> set[Place] | None:
-        """Where the subject is at some nodes, from what it is known to be in below them; None when these are more than `most`."""
-        asker = Asker(subject.type, subject.relation)
-        known = {(n.number, subject.id) for n in nodes if n.type == asker.type and asker.relation in n.includes}
-        statement = self._visible.seeds(nodes, asker)
-        values: dict[str, object] = {"subject": bound(subject)}
-        known |= self._read(session, statement, values, most)
-        ahead, step = known | below, self._steps[nodes]
-        while ahead and len(known) <= most and step is not None:
-            more = self._read(session, step, {"listed": json.dumps(sorted(ahead))}, most)
-            if len(more) > most:
-                return None
-            ahead = more - known
-            known |= ahead
+    def _reached(self, session: Session, subject: Subject, nodes: tuple[GraphNode, ...], most: int) -> set[Place] | None:
+        """Where the subject is at some nodes and at all that lead to them; None when these are more than `most`."""
+        kind = nodes, Asker(subject.type, subject.relation)
+        if kind not in self._places:
+            self._places[kind] = self._visible.places(self._checks.graph.nodes, *kind)
+        statement = self._places[kind]
+        if statement is None:
+            return set()
+        values = {"subject": bound(subject), "limit": most + 1, "examined": most * EXAMINED}
+        found = {(int(node), str(one)) for node, one in session.rows(statement.sql, statement.bound(values))}
+        return found - {ALL} if ALL in found and len(found) <= most + 1 else None
+
+    def _objects(self, session: Session, subject: Subject, places: set[Place], most: int) -> set[Place] | None:
+        """Where the subject is at the root, as he is at these places behind it; None when there are more than `most`."""
+        root, asker = self._root, Asker(subject.type, subject.relation)
+        known = {(root.number, subject.id)} if root.type == asker.type and asker.relation in root.includes else set()
+        if asker not in self._seeds:
+            self._seeds[asker] = self._visible.seeds(root, asker)
+        known |= self._read(session, self._seeds[asker], {"subject": bound(subject)}, most)
+        if len(known) <= most and places:
+            known |= self._read(session, self._step, {"listed": json.dumps(sorted(places))}, most)
         return known if len(known) <= most else None
 
     @staticmethod

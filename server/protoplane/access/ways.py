@@ -13,8 +13,7 @@ from typing import TypeAlias, assert_never
 
 from protoplane.access.bounds import LEVELS_MAX
 from protoplane.access.check import LISTED_MAX, Checks
-from protoplane.access.conditions import Unanswered
-from protoplane.access.given import Call, Given, Unevaluated
+from protoplane.access.given import Call, Given
 from protoplane.access.model import WILDCARD, Computed, Exclusion, Intersection, Relation, Rewrite, This, Through, Union
 from protoplane.access.stated import NAME, Goal, Reader, Stated
 from protoplane.access.tuples import Subject
@@ -263,12 +262,9 @@ class Ways:
         return self.reader.read(self.session, self.call, (goal[0], relation, goal[2]), subject, limit=LINKS_MAX + 1)
 
     def _says(self, stated: Stated, target: Goal | None) -> Says:
-        condition = stated.held.condition
-        try:
-            answer = not condition or self.call.holds(condition, stated.held.context)
-        except (Unanswered, Unevaluated) as unanswered:
-            return Says(stated, target, None, str(unanswered))
-        return Says(stated, target, answer)
+        condition, context = stated.held.condition, stated.held.context
+        answer = True if not condition else self.call.holds(condition, context)
+        return Says(stated, target, answer, self.call.problem(condition, context))
 
 
 def targets(way: Way) -> Iterator[Goal]:

@@ -75,6 +75,14 @@ class Reason(StrEnum):
     ANSWER_TOO_LARGE = "ANSWER_TOO_LARGE"
     INVALID_AGGREGATE = "INVALID_AGGREGATE"
     AGGREGATE_OUT_OF_RANGE = "AGGREGATE_OUT_OF_RANGE"
+    RELATION_UNKNOWN = "RELATION_UNKNOWN"
+    RELATION_NOT_ADMITTED = "RELATION_NOT_ADMITTED"
+    RELATION_EXISTS = "RELATION_EXISTS"
+    RELATION_NOT_FOUND = "RELATION_NOT_FOUND"
+    PRECONDITION_UNMET = "PRECONDITION_UNMET"
+    CONDITION_CONTEXT = "CONDITION_CONTEXT"
+    ACCESS_BOUND = "ACCESS_BOUND"
+    FIELD_DENIED = "FIELD_DENIED"
 
 
 REASONS: Mapping[Reason, tuple[Code, str]] = {
@@ -120,6 +128,17 @@ REASONS: Mapping[Reason, tuple[Code, str]] = {
     Reason.MESSAGE_TOO_LARGE: (Code.RESOURCE_EXHAUSTED, "The request message is larger than the {bytesMax} bytes that the method takes."),
     Reason.INVALID_AGGREGATE: (Code.INVALID_ARGUMENT, "The groups cannot be made: {problem}"),
     Reason.AGGREGATE_OUT_OF_RANGE: (Code.OUT_OF_RANGE, "The value of '{aggregate}' is beyond what its type holds; ask for less at once."),
+    Reason.RELATION_UNKNOWN: (Code.INVALID_ARGUMENT, "There is no relation '{relation}' of the type '{type}'."),
+    Reason.RELATION_NOT_ADMITTED: (Code.INVALID_ARGUMENT, "The tuple '{tuple}' cannot be: {problem}"),
+    Reason.RELATION_EXISTS: (Code.ALREADY_EXISTS, "The tuple '{tuple}' is there already."),
+    Reason.RELATION_NOT_FOUND: (Code.NOT_FOUND, "The tuple '{tuple}' is not there."),
+    Reason.PRECONDITION_UNMET: (Code.FAILED_PRECONDITION, "Precondition {index} does not hold; nothing was changed."),
+    Reason.CONDITION_CONTEXT: (Code.INVALID_ARGUMENT, "A condition cannot be told: {problem}"),
+    Reason.ACCESS_BOUND: (Code.RESOURCE_EXHAUSTED, "The question about relations costs more than it may: {problem}"),
+    Reason.FIELD_DENIED: (
+        Code.PERMISSION_DENIED,
+        "Permission '{permission}' denied for the field '{field}' of '{resource}'.",
+    ),
 }
 """Code and text of each reason. The braces name metadata keys; both are part of the public contract."""
 

@@ -47,3 +47,9 @@ def _day_of(text: str) -> int | None:
         return (date.fromisoformat(text).toordinal() - _EPOCH) * DAY_SECONDS if _DATE.fullmatch(text) else None
     except ValueError:
         return None
+
+
+def moment_text(micros: int) -> str:
+    """`2013-01-31T12:00:00.000001Z`. Raises OverflowError outside of the years 0001 to 9999."""
+    seconds, rest = divmod(micros, 1_000_000)
+    return f"{second_text(seconds, 'T')}.{rest:06}Z"

@@ -54,6 +54,10 @@ class ProjectSettings:
     """Python file that `dev` runs when its server answers, to load data through the public door; `PROTOPLANE_TARGET` tells it where.
     It is run at every start, so it sees for itself what is there already. `serve` ignores it."""
 
+    accepted_breaks: tuple[str, ...] = setting(())
+    """Breaks of an earlier edition of the contract that are meant: each the line of `protoplane breaking` about it, without its place.
+    It says which of them are none any more, once the edition that it compares with has them too."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:

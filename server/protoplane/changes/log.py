@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from google.protobuf.message import Message
 
-from protoplane.changes.redaction import NOTHING, Hidden, changed_paths, compile_redaction
+from protoplane.changes.redaction import NOTHING, Hidden, Redact, changed_paths, compile_redaction
 from protoplane.contract.model import Resource
 from protoplane.store.engine import Engine
 from protoplane.store.origin import Origin
@@ -58,14 +58,14 @@ class Unlogged:
 
 
 class Log(Unlogged):
-    """The log of one resource."""
+    """The log of one type of things."""
 
     kept = True
 
-    def __init__(self, resource: Resource, engine: Engine) -> None:
-        self._type = resource.type
+    def __init__(self, type_name: str, redact: Redact | None, engine: Engine) -> None:
+        self._type = type_name
         self._time = engine.dialect.binder(Storage.TIME)
-        self._redact = compile_redaction(resource)
+        self._redact = redact
         self._insert = insert(CHANGE_TABLE, [column.name for column in CHANGE_TABLE.columns], engine.database)
         self._set_before = update_by_key(CHANGE_TABLE, ("before",), engine.database)
         self.statements = (self._insert,)
@@ -132,4 +132,4 @@ def _redacted(before: Sealed | None, after: Sealed | None) -> str:
 
 def log_of(resource: Resource, engine: Engine) -> Unlogged:
     """The log of a resource, or what stands in its place where the contract says `unlogged`."""
-    return Unlogged() if resource.unlogged else Log(resource, engine)
+    return Unlogged() if resource.unlogged else Log(resource.type, compile_redaction(resource), engine)

@@ -9,9 +9,8 @@ from typing import Self, assert_never
 
 from protoplane.access.bounds import BoundExceeded
 from protoplane.access.check import Checks, UnknownRelation
-from protoplane.access.conditions import Unanswered
 from protoplane.access.explain import explain, lines
-from protoplane.access.given import Given
+from protoplane.access.given import Given, Unanswered
 from protoplane.access.relations import Relations
 from protoplane.access.stated import Reader
 from protoplane.access.tuples import Object, RelationTuple

@@ -10,7 +10,9 @@ from typing import TypeAlias
 
 import yaml
 
-from protoplane.access.conditions import Conditions, Unanswered, canonical
+from protoplane.access.conditions import Conditions
+from protoplane.access.context import canonical
+from protoplane.access.given import Unanswered
 from protoplane.access.model import Model
 from protoplane.access.problem import InvalidModel
 from protoplane.access.syntax import parse

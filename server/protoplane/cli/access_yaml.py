@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from protoplane.access.conditions import ContextTooLarge, canonical
+from protoplane.access.context import ContextTooLarge, canonical
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
 

@@ -330,8 +330,8 @@ def methods_of(noun: Noun, *, http: bool) -> dict[str, str]:
     create = f"{parent}{field}" if noun.id_source == "SERVER" else f"{parent}{field},{field}_id"
     paths = http_paths(noun) if http else {}
 
-    def rpc(method: str, comment: str, answer: str, permission: str, signature: str) -> str:
-        options = [f'option (protoplane.v1.rule).permission = "{noun.collection}.{permission}";']
+    def rpc(method: str, comment: str, answer: str, verb: str, signature: str) -> str:
+        options = [f"option (protoplane.v1.rule).{noun.rule(verb)};"]
         options += [f"option (google.api.http) = {paths[method]};"] if http else []
         options += [f'option (google.api.method_signature) = "{signature}";'] if signature else []
         body = "".join(f"    {option}\n" for option in options)

@@ -51,7 +51,8 @@ def command(old: str, *, as_data: bool, project: Path) -> None:
     """Show what in the contract breaks clients of an OLD edition of it: where, what, why, how to mend it.
 
     OLD is a commit, tag or branch of git (main), a folder with .proto files or a project in it, or a descriptor set
-    (protoc --include_imports --descriptor_set_out, buf build --as-file-descriptor-set). Exit code 1 when there is anything.
+    (protoc --include_imports --descriptor_set_out, buf build --as-file-descriptor-set). Exit code 1 when there is anything but
+    what `accepted_breaks` of the project says is meant.
     """
     from protoplane.contract.breaking import breaks
     from protoplane.contract.edition import Unreadable, read_folders
@@ -62,12 +63,25 @@ def command(old: str, *, as_data: bool, project: Path) -> None:
         found = breaks(_old_edition(old, project, settings.proto_roots, new), new)
     except Unreadable as problem:
         give_up(problem.findings)
+    found = _unless_meant(found, settings.project.accepted_breaks)
     click.echo(as_json(found) if as_data else "\n".join(map(str, found)), nl=as_data or bool(found))
     if not found:
         click.echo(f"nothing breaks clients of {old}", err=True)
         return
     click.echo(f"{len(found)} {'break' if len(found) == 1 else 'breaks'} of what clients of {old} rely on", err=True)
     sys.exit(1)
+
+
+def _unless_meant(found: Sequence[Break], accepted: Sequence[str]) -> tuple[Break, ...]:
+    """The breaks that the project does not accept; how many it does, and which of its words are about nothing, on stderr."""
+    texts = {each.text for each in found}
+    for text in accepted:
+        if text not in texts:
+            click.echo(f"project.accepted_breaks: no break any more, take it away: {text}", err=True)
+    left = tuple(each for each in found if each.text not in accepted)
+    if len(left) < len(found):
+        click.echo(f"{len(found) - len(left)} accepted by project.accepted_breaks", err=True)
+    return left
 
 
 def _old_edition(old: str, project: Path, roots: Sequence[Path], new: Edition) -> Edition:

@@ -98,7 +98,7 @@ to 100 calls, which all fail when it is lost, and perhaps once more before there
 def channel_modules(contract: Contract) -> Mapping[PurePosixPath, str]:
     """The text of each module by its path: one beside the modules of the services in a folder."""
     folders: dict[PurePosixPath, list[Method]] = {}
-    for method in contract.methods.values():
+    for method in contract.own_methods:
         folders.setdefault(folder_of(method), []).append(method)
     return {folder / MODULE: _text(methods) for folder, methods in folders.items()}
 

@@ -66,7 +66,7 @@ def facade_modules(contract: Contract, files: FileDescriptorSet) -> Mapping[Pure
     `files` are those of the package, in which lent messages stand elsewhere than in the contract.
     """
     folders: dict[PurePosixPath, set[str]] = {}
-    for method in contract.methods.values():
+    for method in contract.own_methods:
         folders.setdefault(folder_of(method), set()).add(method.service)
     types, runtime = Types(files), home_of(contract.served) / "runtime"
     return {folder / MODULE: _Facade(contract, files, types, folder).text(services, runtime) for folder, services in folders.items()}

@@ -187,7 +187,7 @@ def _project_text(contract: Contract, name: str, version: str, floors: Floors) -
 
 
 def _services(contract: Contract) -> str:
-    return ", ".join(dict.fromkeys(method.service for method in contract.methods.values()))
+    return ", ".join(dict.fromkeys(method.service for method in contract.own_methods))
 
 
 def _readme_text(contract: Contract, name: str, floors: Floors, target: str) -> str:
@@ -211,7 +211,7 @@ def _readme_text(contract: Contract, name: str, floors: Floors, target: str) -> 
 
 def _first_call(contract: Contract) -> Method:
     """The method that a newcomer calls: a List without a parent if there is one."""
-    methods = list(contract.methods.values())
+    methods = list(contract.own_methods)
     if not methods:
         raise CannotGenerate("the contract has no methods, so there is nothing to call")
     return min(methods, key=lambda method: (method.kind != "list", method.request_field("parent") is not None))

@@ -62,7 +62,7 @@ def command(*, as_data: bool, project: Path) -> None:
         resources = faces(contract.resources.values()).values()
         unlogged = [resource.message.name for resource in resources if resource.unlogged]
         besides = f"; not in the change log: {', '.join(unlogged)}" if unlogged else ""
-        click.echo(f"nothing to mend: {len(resources)} resources, {len(contract.methods)} methods{besides}", err=True)
+        click.echo(f"nothing to mend: {len(resources)} resources, {len(contract.own_methods)} methods{besides}", err=True)
         return
     click.echo(f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}", err=True)
     sys.exit(1)

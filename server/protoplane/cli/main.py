@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, Place] = {
     "breaking": ("protoplane.cli.breaking", "command", "Show what breaks clients of an earlier edition of the contract."),
     "plan": ("protoplane.cli.plan", "command", "Show what is made of the contract: rules, SQL, indexes."),
     "migrate": ("protoplane.cli.migrate", "command", "Show what the database lacks as SQL, and add it."),
-    "access": ("protoplane.cli.access_group", "command", "Look at who may do what: tests of relation models."),
+    "access": ("protoplane.cli.access_group", "command", "Look at who may do what: rules, relations, reasons, tests."),
     "stubs": ("protoplane.cli.stubs", "command", "Write typed stubs for a project's own servicer methods."),
     "generate": ("protoplane.cli.generate", "command", "Write a client package."),
     "import": ("protoplane.cli.transfer", "import_command", "Send the rows of a CSV or NDJSON file to a server."),

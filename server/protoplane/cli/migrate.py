@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 def wanted_tables(contract: Contract, engine: Engine) -> list[TableShape]:
     """Every table that serving the contract takes, Protoplane's own included."""
+    from protoplane.access.declared import declare
     from protoplane.store.system import SYSTEM_TABLES
     from protoplane.store.tables import Table
+    from protoplane.store.tuples import ACCESS_TABLES
 
-    return [*SYSTEM_TABLES, *(Table(resource, contract, engine.dialect).shape for resource in contract.resources.values())]
+    access = ACCESS_TABLES if declare(contract)[0].used else ()
+    return [*SYSTEM_TABLES, *access, *(Table(resource, contract, engine.dialect).shape for resource in contract.resources.values())]
 
 
 def as_json(plan: Plan) -> str:

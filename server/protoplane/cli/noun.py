@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from protoplane.contract.casing import snake, upper_camel
@@ -18,6 +19,17 @@ FURTHER = ("Aggregate",)
 
 OF_MANY = frozenset({"List", "BatchGet", "BatchCreate", "BatchUpdate", "BatchDelete", "Aggregate"})
 """Methods named after the plural."""
+
+
+RELATIONS: Mapping[str, tuple[str, str]] = {
+    "get": ("viewer", "check"),
+    "list": ("viewer", "scope"),
+    "create": ("editor", "check"),
+    "update": ("editor", "check"),
+    "delete": ("editor", "check"),
+    "undelete": ("editor", "check"),
+}
+"""What is asked for, and how, by what methods do; of a create on the parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,17 @@ class Noun:
     """Whether the file has resources below it."""
     others: tuple[str, ...] = ()
     """Its patterns after the first."""
+    relations: frozenset[str] = frozenset()
+    """Names of the relations that it declares."""
+    relations_above: frozenset[str] = frozenset()
+    """Of its parent, where it declares some itself."""
+
+    def rule(self, verb: str) -> str:
+        """The rule of the methods that do this: a relation that is called as is the custom, else a permission."""
+        relation, kind = RELATIONS.get(verb, ("", ""))
+        if relation in (self.relations_above if verb == "create" else self.relations):
+            return f'{kind} = "{relation}"'
+        return f'permission = "{self.collection}.{verb}"'
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -124,7 +124,13 @@ def _table(shape: TableShape) -> TablePlan:
 
 
 def _rule(rule: Rule) -> str:
-    return rule.permission if rule.access is Access.PERMISSION else str(rule.access)
+    match rule.access:
+        case Access.PERMISSION:
+            return rule.permission
+        case Access.CHECK | Access.SCOPE:
+            return f"{rule.access} {rule.relation}"
+        case _:
+            return str(rule.access)
 
 
 def as_text(found: Sequence[MethodPlan]) -> str:
@@ -163,7 +169,7 @@ def command(*, as_data: bool, wanted: str, project: Path) -> None:
     engine = open_engine(settings)
     try:
         tokens = PageTokens([secrets.token_bytes(PAGE_TOKEN_KEY_BYTES)])  # Nothing is called, so no token is ever made.
-        compiled = compile_methods(read.contract, engine, tokens, read.custom, read.functions)
+        compiled = compile_methods(read.contract, engine, tokens, read.custom, read.functions, read.declared)
         found = [plan for plan in plans(compiled, read.custom) if wanted.lower() in plan.method.lower()]
     finally:
         engine.close()

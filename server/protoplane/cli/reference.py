@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from protoplane.access import declared
 from protoplane.base import limits
 from protoplane.base.errors import REASONS, Code, Reason
 from protoplane.base.settings import SECTIONS, reference
@@ -160,7 +161,10 @@ def rules_page() -> str:
         "Python stands in [custom code](custom-code.md#findings).\n\n"
         "| rule | what breaks it |\n| --- | --- |\n"
     )
-    lines = (f"| `{rule}` | {_cell(text)} |\n" for rule, text in sorted({**report.RULES, **custom.RULES, **functions.RULES}.items()))
+    lines = (
+        f"| `{rule}` | {_cell(text)} |\n"
+        for rule, text in sorted({**report.RULES, **custom.RULES, **functions.RULES, **declared.RULES}.items())
+    )
     return MARK.format(source="server/protoplane/contract/report.py") + head + "".join(lines) + _notes()
 
 
@@ -182,8 +186,11 @@ def breaks_page() -> str:
         "What a new edition of a contract may not do to clients of an earlier one (AIP-180). `protoplane breaking OLD` compares: OLD is a commit, tag\n"
         "or branch of git, a folder with .proto files, or a descriptor set. Every finding has its place, and the exit code is 1 when there is one:\n\n"
         "```sh\nprotoplane breaking main\n```\n\n"
-        "Only what clients send counts where a rule gets stricter; of rules that cannot be compared (patterns, CEL) every change counts. What adds is no\n"
-        "break: methods, messages, optional fields, values of enums, looser rules and bounds. The names are stable.\n\n"
+        "A break that is meant is accepted by its line, without its place, in `protoplane.toml`:\n\n"
+        "```toml\n[project]\n"
+        "accepted_breaks = [\"`/library.v1.Library/GetBook` asked for permission 'books.get', and asks for check 'viewer' [access-stricter]\"]\n```\n\n"
+        "Only what clients send counts where a rule gets stricter; of rules that cannot be compared (patterns, CEL, and who has a permission\n"
+        "or a relation) every change counts. What adds is no break: methods, messages, optional fields, values of enums, looser rules and bounds. The names are stable.\n\n"
         "| change | why clients break | instead |\n| --- | --- | --- |\n"
     )
     lines = (f"| `{rule}` | {_cell(why)} | {_cell(mend)} |\n" for rule, (why, mend) in sorted(breaks.RULES.items()))

@@ -20,6 +20,7 @@ MESSAGE_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 FIELD_NUMBER = re.compile(r"= (\d+)(?: \[.*)? ;$", re.DOTALL)
 RESERVED_NUMBERS = re.compile(r"(\d+)(?: to (\d+))?")
 PATTERNS = re.compile(r'\bpattern (?:[:=] )?("[^"]*"|\[[^\]]*\])')
+RELATION_NAME = re.compile(r'\bname [:=] "(\w+)"')
 PLACE_OF_NAME = 1
 
 
@@ -73,6 +74,7 @@ def noun_of(file: ProtoText, wish: Wish, message: Declaration | None) -> Noun:
         if not re.fullmatch(r"(?:[^/{}]+/\{[a-z0-9_]+\}/?)+(?:(?<=/)[^/{}]+)?", pattern):
             raise CannotScaffold(f"the pattern '{pattern}' of {wish.message} is not of the form `books/{{book}}`")
     pattern = patterns[0]
+    relations = _relations(message)
     return Noun(
         message=wish.message,
         singular=said.get("singular") or lower_camel(said.get("type", wish.message).rpartition("/")[2]),
@@ -84,7 +86,22 @@ def noun_of(file: ProtoText, wish: Wish, message: Declaration | None) -> Noun:
         kept=message is not None and any("Timestamp delete_time =" in inner.code for inner in message.inner),
         has_children=any(other.startswith(f"{above}/") and other.endswith("}") for other in _patterns(file) for above in patterns),
         others=patterns[1:],
+        relations=relations,
+        relations_above=_relations_above(file, patterns) if relations else frozenset(),
     )
+
+
+def _relations(message: Declaration | None) -> frozenset[str]:
+    """The relations that rules of methods may ask for: none, where a resource has several patterns."""
+    options = message.inner if message and len(_said_patterns(message)) == 1 else ()
+    texts = (option.code for option in options if option.keyword == "option" and "protoplane.v1.access )" in option.code)
+    return frozenset(name for text in texts for name in RELATION_NAME.findall(text))
+
+
+def _relations_above(file: ProtoText, patterns: Sequence[str]) -> frozenset[str]:
+    """Those of the parent, if it is in the file."""
+    above = "/".join(patterns[0].split("/")[:-2])
+    return next((_relations(message) for message in file.all("message") if above in _said_patterns(message)), frozenset())
 
 
 def _said(message: Declaration | None) -> dict[str, str]:

@@ -108,7 +108,7 @@ def serve_command(project: Path, *, processes: int | None, worker: int | None) -
 @click.argument("subject", default="developer")
 @click.option("--hours", type=click.IntRange(1, 24 * 366), default=TOKEN_HOURS, show_default=True, help="How long it is valid.")
 def token_command(project: Path, subject: str, hours: int) -> None:
-    """Print a token for the development server, for SUBJECT (default: developer, who may do everything)."""
+    """Print a token for the development server, for SUBJECT (default: developer, who holds every permission)."""
     from protoplane.identity.tokens import Signer
 
     settings = read_settings(project)
@@ -199,7 +199,7 @@ def _welcome(running: App) -> str:
     assert running.signer is not None
     token = running.signer.mint(subject="developer", issuer=auth.issuer, audience=auth.audience, seconds=TOKEN_HOURS * 3_600)
     call = f"grpcurl -plaintext -H 'authorization: Bearer {token}' {_example(running, target)}"
-    return f"Serving {running.settings.project.name} on {target}\n\nToken of 'developer', who may do everything:\n{token}\n\nTry:\n{call}\n"
+    return f"Serving {running.settings.project.name} on {target}\n\nToken of 'developer', who holds every permission:\n{token}\n\nTry:\n{call}\n"
 
 
 def _target(running: App) -> str:

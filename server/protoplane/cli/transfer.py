@@ -32,7 +32,7 @@ READ_BYTES = 1 << 20
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """Some batches of rows (CPython's default is 700)."""
 DEVELOPER = "developer"
-"""Subject that may do everything in development (`app.DEVELOPER`, which would bring the whole server in)."""
+"""Subject that holds every permission in development (`app.DEVELOPER`, which would bring the whole server in)."""
 DEVELOPER_SECONDS = 24 * 3_600
 """Life of a token for one command: longer than any import takes."""
 

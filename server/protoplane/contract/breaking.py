@@ -13,7 +13,7 @@ from protoplane.contract.breaks import Break
 from protoplane.contract.edition import Edition
 from protoplane.contract.model import Access, Behavior, Idempotency, IdSource, Place
 from protoplane.contract.names import DEFAULT_ID_PATTERN
-from protoplane.contract.options import StorageOption
+from protoplane.contract.options import RuleOption, StorageOption
 from protoplane.contract.stricter import stricter
 
 
@@ -61,9 +61,8 @@ class _Method:
         was, now = self.old.annotations.rule(self.was), self.new.annotations.rule(self.now)
         if was is None or now is None or was.access is None or now.access is None or was == now:
             return
-        order = list(Access)
-        if order.index(now.access) >= order.index(was.access):
-            texts = [f"permission {each.permission!r}" if each.permission else str(each.access) for each in (was, now)]
+        if _STRICT.get(now.access, len(_STRICT)) >= _STRICT.get(was.access, len(_STRICT)):
+            texts = [_rule(each) for each in (was, now)]
             place = self.new.places.method_option(self.now, options.RULE)
             yield Break(place, "access-stricter", f"`{self.path}` asked for {texts[0]}, and asks for {texts[1]}")
 
@@ -72,6 +71,16 @@ class _Method:
         many = any(field.is_repeated for field in was.fields)
         if many and "next_page_token" in now.fields_by_name and "next_page_token" not in was.fields_by_name:
             yield Break(place, "pagination-added", f"`{self.path}` gave everything at once, and gives pages")
+
+
+_STRICT = {Access.PUBLIC: 0, Access.AUTHENTICATED: 1}
+"""What each rule asks more than another; of the others none is known to let through who passed another one."""
+
+
+def _rule(option: RuleOption) -> str:
+    if option.permission:
+        return f"permission {option.permission!r}"
+    return f"{option.access} {option.relation!r}" if option.relation else str(option.access)
 
 
 def _signature(method: MethodDescriptor) -> str:
@@ -122,7 +131,15 @@ def _resource(old: Edition, new: Edition, was: Descriptor, now: Descriptor) -> I
             "resource-pattern",
             f"the name of `{now.name}` was in `{said.name_field or 'name'}`, and is in `{says.name_field or 'name'}`",
         )
+    yield from _relations(old, new, was, now)
     yield from _storage(new, was, now, (old.annotations.storage(was) or StorageOption(), new.annotations.storage(now) or StorageOption()))
+
+
+def _relations(old: Edition, new: Edition, was: Descriptor, now: Descriptor) -> Iterator[Break]:
+    kept = {relation.name for relation in new.annotations.access(now).relations}
+    for relation in old.annotations.access(was).relations:
+        if relation.name not in kept:
+            yield Break(new.places.message(now), "relation-removed", f"`{now.name}` has no relation `{relation.name}` any more")
 
 
 def _references(edition: Edition, kind: str) -> Iterator[FieldDescriptor]:

@@ -12,6 +12,7 @@ from protoplane.contract import options
 from protoplane.contract.breaks import Break
 from protoplane.contract.edition import Edition
 from protoplane.contract.model import Behavior, Place
+from protoplane.contract.options import FieldOption
 from protoplane.contract.stricter import stricter
 
 
@@ -69,6 +70,7 @@ class Fields:
             yield Break(place, "behavior-identifier", f"`{short_name(now)}` is no IDENTIFIER any more")
         if says.sensitive and not said.sensitive and self.new.annotations.resource(self.message_now) is not None:
             yield Break(place, "field-not-queryable", f"`{short_name(now)}` is sensitive now")
+        yield from self._access(now, said, says)
         if not sent or Behavior.OUTPUT_ONLY in says.behaviors:
             return
         for referred, refers in ((said.reference, says.reference), (said.reference_child, says.reference_child)):
@@ -78,6 +80,17 @@ class Fields:
             yield Break(place, "rule-stricter", f"`{short_name(now)}` must be in the format {says.format} now")
         for rule in stricter(self.old.annotations.field_rules(was), self.new.annotations.field_rules(now)):
             yield Break(place, "rule-stricter", f"`{short_name(now)}` has the rule {rule}")
+
+    def _access(self, now: FieldDescriptor, said: FieldOption, says: FieldOption) -> Iterator[Break]:
+        place = self.new.places.field(now)
+        hidden = self.new.is_received(self.message_now) and says.read not in {said.read, ""}
+        if hidden:
+            yield Break(place, "field-read-stricter", f"`{short_name(now)}` was for {_having(said.read)}, and is for {_having(says.read)}")
+        written = self.new.is_sent(self.message_now) and Behavior.OUTPUT_ONLY not in says.behaviors
+        # Who may not see a field may not change it, unless something else is said: that is no break of its own.
+        if written and says.write not in {said.write, ""} and not (hidden and says.write == says.read):
+            text = f"was changed by {_having(said.write)}, and is by {_having(says.write)}"
+            yield Break(place, "field-write-stricter", f"`{short_name(now)}` {text}")
 
 
 _GAINED: Final = (
@@ -93,6 +106,10 @@ def short_name(field: FieldDescriptor) -> str:
     owner = field.containing_type
     assert owner is not None, "only an extension has none"
     return f"{owner.name}.{field.name}"
+
+
+def _having(relation: str) -> str:
+    return f"whoever has `{relation}`" if relation else "everybody"
 
 
 def _optional(field: FieldDescriptor) -> str:

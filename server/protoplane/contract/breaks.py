@@ -13,7 +13,7 @@ LOOSEN = "leave it to the service to decide, or ask for it in a new version of t
 RULES: Mapping[str, tuple[str, str]] = {
     "access-stricter": (
         "callers who may call it now are refused",
-        "grant the new permission first to all who call, in a new method or a new version",
+        "give the new permission or relation first to all who call, in a new method or a new version",
     ),
     "behavior-identifier": ("clients no longer know which field the name of the resource is", "mark `name` IDENTIFIER again"),
     "behavior-immutable": ("updates of the field that work now are refused", LOOSEN),
@@ -33,9 +33,17 @@ RULES: Mapping[str, tuple[str, str]] = {
         "leave it where it is; add new fields to the oneof",
     ),
     "field-presence": ("code that is generated for it changes, and unset means something else", "leave `optional` as it was"),
+    "field-read-stricter": (
+        "callers who have not the relation find the field empty, and filters and orders by it are refused for everybody",
+        "put what is not for everybody into another field",
+    ),
     "field-removed": ("what clients send is dropped, and what they read is empty; their code does not compile any more", KEEP),
     "field-renamed": ("code, JSON, filters and masks of clients name it by its old name", KEEP),
     "field-type": ("clients cannot read what is sent, or their code does not compile any more", "add another field of the new type"),
+    "field-write-stricter": (
+        "callers who have not the relation are refused when they change the field",
+        "give the relation first to all who change it now",
+    ),
     "id-stricter": ("ids that clients choose now are refused", "take what was taken before, too"),
     "idempotency-lost": ("clients repeat the call after a lost connection, because it said that they may", "keep idempotency_level"),
     "message-removed": ("code of clients that use it does not compile any more", KEEP),
@@ -49,6 +57,10 @@ RULES: Mapping[str, tuple[str, str]] = {
     ),
     "pattern-order": ("the first pattern has the table that was there before the others", "put it first again"),
     "reference-changed": ("names that are taken now are refused, or mean something else", "add another field"),
+    "relation-removed": (
+        "clients that ask for the relation, give it or take it away are refused, and its tuples count for nothing",
+        "keep it, computed from what takes its place",
+    ),
     "resource-pattern": ("names that clients have kept do not work any more", "keep the old pattern"),
     "resource-type": ("references, IAM policies and clients name the type", "keep the old type"),
     "rule-stricter": ("values that are taken now are refused", LOOSEN),
@@ -81,6 +93,11 @@ class Break:
         """What to do instead."""
         return RULES[self.rule][1]
 
+    @property
+    def text(self) -> str:
+        """What it is, wherever it stands."""
+        return f"{self.problem} [{self.rule}]"
+
     def __str__(self) -> str:
         where = f"{self.place} (before)" if self.gone else str(self.place)
-        return f"{where}: {self.problem} [{self.rule}]\n    why: {self.why}\n    mend: {self.mend}"
+        return f"{where}: {self.text}\n    why: {self.why}\n    mend: {self.mend}"

@@ -10,7 +10,7 @@ from typing import Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from protoplane.contract.model import Behavior, Field, Kind, Label, Presence, Role
-from protoplane.contract.options import Annotations
+from protoplane.contract.options import Annotations, FieldOption
 from protoplane.contract.pool import Places
 
 WRAPPERS: Final[frozenset[str]] = frozenset(
@@ -79,15 +79,17 @@ class _Within:
     """Full names of the messages, from the outermost on."""
     prefix: str = ""
     sensitive: bool = False
+    read: str = ""
+    write: str = ""
     top: bool = False
     """At the top of a resource that is stored."""
     named: _Named = _Named.LATER
 
-    def below(self, prefix: str, message: Descriptor | None, *, sensitive: bool) -> _Within:
+    def below(self, prefix: str, message: Descriptor | None, said: FieldOption) -> _Within:
         """What a field of it holds."""
         ancestors = self.ancestors if message is None else self.ancestors | {message.full_name}
         named = _Named.LATER if self.named is _Named.LATER else _Named.ABOVE
-        return _Within(ancestors, prefix, self.sensitive or sensitive, named=named)
+        return _Within(ancestors, prefix, self.sensitive or said.sensitive, said.read or self.read, said.write or self.write, named=named)
 
 
 class FieldReader:
@@ -117,7 +119,7 @@ class FieldReader:
         # What fills an expansion is known by its resource: nothing of it is stored, checked or merged here.
         kind = kind_of(value) if said.expand else kind_of(value, within.ancestors)
         path = within.prefix + field.name
-        below = within.below(f"{path}.", value.message_type, sensitive=said.sensitive)
+        below = within.below(f"{path}.", value.message_type, said)
         children: tuple[Field, ...] = ()
         if kind is Kind.MESSAGE and value.message_type is not None and not said.expand:
             children = self._fields(value.message_type, below)
@@ -144,6 +146,8 @@ class FieldReader:
             searchable=said.searchable,
             column=said.column,
             expand=said.expand,
+            read=below.read,
+            write=below.write,
             enum=value.enum_type if kind is Kind.ENUM else None,
             message=value.message_type,
             key=None if key is None else self._field(key, below),

@@ -154,7 +154,7 @@ class Linter:
             return
         wrapped = field.message_type is not None and field.message_type.full_name == "google.protobuf.StringValue"
         problem = "" if field.type == FieldDescriptor.TYPE_STRING or wrapped else "is no string"
-        if said.sensitive or Behavior.INPUT_ONLY in said.behaviors or (resource and field.name == "etag"):
+        if said.sensitive or said.read or Behavior.INPUT_ONLY in said.behaviors or (resource and field.name == "etag"):
             problem = "may not be named in filters"
         if resource and field.name == "name":
             problem = _KEPT_AS_IDS

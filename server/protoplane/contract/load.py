@@ -22,7 +22,7 @@ from protoplane.contract.options import Annotations
 from protoplane.contract.pool import Places, Pool, messages_of, open_pool
 from protoplane.contract.report import Report
 from protoplane.contract.resources import ResourceReader, with_parents
-from protoplane.contract.sources import compile_files, locate
+from protoplane.contract.sources import PLATFORM, compile_files, locate
 from protoplane.contract.verbs import lint_verbs
 from protoplane.contract.views import lint_views
 
@@ -118,7 +118,8 @@ class _Reading:
 
     def _methods(self, resources: dict[str, Resource], implemented: Container[str]) -> Iterator[Method]:
         reader = MethodReader(self._annotations, self._fields, self._places, self._report, resources=resources, implemented=implemented)
-        for name in self._own:
+        related = any(resource.access.relations for resource in resources.values())
+        for name in (*self._own, *(PLATFORM if related else ())):
             for service in self._file(name).services_by_name.values():
                 for method in service.methods:
                     yield reader.read(method, self._pool.messages)

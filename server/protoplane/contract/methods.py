@@ -171,7 +171,7 @@ class MethodReader:
         if option.access is Access.PERMISSION and not _PERMISSION.fullmatch(option.permission):
             problem = f"the permission {option.permission!r} of {method.name} is not words with dots between them"
             self._report.add(place, "rule-permission", problem, 'write it like "books.get"')
-        return Rule(option.access, option.permission)
+        return Rule(option.access, option.permission, option.relation)
 
     def _named_resource(self, fields: tuple[Field, ...]) -> Resource | None:
         """The resource that a request is about by its `name`, or by the children of its `parent`."""

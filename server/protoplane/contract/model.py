@@ -119,6 +119,10 @@ class Field:
     """Column name asked for; empty: by default."""
     expand: str = ""
     """Name of the reference beside it that says what fills this field in answers; empty: it is stored as any other."""
+    read: str = ""
+    """Relation on the resource that callers must have to see it, or what it stands in; empty for all who may read the resource."""
+    write: str = ""
+    """The same of who changes it."""
     enum: EnumDescriptor | None = None
     message: Descriptor | None = None
     """Descriptor of the value type for kinds MESSAGE, JSON and OPAQUE, and for wrappers and times."""
@@ -136,7 +140,7 @@ class Field:
 
         The etag has no column, and an expansion is another resource, which filters reach by its reference.
         """
-        return not (self.sensitive or self.has(Behavior.INPUT_ONLY) or self.role is Role.ETAG or self.expand)
+        return not (self.sensitive or self.read or self.has(Behavior.INPUT_ONLY) or self.role is Role.ETAG or self.expand)
 
     @property
     def mutable(self) -> bool:
@@ -213,6 +217,33 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class RelationRule:
+    """One relation of a resource (`protoplane.v1.Relation`), as written; `access.declared` reads what it means."""
+
+    name: str
+    expression: str
+    """Who has it, in the relation language: `[user, group#member] or editor`."""
+    field: str
+    """Path of the field that says who has it; empty where tuples do."""
+    grant: str
+    """Relation that callers must have to give it and take it away; empty: none gives the right to."""
+    creator: bool
+    """Whether who creates a resource gets it."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class AccessType:
+    """A resource as a type of the relation language (`protoplane.v1.Access`)."""
+
+    name: str
+    relations: tuple[RelationRule, ...] = ()
+    conditions: tuple[tuple[str, Place], ...] = ()
+    """As written, each with its place."""
+    place: Place = Place("")
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A message with `google.api.resource`, under one of its patterns: what is stored in one table."""
 
@@ -241,6 +272,8 @@ class Resource:
     """Whether the change log leaves its rows out."""
     patterns: tuple[str, ...] = ()
     """All patterns of its type, in order. Each of several has a resource and a table of its own: they share the message."""
+    access: AccessType = AccessType("")
+    """What the contract says of relations to it."""
 
     @property
     def several(self) -> bool:
@@ -319,14 +352,17 @@ class Access(StrEnum):
     PUBLIC = "public"
     AUTHENTICATED = "authenticated"
     PERMISSION = "permission"
+    CHECK = "check"
+    SCOPE = "scope"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may call a method. `permission` is set for Access.PERMISSION only."""
+    """Who may call a method. `permission` is set for Access.PERMISSION only, `relation` for CHECK and SCOPE only."""
 
     access: Access
     permission: str = ""
+    relation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +419,11 @@ class Contract:
     """Names of the files that are the contract's own (not imports)."""
     messages: Mapping[str, MessageClass]
     """Class of every message in the pool, by full name."""
+
+    @property
+    def own_methods(self) -> tuple[Method, ...]:
+        """Those that its own files declare: all but the platform's."""
+        return tuple(method for method in self.methods.values() if method.place.file in self.served)
 
     @property
     def streams(self) -> bool:

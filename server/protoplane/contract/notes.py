@@ -53,7 +53,7 @@ def notes(contract: Contract) -> tuple[Note, ...]:
     found = [note for resource in contract.resources.values() for note in _of_resource(resource, contract)]
     children = (resource for resource in contract.resources.values() if resource.parent and not resource.pattern.singleton)
     parents = {contract.resources[child.parent].type for child in children}
-    found += [note for method in contract.methods.values() for note in _of_method(method, parents)]
+    found += [note for method in contract.own_methods for note in _of_method(method, parents)]
     return tuple(sorted(dict.fromkeys(found), key=lambda note: (note.place.file, note.place.line, note.aip, note.text)))
 
 
@@ -90,7 +90,8 @@ def _expected(resource: Resource) -> Iterator[tuple[MethodKind, int, str]]:
 def _of_method(method: Method, parents: Container[str]) -> Iterator[Note]:
     """`parents` are the types of resources with something below them."""
     name, place = method.name, method.place
-    if method.rule.access is not Access.PERMISSION and method.kind is not MethodKind.COMMIT:  # That one asks for those of its writes.
+    asks_nothing = method.rule.access in {Access.PUBLIC, Access.AUTHENTICATED}
+    if asks_nothing and method.kind is not MethodKind.COMMIT:  # That one asks for the permissions of its writes.
         who = "anyone" if method.rule.access is Access.PUBLIC else "whoever has credentials"
         yield Note(place, 211, f"{name} asks for no permission: {who} may call it")
     fields = {field.name for field in method.request_fields}

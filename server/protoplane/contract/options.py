@@ -24,6 +24,7 @@ BEHAVIOR = 1052
 STORAGE = 52701
 FIELD = 52702
 RULE = 52703
+ACCESS = 52704
 
 _ID_SOURCES: Final = {0: IdSource.EITHER, 1: IdSource.EITHER, 2: IdSource.CLIENT, 3: IdSource.SERVER}
 
@@ -71,6 +72,28 @@ class FieldOption:
     searchable: bool = False
     column: str = ""
     expand: str = ""
+    read: str = ""
+    write: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RelationOption:
+    """One relation of `protoplane.v1.access`."""
+
+    name: str
+    expression: str
+    field: str
+    grant: str
+    creator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccessOption:
+    """`protoplane.v1.access`."""
+
+    type: str = ""
+    relations: tuple[RelationOption, ...] = ()
+    conditions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +101,8 @@ class RuleOption:
     """`protoplane.v1.rule`; `access` is None when it says nothing or says false."""
 
     access: Access | None
-    permission: str
+    permission: str = ""
+    relation: str = ""
 
 
 class Annotations:
@@ -101,6 +125,7 @@ class Annotations:
         self._storage = extension("protoplane.v1.storage")
         self._field = extension("protoplane.v1.field")
         self._rule = extension("protoplane.v1.rule")
+        self._access = extension("protoplane.v1.access")
         self._message_rules = extension("buf.validate.message")
         self._oneof_rules = extension("buf.validate.oneof")
         self._field_rules = extension("buf.validate.field")
@@ -162,7 +187,22 @@ class Annotations:
             searchable=said[self._field].searchable,
             column=said[self._field].column,
             expand=said[self._field].expand,
+            read=said[self._field].read,
+            write=said[self._field].write or said[self._field].read,
         )
+
+    def access(self, message: Descriptor) -> AccessOption:
+        """What a message says of relations; all defaults when it says nothing."""
+        found: Any = _said(self._message_options, message, self._access)
+        if found is None:
+            return AccessOption()
+        relations = tuple(RelationOption(one.name, getattr(one, "is"), one.field, one.grant, one.creator) for one in found.relation)
+        return AccessOption(found.type, relations, tuple(found.condition))
+
+    def says(self, message: Descriptor, number: int) -> bool:
+        """Whether a message has an option of ours, by its number."""
+        extension = {STORAGE: self._storage, ACCESS: self._access}[number]
+        return _said(self._message_options, message, extension) is not None
 
     def rule(self, method: MethodDescriptor) -> RuleOption | None:
         """Who may call a method; None when it does not say."""
@@ -172,8 +212,8 @@ class Annotations:
         rule = options.Extensions[self._rule]
         who = rule.WhichOneof("who")
         if who is None or not getattr(rule, who):
-            return RuleOption(None, "")
-        return RuleOption(Access(who), rule.permission)
+            return RuleOption(None)
+        return RuleOption(Access(who), rule.permission, getattr(rule, who) if who in {Access.CHECK, Access.SCOPE} else "")
 
     def idempotency(self, method: MethodDescriptor) -> Idempotency:
         """What `idempotency_level` promises."""

@@ -53,7 +53,7 @@ RULES: Mapping[str, str] = {
     "rule-permission": "A permission that is not `noun.verb`.",
     "searchable-type": "A searchable field that is no string, that filters may not name, or that holds names of what is stored here.",
     "soft-delete": "A part of a soft delete (AIP-164) without the `delete_time` that it is about, or on what is not deleted by itself.",
-    "storage-unused": "Storage options on a message that is not stored.",
+    "storage-unused": "Options of storage or access on a message that is no resource.",
     "syntax-unsupported": "A file that is not proto3.",
     "table-clash": "Two resources in one table.",
     "table-name": "A table name that an engine cannot hold, or that Protoplane keeps for itself.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor
@@ -14,7 +15,18 @@ from protoplane.contract import options
 from protoplane.contract.casing import lower_camel, snake
 from protoplane.contract.fields import FieldReader
 from protoplane.contract.ids import id_pattern_problem
-from protoplane.contract.model import IdRule, IndexRule, MessageClass, Pattern, Place, Resource, Role, View
+from protoplane.contract.model import (
+    AccessType,
+    IdRule,
+    IndexRule,
+    MessageClass,
+    Pattern,
+    Place,
+    RelationRule,
+    Resource,
+    Role,
+    View,
+)
 from protoplane.contract.names import DEFAULT_ID_PATTERN, INTEGER_ID_PATTERN
 from protoplane.contract.options import Annotations, ResourceOption, StorageOption
 from protoplane.contract.pool import Places
@@ -27,6 +39,9 @@ _TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Z][A-Za-z0-9]*")
 PURGE_MICROS: Final = limits.PURGE_DAYS_DEFAULT * 24 * 3_600 * 1_000_000
 _LEVELS_MAX: Final = limits.INDEX_BYTES_MAX // (limits.CHARACTER_BYTES_MAX * limits.ID_CHARACTERS_MAX)
 """Ids in one name: the primary key holds them all, in 3,072 bytes."""
+
+CONDITION_PLACE_CHARACTERS: Final = 20
+"""Of the beginning of a condition, by which its place is found: what follows may stand on other lines."""
 
 
 class ResourceReader:
@@ -43,13 +58,11 @@ class ResourceReader:
         option = self._annotations.resource(message)
         storage = self._annotations.storage(message)
         if option is None:
-            if storage is not None:
-                self._report.add(
-                    self._places.message_option(message, options.STORAGE),
-                    "storage-unused",
-                    f"{message.name} has storage options and is no resource",
-                    "add option (google.api.resource), or take the storage options away",
-                )
+            for number, word in ((options.STORAGE, "storage"), (options.ACCESS, "access")):
+                if self._annotations.says(message, number):
+                    problem = f"{message.name} has {word} options and is no resource"
+                    mend = f"add option (google.api.resource), or take the {word} options away"
+                    self._report.add(self._places.message_option(message, number), "storage-unused", problem, mend)
             return ()
         patterns = self._patterns(message, option)
         named = self._check_name(message, option)
@@ -77,6 +90,7 @@ class ResourceReader:
             views=self._views(message, storage),
             unlogged=storage.unlogged,
             patterns=tuple(pattern.text for pattern in patterns),
+            access=self._access(message, option.singular or lower_camel(option.type.rpartition("/")[2])),
         )
         return variants_of(first, patterns) if first.several else (first,)
 
@@ -140,6 +154,17 @@ class ResourceReader:
             rules.append(IndexRule(paths, unique, self._places.message_option(message, options.STORAGE, *before, *quoted[:1])))
             before += quoted
         return tuple(rules)
+
+    def _access(self, message: Descriptor, singular: str) -> AccessType:
+        said = self._annotations.access(message)
+        place = partial(self._places.message_option, message, options.ACCESS)
+        named = [text for one in said.relations for text in ("name:", f'"{one.name}"')]  # In quotes alone it may be a grant before it.
+        relations = tuple(
+            RelationRule(one.name, one.expression, one.field, one.grant, one.creator, place("relation", *named[: 2 * at + 2]))
+            for at, one in enumerate(said.relations)
+        )
+        conditions = tuple((text, place("condition", f'"{text[:CONDITION_PLACE_CHARACTERS]}')) for text in said.conditions)
+        return AccessType(said.type or snake(singular), relations, conditions, place())
 
     def _views(self, message: Descriptor, storage: StorageOption) -> tuple[View, ...]:
         quoted = [f'"{name}"' for name, _ in storage.views]

@@ -29,6 +29,9 @@ ANNOTATIONS = (
 PROTOCOLS = ("grpc/reflection/v1/reflection.proto", "grpc/reflection/v1alpha/reflection.proto")
 """Compiled with every contract too: `edge.reflection` speaks and describes them, and another run of protoc would cost 0.1 s."""
 
+PLATFORM = ("protoplane/access/v1/access.proto",)
+"""Services of ours that are served beside a contract's own where it uses what they are about; compiled with every contract, as above."""
+
 PROTOC_SECONDS_MAX = 60.0
 """An ordinary contract takes 0.1 s."""
 
@@ -64,7 +67,7 @@ def compile_files(roots: Sequence[Path], files: Sequence[str] | None, report: Re
         paths = tuple(dict.fromkeys((*(root.resolve() for root in roots), *includes)))
         command = [sys.executable, "-P", "-m", "grpc_tools.protoc", *(f"-I{path}" for path in paths)]
         command += ["--include_imports", "--include_source_info", f"--descriptor_set_out={output}"]
-        command += [name for name in (*ANNOTATIONS, *PROTOCOLS) if name not in own]
+        command += [name for name in (*ANNOTATIONS, *PROTOCOLS, *PLATFORM) if name not in own]
         # Whole paths: protoc would take an import path for a file of the working directory.
         command += [str(path) for path in own.values()]
         complaints = _run(command)

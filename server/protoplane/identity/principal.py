@@ -17,6 +17,8 @@ class Principal:
     """The token's `sub`, exact to the byte; unique within `issuer`."""
     issuer: str
     permissions: frozenset[str]
+    service: bool = False
+    """Whether it is a program in its own name (RFC 9068 section 5: the token's `client_id` is its `sub`), and not a person."""
 
     @property
     def anonymous(self) -> bool:

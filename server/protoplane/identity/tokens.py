@@ -40,6 +40,12 @@ KEYS_MAX = 64
 SUBJECT_CHARACTERS_MAX = 255
 """OpenID Connect's bound for `sub`."""
 
+NOBODY = frozenset({"*"})
+"""Subjects that nobody is: in grants and in relations it stands for everybody."""
+
+END = "\0"
+"""In no subject: SQLite ends a text of JSON there, and would take one subject for another."""
+
 TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
 """RFC 9068 section 4; other types (ID tokens, mail tokens) are not for calling with."""
 
@@ -226,9 +232,14 @@ class Verifier:
         if max(_seconds(claims, "nbf"), _seconds(claims, "iat")) > now + leeway:
             raise _Refused("the token is not valid yet.")
         subject = claims.get("sub")
-        if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_CHARACTERS_MAX:
+        if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_CHARACTERS_MAX or subject in NOBODY or END in subject:
             raise _Refused("the token names no subject.")
-        principal = Principal(subject=subject, issuer=self._issuer, permissions=self._permissions_of(subject))
+        principal = Principal(
+            subject=subject,
+            issuer=self._issuer,
+            permissions=self._permissions_of(subject),
+            service=claims.get("client_id") == subject,
+        )
         return principal, int((expiry + leeway) * clock.MICROSECONDS)
 
 
@@ -288,10 +299,12 @@ class Signer:
         """Its public half, as a JWKS."""
         return {"keys": [{**self._key.as_dict(private=False), "kid": self.kid, "use": "sig"}]}
 
-    def mint(self, *, subject: str, issuer: str, audience: str, seconds: int) -> str:
-        """An access token that is valid for `seconds` from now."""
+    def mint(self, *, subject: str, issuer: str, audience: str, seconds: int, service: bool = False) -> str:
+        """An access token that is valid for `seconds` from now: of a person, or of a `service` in its own name."""
         now = clock.now_micros() // clock.MICROSECONDS
         claims = {"iss": issuer, "aud": audience, "sub": subject, "iat": now, "exp": now + seconds}
+        if service:
+            claims["client_id"] = subject
         return self.sign({"alg": "EdDSA", "typ": "at+jwt", "kid": self.kid}, json.dumps(claims))
 
     def sign(self, header: Mapping[str, Any], payload: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
@@ -18,6 +18,7 @@ from protoplane.method.read import micros_of, resume
 from protoplane.method.rows import Rows
 from protoplane.method.scope import SCOPES_KEPT_MAX, compile_listings, shows_deleted
 from protoplane.method.served import Handler
+from protoplane.method.shown import Extent
 from protoplane.query.aggregate import INT64_MAX, INT64_MIN, Function, Output, read_grouping, read_order
 from protoplane.query.filter import NO_FUNCTIONS, FilterCompiler
 from protoplane.query.functions import FilterFunction
@@ -38,7 +39,12 @@ Write: TypeAlias = Callable[[Any, Row], None]
 
 
 def compile_aggregate(
-    method: Method, rows: Rows, tokens: PageTokens, engine: Engine, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS
+    method: Method,
+    rows: Rows,
+    tokens: PageTokens,
+    engine: Engine,
+    extent: Extent,
+    functions: Mapping[str, FilterFunction] = NO_FUNCTIONS,
 ) -> Handler:
     """Bind an Aggregate method: what it may be asked is read once per text, statements are made once per shape, pages go by key."""
     listing_of = compile_listings(method, rows, engine)
@@ -66,6 +72,7 @@ def compile_aggregate(
             after = question.order.after(position)
         if moment:
             question = question.at(micros_of(moment))
+        question = replace(question, predicate=extent.restricted(call, question.predicate))
         found = aggregation_of(listing_of(parent)(request)).page(call.session, parent, question, after, size + 1)
         response = response_class()
         page: Any = getattr(response, groups)
@@ -75,7 +82,7 @@ def compile_aggregate(
             response.next_page_token = tokens.seal(digest or asked.digest(request), (*position, *moment), call.now_micros)
         # Without keys there is a group of nothing, too.
         elif parent and not token and not (found and question.groups.keys):
-            rows.require_scope(call.session, parent)
+            extent.require_scope(call, parent)
         return response
 
     return aggregate

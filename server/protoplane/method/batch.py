@@ -32,7 +32,11 @@ def compile_batch_get(method: Method, many: ManyRows, ask: Ask) -> Handler:
         wanted = [rows.locate(name, f"names[{i}]") for i, name in enumerate(request.names)]
         refuse_strangers(rows, parent_of(request), wanted, [f"names[{i}]" for i in range(len(wanted))])
         asked = ask(call, request)
-        found = many.find(call.session, wanted) if asked.narrow is None else asked.narrow.find_all(call, wanted)
+        if asked.narrow is None:
+            found = many.find(call.session, wanted)
+            rows.show(call, list(zip(wanted, found, strict=True)))
+        else:
+            found = asked.narrow.find_all(call, wanted)
         response = answer(found)
         asked.leave_out(response)
         return bounded(response, len(wanted))
@@ -52,7 +56,7 @@ def compile_batch_create(method: Method, rows: Rows) -> Handler:
         check_size(request.requests, "requests", limits.BATCH_ITEMS_MAX)
         parent = parent_of(request)
         refuse_own(request)
-        read_items = [read(one, f"requests[{i}].", parent) for i, one in enumerate(request.requests)]
+        read_items = [read(call, one, f"requests[{i}].", parent) for i, one in enumerate(request.requests)]
         refuse_twins(rows, [(item.ids, item.path) for item, _ in read_items])
         response: Any = response_class()
         stored = rows.insert(call.session, [item for item, _ in read_items], call.now_micros, getattr(response, listed).add)
@@ -75,7 +79,7 @@ def compile_batch_update(method: Method, many: ManyRows, *, around: bool) -> Han
     def batch_update(call: Call, request: Any) -> Message:
         check_size(request.requests, "requests", limits.BATCH_ITEMS_MAX)
         refuse_own(request)
-        updates = [read(one, f"requests[{i}].") for i, one in enumerate(request.requests)]
+        updates = [read(call, one, f"requests[{i}].") for i, one in enumerate(request.requests)]
         places = [update.name_path for update in updates]
         refuse_strangers(rows, parent_of(request), [update.ids for update in updates], places)
         refuse_twins(rows, [(update.ids, place) for update, place in zip(updates, places, strict=True)])
@@ -173,21 +177,21 @@ def _creation(rows: Rows, update: _Update) -> Item:
     rows.take_id(str(update.ids[-1]), update.name_path)
     own = rows.resource.message_class()
     own.CopyFrom(update.change.given)
-    return Item(update.ids, own, update.change.path)
+    return Item(update.ids, own, update.change.path, by=update.change.by)
 
 
-def _update_reader(child: Field, rows: Rows, writer: Writer) -> Callable[[Any, str], _Update]:
+def _update_reader(child: Field, rows: Rows, writer: Writer) -> Callable[[Call, Any, str], _Update]:
     """From an Update request inside a batch to what it asks for."""
     names = {field.name for field in child.fields}
     body, name = _body_of(child, rows), rows.resource.name_field.name
     has_mask, has_missing = "update_mask" in names, "allow_missing" in names
 
-    def read(request: Any, prefix: str) -> _Update:
+    def read(call: Call, request: Any, prefix: str) -> _Update:
         given = getattr(request, body)
         at = f"{prefix}{body}"
         ids = rows.locate(getattr(given, name), f"{at}.{name}")
         paths = request.update_mask.paths if has_mask else ()
-        change = Change(given, _mask(paths, given, prefix), at, writer)
+        change = Change(given, _mask(paths, given, prefix), at, writer, call)
         return _Update(ids, f"{at}.{name}", change, has_missing and request.allow_missing)
 
     def _mask(paths: Sequence[str], given: Message, prefix: str) -> Mask:

@@ -96,11 +96,13 @@ class Below:
         """The same below many resources. Raises as `erase` does."""
         told = self._all.tell_of_all(session, several, lambda _: None)
         require_told(told, self._all.many.remove(session, several))
+        self.rows.forget_below(session, several)
 
     def erase(self, session: Session, ids: Ids) -> None:
         """Delete all of it for good. Raises HasChildren, Fault CONCURRENT_WRITE."""
         told = self._all.tell(session, ids, lambda _: None)
         require_told(told, session.execute(self._delete, ids))
+        self.rows.forget_below(session, [ids])
 
 
 class SoftBelow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
@@ -13,7 +13,9 @@ from protoplane.base.deadline import Deadline
 from protoplane.base.errors import Fault, Reason, Violation
 from protoplane.contract.model import Method, MethodKind, Resource
 from protoplane.identity.principal import Principal
-from protoplane.method.rows import Change, Item, Rows
+from protoplane.method.guard import Guard, Question, denied
+from protoplane.method.named import read_object
+from protoplane.method.rows import Change, Ids, Item, Rows
 from protoplane.method.variants import Variants
 from protoplane.query.columns import Columns
 from protoplane.query.mask import Writer, compile_mask
@@ -23,32 +25,44 @@ M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
+class StoredRule:
+    """The rule of one standard method, for whoever does by code what it does."""
+
+    outside: Callable[[Principal, str], None]
+    """Asked of the caller alone; the name is for the refusal's text."""
+    question: Question | None = None
+    """Asked of single resources, where the rule says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """A resource as a team's own code reaches it."""
 
     rows: Variants[Rows]
     models: Mapping[str, type[peewee.Model]]
     """By pattern."""
-    rules: Mapping[tuple[str, MethodKind], Callable[[Principal, str], None]]
-    """The rules that the contract declares for the resource's standard methods, by service; the name is for the refusal's text."""
+    rules: Mapping[tuple[str, MethodKind], StoredRule]
+    """The rules that the contract declares for the resource's standard methods, by service."""
 
     @property
     def resource(self) -> Resource:
         """The resource, by its first pattern."""
         return self.rows.resource
 
-    def authorise_reading(self, service: str, principal: Principal, path: str) -> None:
+    def authorise_reading(self, call: Call, path: str) -> None:
         """As the Get method does, or List where there is no Get: for who filters or sorts by this resource through a reference.
 
-        `path` is how it is reached. What no method reads cannot be read so either.
+        `path` is how it is reached. What no method reads cannot be read so either, nor what some may read only in part.
         """
         kind = self._reader()
-        if kind is None:
-            problem = f"'{path}' names a resource that no method reads; nothing can be filtered or sorted by its fields."
+        if kind is None or self._questions(call, kind):
+            why = "no method reads" if kind is None else "callers may read a part of"
+            problem = f"'{path}' names a resource that {why}; nothing can be filtered or sorted by its fields."
             raise Fault(Reason.INVALID_FILTER, problem=problem, violations=[Violation("filter", problem, Reason.INVALID_FILTER.value)])
-        self.authorise(service, kind, principal, self.resource.plural)
+        for rule in self._asked(call.method.service, kind):
+            rule.outside(call.principal, self.resource.plural)
 
-    def authorise_learning(self, service: str, principal: Principal, name: str) -> None:
+    def authorise_learning(self, call: Call, name: str) -> None:
         """As `authorise_reading`, for who would be told that a resource of his is in the way of another one: Fault PERMISSION_DENIED.
 
         What no method reads nobody may know of.
@@ -56,18 +70,56 @@ class Stored:
         kind = self._reader()
         if kind is None:
             raise Fault(Reason.PERMISSION_DENIED, permission=f"{self.resource.plural}.get", resource=name)
-        self.authorise(service, kind, principal, name)
+        self.authorise(call, kind, name)
+
+    def readable(self, call: Call, several: Sequence[Ids]) -> list[bool]:
+        """Which of some resources the caller may read; where no rule asks about single ones, all of them."""
+        kind = self._reader()
+        return [True] * len(several) if kind is None or call.trusted else self.held(call, kind, several)
+
+    def held(self, call: Call, kind: MethodKind, several: Sequence[Ids]) -> list[bool]:
+        """For which of some resources the rules for a kind of method hold, as far as they ask about single ones."""
+        answers = [True] * len(several)
+        for question in self._questions(call, kind) if several else ():
+            answers = [one and other for one, other in zip(answers, question.held(call, several), strict=True)]
+        return answers
+
+    def asks(self, call: Call, kind: MethodKind) -> str:
+        """The relation that the rules for a kind of method ask about; empty where they ask nothing of single resources."""
+        return next((question.relation for question in self._questions(call, kind)), "")
+
+    def _questions(self, call: Call, kind: MethodKind) -> list[Question]:
+        return [rule.question for rule in self._asked(call.method.service, kind) if rule.question is not None]
 
     def _reader(self) -> MethodKind | None:
         """The kind of method whose rule says who may read it."""
         declared = {kind for _, kind in self.rules}
         return next((kind for kind in (MethodKind.GET, MethodKind.LIST) if kind in declared), None)
 
-    def authorise(self, service: str, kind: MethodKind, principal: Principal, name: str) -> None:
-        """By the rule of the service's own method; where it has none, by those of every service that has."""
+    def _asked(self, service: str, kind: MethodKind) -> list[StoredRule]:
+        """The rule of the service's own method; where it has none, those of every service that has."""
         own = self.rules.get((service, kind))
-        for rule in [own] if own else [rule for (_, other), rule in self.rules.items() if other is kind]:
-            rule(principal, name)
+        return [own] if own else [rule for (_, other), rule in self.rules.items() if other is kind]
+
+    def authorise(self, call: Call, kind: MethodKind, name: str) -> None:
+        """By the rules for a kind of method, of the resource of that name; for one to be created, of the name of its parent."""
+        for rule in self._asked(call.method.service, kind):
+            rule.outside(call.principal, name)
+            if rule.question is not None:
+                self._require(call, rule.question, kind, name)
+
+    def authorise_kind(self, call: Call, kind: MethodKind) -> None:
+        """The same of no resource in particular: what rules ask about single ones is left to `readable`."""
+        for rule in self._asked(call.method.service, kind):
+            rule.outside(call.principal, self.resource.plural)
+
+    def _require(self, call: Call, question: Question, kind: MethodKind, name: str) -> None:
+        if kind is MethodKind.CREATE:
+            ids = self.rows.below(name, "parent").locate_parent(name, "parent")
+        else:
+            ids = self.rows.named(name, "name").locate(name, "name")
+        if question.held(call, [ids]) != [True]:
+            raise denied(question.relation, name)
 
 
 @dataclass(slots=True)  # Not frozen: one is made for every call, and a frozen one takes 2 µs longer.
@@ -91,6 +143,20 @@ class Call:
     """Whether the verbs skip the caller's rules; see `as_service`."""
     field_mask: str = ""
     """What of the answer the caller wants, from the call's metadata; empty: all of it. Code need not heed it: see `method.asked`."""
+    guard: Guard | None = None
+    """The relations of the contract; None where it has none."""
+
+    @property
+    def relations(self) -> Guard:
+        """The relations of the contract. Raises LookupError where it has none."""
+        if self.guard is None:
+            raise LookupError("the contract declares no relations")
+        return self.guard
+
+    def allowed(self, relation: str, *names: str) -> bool:
+        """Whether the caller has a relation on resources of these names, on all of them. Raises Fault INVALID_FIELDS, RELATION_UNKNOWN."""
+        guard = self.relations
+        return all(guard.held_on(self, [(relation, read_object(guard, name, "name")) for name in names]))
 
     def cancelled(self) -> bool:
         """Whether the caller has gone; long work asks now and then."""
@@ -103,7 +169,10 @@ class Call:
     def get(self, resource: type[M], name: str) -> M:
         """The resource of that name. Raises Fault INVALID_NAME, PERMISSION_DENIED, RESOURCE_NOT_FOUND."""
         rows = self._stored(resource, MethodKind.GET, name).named(name, "name")
-        return cast("M", rows.find(self.session, rows.locate(name, "name")))
+        ids = rows.locate(name, "name")
+        found = rows.find(self.session, ids)
+        rows.show(self, [(ids, found)])
+        return cast("M", found)
 
     def create(self, message: M, *, parent: str = "", id: str = "") -> M:  # noqa: A002 - AIP's word.
         """Store a new resource and give it as stored; an id is made when none is given. Raises as the Create method does.
@@ -115,7 +184,9 @@ class Call:
         own = type(message)()
         own.CopyFrom(message)
         try:
-            return cast("M", rows.insert(self.session, [Item(ids, own, "", made=not id)], self.now_micros)[0])
+            (stored,) = rows.insert(self.session, [Item(ids, own, "", made=not id, by=self)], self.now_micros)
+            rows.show(self, [(ids, stored)])
+            return cast("M", stored)
         except Fault as fault:
             self.veil(fault, type(message))
             raise
@@ -130,7 +201,9 @@ class Call:
         mask = compile_mask(paths, rows.resource, message)
         ids = rows.locate(name, "name")
         try:
-            return cast("M", rows.change(self.session, ids, Change(message, mask, writer=Writer.CODE), self.now_micros))
+            stored = rows.change(self.session, ids, Change(message, mask, writer=Writer.CODE, by=self), self.now_micros)
+            rows.show(self, [(ids, stored)])
+            return cast("M", stored)
         except Fault as fault:
             self.veil(fault, type(message))
             raise
@@ -158,7 +231,7 @@ class Call:
             return
         for view in views:
             stored = self.resources[view.resource.message_class]
-            stored.authorise_reading(self.method.service, self.principal, view.prefix.removesuffix("."))
+            stored.authorise_reading(self, view.prefix.removesuffix("."))
 
     def veil(self, fault: Fault, resource: type[Message]) -> None:
         """Raise PERMISSION_DENIED in place of RESOURCE_EXISTS for a caller who may not see by what a name or a unique value is taken (AIP-133).
@@ -166,10 +239,10 @@ class Call:
         It names the resource that was to be written, so it does not tell a name from a value.
         """
         if fault.reason == Reason.RESOURCE_EXISTS and not self.trusted:
-            self.resources[resource].authorise_learning(self.method.service, self.principal, fault.metadata["name"])
+            self.resources[resource].authorise_learning(self, fault.metadata["name"])
 
     def _stored(self, resource: type[Message], kind: MethodKind, name: str) -> Variants[Rows]:
         stored = self.resources[resource]
         if not self.trusted:
-            stored.authorise(self.method.service, kind, self.principal, name)
+            stored.authorise(self, kind, name)
         return stored.rows

@@ -204,8 +204,11 @@ class Commits:
     def _run(self, call: Call, write: _Write, *, rehearsal: bool) -> Message:
         """The result of one write. Raises what its method does, with fields named as the commit has them."""
         step = write.step
+        own = replace(call, method=step.served.method, field_mask="")
         try:
-            result: Any = step.served.handler(replace(call, method=step.served.method, field_mask=""), write.request)
+            if step.served.admit is not None:  # Only now: what the writes before it made may be what it is about.
+                step.served.admit(own, write.request)
+            result: Any = step.served.handler(own, write.request)
         except Fault as fault:
             fault.move(step.place(write.i))
             raise

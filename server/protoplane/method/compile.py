@@ -8,32 +8,46 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from google.protobuf.message import Message
 
+from protoplane.access.check import Checks as AccessChecks
+from protoplane.access.declared import NOTHING_DECLARED, Declared
+from protoplane.access.derived import derive
+from protoplane.access.model import Model
+from protoplane.access.naming import Names
+from protoplane.access.relations import Relations
+from protoplane.access.stated import Reader
 from protoplane.base.errors import Fault
 from protoplane.changes.log import log_of
+from protoplane.changes.tuples import TupleLog
 from protoplane.contract.model import Contract, Kind, Method, MethodKind, Resource
 from protoplane.contract.validate import Checks
 from protoplane.contract.variants import faces
 from protoplane.identity.principal import Principal
+from protoplane.method.admission import asked_by_writes, compile_admission, question_of
 from protoplane.method.aggregate import compile_aggregate, count_of_all
 from protoplane.method.asked import compile_asked, compile_trim
 from protoplane.method.batch import compile_batch_create, compile_batch_delete, compile_batch_get, compile_batch_update
-from protoplane.method.call import Call, Stored
+from protoplane.method.call import Call, Stored, StoredRule
+from protoplane.method.cascade import Judge, compile_cascade
 from protoplane.method.checks import RequestChecks, ResourceChecks
 from protoplane.method.commit import Commits
 from protoplane.method.custom import CustomMethod
 from protoplane.method.dispatch import compile_dispatch
+from protoplane.method.guard import Guard
 from protoplane.method.lifecycle import SoftLifecycle, join_lifecycles
 from protoplane.method.many import ManyRows
 from protoplane.method.narrow import Reading, compile_readings
 from protoplane.method.purge import Purge
 from protoplane.method.read import compile_get, compile_list, first_page
 from protoplane.method.replay import Replay
+from protoplane.method.row_guard import RowGuard
 from protoplane.method.rows import Rows
+from protoplane.method.scope import compile_scopes
 from protoplane.method.served import Handler, Served, compile_rule
+from protoplane.method.shown import compile_extent
 from protoplane.method.singleton import SingletonRows
 from protoplane.method.streamed import Streamed
 from protoplane.method.variants import of_rows
@@ -59,6 +73,10 @@ from protoplane.store.schema import TableShape
 from protoplane.store.statements import TableStatements
 from protoplane.store.system import SYSTEM_TABLES
 from protoplane.store.tables import Table
+from protoplane.store.tuples import ACCESS_TABLES
+
+if TYPE_CHECKING:
+    from protoplane.access.conditions import Conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,29 +99,35 @@ def compile_methods(
     tokens: PageTokens,
     custom: Mapping[str, CustomMethod],
     functions: Mapping[str, FilterFunction] = NO_FUNCTIONS,
+    declared: Declared = NOTHING_DECLARED,
 ) -> Compiled:
-    """Compile every method of a contract that has no findings."""
+    """Compile every method of a contract that has no findings; `declared` are the relations of the same contract."""
     tables = {kind: Table(resource, contract, engine.dialect) for kind, resource in contract.resources.items()}
     checks = Checks(contract)
     rows = {kind: _rows(table, engine, checks) for kind, table in tables.items()}
     join_ancestors(rows.values())
     kept = join_lifecycles(rows, engine)
+    guard = _guard(contract, engine, tokens, declared, tables) if declared.used else None
+    if guard is not None:
+        for one in rows.values():
+            one.guard = None if one.resource.several else RowGuard(guard, one)
     models = compile_models(tables, engine)
     stored: dict[type[Message], Stored] = {}
     for resource in faces(contract.resources.values()).values():
         standard = [m for m in contract.methods.values() if m.resource is resource and m.kind is not MethodKind.CUSTOM]
-        rules = {(m.service, m.kind): compile_rule(m, str) for m in standard}
+        rules = {(m.service, m.kind): StoredRule(compile_rule(m, str), question_of(m, contract, guard)) for m in standard}
         variants = contract.variants(resource)
         of_pattern = {variant.pattern.text: models[variant.key] for variant in variants}
         stored[resource.message_class] = Stored(of_rows([rows[variant.key] for variant in variants]), of_pattern, rules)
     many = {kind: ManyRows(one, KeyedRows(one.table, one.sql, engine.database)) for kind, one in rows.items()}
     inside = resource_fields({resource.message.full_name: resource.fields for resource in contract.resources.values()})
-    bind = _Binder(contract, checks, engine, tokens, rows, kept, many, stored, compile_readings(many, inside), inside, functions)
+    bind = _Binder(contract, checks, engine, tokens, rows, kept, many, stored, compile_readings(many, inside), inside, functions, guard)
     streamed = {path: bind.streamed(method, custom[path]) for path, method in contract.methods.items() if method.server_streaming}
     methods = {path: method for path, method in contract.methods.items() if path not in streamed}
     alone = {path: bind.served(method, custom.get(path)) for path, method in methods.items() if method.kind is not MethodKind.COMMIT}
     served = {path: alone.get(path) or bind.commits(method, custom.get(path), alone.values()) for path, method in methods.items()}
-    return Compiled(served, streamed, (*SYSTEM_TABLES, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
+    own = SYSTEM_TABLES if guard is None else (*SYSTEM_TABLES, *ACCESS_TABLES)
+    return Compiled(served, streamed, (*own, *(table.shape for table in tables.values())), Purge(kept.values(), engine))
 
 
 def join_ancestors(every: Iterable[Rows]) -> None:
@@ -123,6 +147,30 @@ def _rows(table: Table, engine: Engine, checks: Checks) -> Rows:
     )
 
 
+def _guard(contract: Contract, engine: Engine, tokens: PageTokens, declared: Declared, tables: Mapping[str, Table]) -> Guard:
+    names = Names(contract, declared)
+    checks = AccessChecks(declared.model, engine, derive(declared, tables))
+    return Guard(
+        declared=declared,
+        checks=checks,
+        relations=Relations(declared.model, engine),
+        names=names,
+        conditions=_conditions(declared.model),
+        tokens=tokens,
+        log=TupleLog(contract, names, engine),
+        stated=Reader(checks, engine),
+        branching=any(key in checks.graph.branching for key in asked_by_writes(contract, declared)),
+    )
+
+
+def _conditions(model: Model) -> Conditions | None:
+    if not model.conditions:
+        return None
+    from protoplane.access.conditions import Conditions
+
+    return Conditions(model)
+
+
 @dataclass(frozen=True, slots=True)
 class _Binder:
     contract: Contract
@@ -136,10 +184,12 @@ class _Binder:
     readings: Mapping[str, Reading]
     inside: Inside
     functions: Mapping[str, FilterFunction]
+    guard: Guard | None
 
     def served(self, method: Method, custom: CustomMethod | None) -> Served:
         """One method with everything bound."""
-        return self._served(method, custom, self._standard(method, around=custom is not None), compile_rule(method, _target(method)))
+        standard = self._standard(method, around=custom is not None)
+        return self._served(method, custom, standard, compile_rule(method, _target(method)), coded=self._coded(method, custom))
 
     def streamed(self, method: Method, custom: CustomMethod) -> Streamed:
         """One whose answers stream."""
@@ -152,22 +202,33 @@ class _Binder:
             resources=self.stored,
             trim=compile_trim(method, self.inside),
             code=str(custom.place),
+            guard=self.guard,
+            admit=None if self.guard is None else compile_admission(method, self.guard, self.contract, self.many),
         )
 
     def commits(self, method: Method, custom: CustomMethod | None, others: Iterable[Served]) -> Served:
         """A Commit, with the other methods of its service."""
-        commits = Commits([other for other in others if other.method.service == method.service], self.many)
+        own_others = [other for other in others if other.method.service == method.service]
+        commits = Commits(own_others, self.many)
         own = compile_rule(method, _target(method))
 
         def authorise(principal: Principal, request: Message) -> None:
             own(principal, request)
             commits.authorise(principal, request)
 
-        return self._served(method, custom, commits.compile(around=custom is not None), authorise)
+        coded = self._coded(method, custom) or any(other.code for other in own_others)
+        return self._served(method, custom, commits.compile(around=custom is not None), authorise, coded=coded)
 
     def _served(
-        self, method: Method, custom: CustomMethod | None, standard: Handler | None, authorise: Callable[[Principal, Message], None]
+        self,
+        method: Method,
+        custom: CustomMethod | None,
+        standard: Handler | None,
+        authorise: Callable[[Principal, Message], None],
+        *,
+        coded: bool,
     ) -> Served:
+        """`coded`: a team's own code runs in it, which may ask for any relation."""
         handler = standard if custom is None else custom.handler(standard, method.response_class)
         assert handler is not None, method.path
         has_request_id = has_special(method, "request_id", Kind.STRING)
@@ -188,7 +249,14 @@ class _Binder:
             else compile_trim(method, self.inside),
             statements=self._statements(method, replay, own=custom is None or custom.around),
             code="" if custom is None else str(custom.place),
+            guard=self.guard,
+            admit=None if self.guard is None else compile_admission(method, self.guard, self.contract, self.many),
+            of_one_moment=self.guard is not None and (self.guard.branching or (coded and bool(self.guard.checks.graph.branching))),
         )
+
+    def _coded(self, method: Method, custom: CustomMethod | None) -> bool:
+        """Whether a team's own code runs in a method: the platform's own asks what `asked_by_writes` knows."""
+        return custom is not None and method.place.file in self.contract.served
 
     def _statements(self, method: Method, replay: Replay | None, *, own: bool) -> tuple[str, ...]:
         """The SQL of the ordinary case: with a request_id, without etag, of a List its first page; `own`: the standard method's too."""
@@ -232,9 +300,15 @@ class _Binder:
     def _standard(self, method: Method, *, around: bool) -> Handler | None:
         """The handler of a standard method; one that could find a name or a value taken says so only to those who may see by what."""
         handler = self._bare(method, around=around)
-        if handler is None or method.resource is None or method.kind not in TAKING:
+        if handler is None or method.resource is None:
             return handler
-        return _veiled(handler, method.resource.message_class)
+        rows = self.rows[method.resource.key]
+        guard = rows.guard
+        if guard is not None and method.kind in {MethodKind.DELETE, MethodKind.BATCH_DELETE}:
+            handler = _judged(handler, compile_cascade(method, rows, self.rows, self.engine))
+        if guard is not None and guard.hides and not method.reads:
+            handler = _hiding(handler, method, guard)
+        return _veiled(handler, method.resource.message_class) if method.kind in TAKING else handler
 
     def _bare(self, method: Method, *, around: bool) -> Handler | None:
         if method.resource is None or method.kind in {MethodKind.CUSTOM, MethodKind.COMMIT}:
@@ -252,7 +326,8 @@ class _Binder:
                 return compile_get(rows, compile_asked(method, self.readings[resource.key], around=around))
             case MethodKind.LIST:
                 asked = compile_asked(method, self.readings[resource.key], around=around)
-                return compile_list(method, rows, self.tokens, self.engine, asked, self.functions)
+                listed = compile_scopes(method, rows, self.engine), compile_extent(method, rows, many.keyed, self.guard)
+                return compile_list(method, rows, self.tokens, asked, listed, self.functions)
             case MethodKind.CREATE:
                 return compile_create(method, rows)
             case MethodKind.BATCH_GET:
@@ -270,7 +345,8 @@ class _Binder:
             case MethodKind.UNDELETE:
                 return compile_undelete(method, rows, self.kept[resource.key])
             case MethodKind.AGGREGATE:
-                return compile_aggregate(method, rows, self.tokens, self.engine, self.functions)
+                extent = compile_extent(method, rows, many.keyed, self.guard)
+                return compile_aggregate(method, rows, self.tokens, self.engine, extent, self.functions)
             case MethodKind.COMMIT | MethodKind.CUSTOM:
                 raise AssertionError(method.path)
             case _:
@@ -288,6 +364,34 @@ def _veiled(handler: Handler, resource: type[Message]) -> Handler:
         except Fault as fault:
             call.veil(fault, resource)
             raise
+
+    return write
+
+
+def _judged(handler: Handler, judge: Judge | None) -> Handler:
+    if judge is None:
+        return handler
+
+    def delete(call: Call, request: Message) -> Message:
+        judge(call, request)
+        return handler(call, request)
+
+    return delete
+
+
+def _hiding(handler: Handler, method: Method, guard: RowGuard) -> Handler:
+    """What a write answers with, as its caller may see it."""
+    assert method.resource is not None
+    message = method.resource.message
+    listed = next((field.name for field in method.response.fields if field.message_type is message), "")
+
+    def write(call: Call, request: Message) -> Message:
+        answer = handler(call, request)
+        if answer.DESCRIPTOR is message:
+            guard.hide_named(call, [answer])
+        elif listed:
+            guard.hide_named(call, getattr(answer, listed))
+        return answer
 
     return write
 

@@ -35,6 +35,8 @@ class Servicer:
     """Base of a team's servicer: `class Library(Servicer, service="library.v1.Library")`. Made once, at start."""
 
     service: ClassVar[str] = ""
+    permissions: ClassVar[frozenset[str]] = frozenset()
+    """What its code looks for in `call.principal.permissions`, beside the rules of the contract: only these can be granted."""
 
     def __init_subclass__(cls, *, service: str = "", **rest: Any) -> None:
         super().__init_subclass__(**rest)

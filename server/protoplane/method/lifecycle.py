@@ -71,6 +71,7 @@ class HardLifecycle:
             session.execute(self.rows.sql.delete, ids)
         except HasChildren:  # Somebody made one below a child meanwhile.
             raise Fault(Reason.CONCURRENT_WRITE) from None
+        self.rows.forget(session, [ids])
         self.rows.log_rows(session, ChangeKind.DELETED, [(row, None)])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
 
@@ -15,11 +16,14 @@ from protoplane.base.errors import Fault, Reason, Violation, invalid_fields
 from protoplane.changes.log import ChangeKind, Entry, Sealed
 from protoplane.method.gather import gather, missing, too_large
 from protoplane.method.lifecycle import HardLifecycle, SoftLifecycle, require_etag
-from protoplane.method.rows import Change, Ids, Item, Rows, same_etag
+from protoplane.method.rows import Change, Ids, Item, Rows, Written, same_etag
 from protoplane.store.codec import Row
 from protoplane.store.keyed import KeyedRows, RowChange
 from protoplane.store.session import Session
 from protoplane.store.trouble import Duplicate, HasChildren
+
+if TYPE_CHECKING:
+    from protoplane.method.call import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class ManyRows:
             RowChange(tuple(found[ids]), after) for (ids, _), (after, _) in zip(changes, merged, strict=True) if after is not found[ids]
         ]
         try:
-            self._write(session, changed)
+            self._write(session, changed, changes[0][1].by if changes else None)
         except Duplicate as duplicate:
             items = [Item(ids, change.given, change.path) for ids, change in changes]
             raise self.rows.taken(session, items, duplicate) from None
@@ -100,10 +104,15 @@ class ManyRows:
             self.rows.checks.clear_input_only(message)
         return stored
 
-    def _write(self, session: Session, changed: Sequence[RowChange]) -> None:
+    def _write(self, session: Session, changed: Sequence[RowChange], by: Call | None) -> None:
         if not changed:
             return
-        with session.savepoint():  # Several statements: code that goes on after a refusal must not keep the first of them.
+        keys = len(self.rows.table.keys)
+        written = [Written(tuple(one.after[:keys]), one.before, one.after) for one in changed]
+        with (
+            self.rows.judging(session, written, by),
+            session.savepoint(),
+        ):  # Several statements: code that goes on after a refusal must not keep the first of them.
             if self.keyed.update(session, changed, self.rows.codec.bind) != len(changed):
                 raise Fault(Reason.CONCURRENT_WRITE)  # Not while rows are locked, or the database is this transaction's alone.
 
@@ -130,6 +139,7 @@ class ManyRows:
                 ids = [removal.ids for removal in there]
                 self._log_removal(session, ids)
                 self.keyed.remove(session, ids)
+                self.rows.forget(session, ids)
         except HasChildren:
             self._name_parent(session, others, now_micros)
         return []

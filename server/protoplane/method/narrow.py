@@ -68,6 +68,7 @@ class Narrow:
             raise rows.not_found(ids)
         message = rows.resource.message_class()
         self.fill(message, row)
+        rows.show(call, [(ids, message)])
         return sendable(message, whole=self.expand(call, [row])(message, row)) if self.expansions else message
 
     def find_all(self, call: Call, wanted: Sequence[Ids]) -> list[Message]:
@@ -96,6 +97,7 @@ class Narrow:
         found, left = gather(call.session, self.shown, wanted, make)
         for ids, row in self.reading.defaults(call.session, wanted, {*found, *left}, self.columns).items():
             found[ids] = make(ids, row)
+        self.reading.rows.show(call, list(found.items()))
         if not self.expansions:
             return found, frozenset(left)
         attach = self.expand(call, rows.values())
@@ -105,13 +107,13 @@ class Narrow:
         return found, frozenset((*left, *partial))
 
     def authorise(self, call: Call) -> None:
-        """Fault PERMISSION_DENIED unless the caller may read every resource that expansions name, by the rules of its Get methods.
+        """Fault PERMISSION_DENIED unless the caller may read the resources that expansions name, by the rules of their Get methods.
 
-        The place for rules of single rows, once there are some, is `expand`: a row that may not be read is one that is not there.
+        Of those whose rule asks about each, what he may not read is left out (`Expansion.read`).
         """
         for expansion in () if call.trusted else self.expansions:
             resource = expansion.narrow.reading.rows.resource
-            call.resources[resource.message_class].authorise(call.method.service, MethodKind.GET, call.principal, resource.plural)
+            call.resources[resource.message_class].authorise_kind(call, MethodKind.GET)
             expansion.narrow.authorise(call)
 
     def expand(self, call: Call, rows: Collection[Row]) -> Attach:
@@ -145,6 +147,7 @@ class Expansion:
                 f"it names {len(named)} resources, and {limits.EXPANDED_ROWS_MAX} at most can be filled in one answer; ask for fewer rows."
             )
             raise refuse_mask(self.field.path, problem, self.source)
+        named = self._readable(call, named)
         found, unread = self.narrow.gather(call, named)
         place = _place(self.field)
 
@@ -158,6 +161,11 @@ class Expansion:
             return True
 
         return step
+
+    def _readable(self, call: Call, named: list[Ids]) -> list[Ids]:
+        """Those that the caller may read: to him the others are not there."""
+        stored = call.resources[self.narrow.reading.rows.resource.message_class]
+        return [ids for ids, may in zip(named, stored.readable(call, named), strict=True) if may] if named else named
 
 
 class Reading:

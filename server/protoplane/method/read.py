@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from google.protobuf.message import Message
 
@@ -14,13 +14,14 @@ from protoplane.method.asked import Ask
 from protoplane.method.call import Call
 from protoplane.method.gather import sendable
 from protoplane.method.narrow import Narrow
-from protoplane.method.rows import Rows
-from protoplane.method.scope import compile_scopes, locate_anywhere, shows_deleted
+from protoplane.method.rows import Ids, Rows
+from protoplane.method.scope import ScopeOf, locate_anywhere, shows_deleted
 from protoplane.method.served import Handler
+from protoplane.method.shown import Extent, Page
 from protoplane.method.write import has_special
 from protoplane.query.filter import NO_FUNCTIONS, FilterCompiler
 from protoplane.query.functions import FilterFunction
-from protoplane.query.order import OrderCompiler, skipping
+from protoplane.query.order import OrderCompiler
 from protoplane.query.paging import PageTokens, Position, digest_arguments, page_rows, refuse_token, rows_to_skip
 from protoplane.store.codec import Row
 from protoplane.store.engine import Engine
@@ -31,28 +32,43 @@ def compile_get(rows: Rows, ask: Ask) -> Handler:
     """Bind a Get method to its rows."""
 
     def get(call: Call, request: Any) -> Message:
-        ids, narrow = rows.locate(request.name, "name"), ask(call, request).narrow
-        return rows.find(call.session, ids) if narrow is None else narrow.find(call, ids)
+        return _find(call, rows, rows.locate(request.name, "name"), ask(call, request).narrow)
 
     if not rows.resource.id.unique:
         return get
     locate = locate_anywhere(rows)
 
     def get_anywhere(call: Call, request: Any) -> Message:
-        ids, narrow = locate(call.session, request.name), ask(call, request).narrow
-        return rows.find(call.session, ids) if narrow is None else narrow.find(call, ids)
+        return _find(call, rows, locate(call.session, request.name), ask(call, request).narrow)
 
     return get_anywhere
 
 
+def _find(call: Call, rows: Rows, ids: Ids, narrow: Narrow | None) -> Message:
+    if narrow is not None:
+        return narrow.find(call, ids)
+    found = rows.find(call.session, ids)
+    rows.show(call, [(ids, found)])
+    return found
+
+
+Listed: TypeAlias = tuple[ScopeOf, Extent]
+"""Where the rows of a List are, and which of them it shows."""
+
+
 def compile_list(
-    method: Method, rows: Rows, tokens: PageTokens, engine: Engine, ask: Ask, functions: Mapping[str, FilterFunction] = NO_FUNCTIONS
+    method: Method,
+    rows: Rows,
+    tokens: PageTokens,
+    ask: Ask,
+    listed: Listed,
+    functions: Mapping[str, FilterFunction] = NO_FUNCTIONS,
 ) -> Handler:
     """Bind a List method: filter and order compiled once per text, statements once per shape, pages by key."""
     arguments = _Arguments.of(method)
-    scope_of = compile_scopes(method, rows, engine)
+    scope_of, extent = listed
     filters = FilterCompiler(rows.resource, rows.table, functions)
-    response_class, listed, counts = _response(method, rows)
+    response_class, place, counts = _response(method, rows)
 
     def list_(call: Call, request: Any) -> Message:
         size = page_rows(request.page_size)
@@ -70,25 +86,25 @@ def compile_list(
             digest = arguments.digest(request)
             position, moment = resume(tokens.open(token, digest, call.now_micros), moment)
             after = order.after(position)
-        after = skipping(after, arguments.rows_to_skip(request))
         if predicate is not None and moment:
             predicate = predicate.at(micros_of(moment))
+        page = Page(listing, parent, predicate, order, after, size, arguments.rows_to_skip(request), narrow)
         response = response_class()
-        page = _Page(getattr(response, listed), rows, narrow, measured=listing.pieces.measured)
+        answer = _Answer(call, getattr(response, place), rows, narrow, measured=listing.pieces.measured)
         more = False
-        for found, others in listing.chunks(call.session, parent, predicate, order, after, size):
-            fits = page.take(found)
+        for found, others in extent.chunks(call, page):
+            fits = answer.take(found)
             more = others or not fits
             if not fits:
                 break
-        more = not page.expand(call) or more
+        more = not answer.expand() or more
         if more:
-            position = listing.position(order, page.last)
+            position = extent.position(page, answer.last)
             response.next_page_token = tokens.seal(digest or arguments.digest(request), (*position, *moment), call.now_micros)
-        elif parent and not page.last and not token:
-            rows.require_scope(call.session, parent)
+        elif parent and not answer.last and not token:
+            extent.require_scope(call, parent)
         if counts and asked.answer.below("total_size"):
-            response.total_size = listing.count(call.session, parent, predicate)
+            response.total_size = listing.count(call.session, parent, extent.restricted(call, predicate))
         asked.leave_out(response)
         return cast("Message", response)
 
@@ -119,10 +135,11 @@ def first_page(rows: Rows, engine: Engine) -> str:
     return listing.statement(None, order, None).sql
 
 
-class _Page:
+class _Answer:
     """The rows of one answer, as many as have room in it."""
 
-    def __init__(self, messages: Any, rows: Rows, narrow: Narrow | None, *, measured: bool) -> None:
+    def __init__(self, call: Call, messages: Any, rows: Rows, narrow: Narrow | None, *, measured: bool) -> None:
+        self._call, self._rows = call, rows
         self._messages, self._measured, self._room = messages, measured, limits.PAGE_BYTES_MAX
         self._fill, self._clear = (rows.codec.fill, rows.checks.clear_input_only) if narrow is None else (narrow.fill, _leave)
         self._narrow, self._kept = narrow, list[Row]()
@@ -131,6 +148,14 @@ class _Page:
 
     def take(self, found: Sequence[Row]) -> bool:
         """Add rows; false when there was no room for all of them. One row always has room."""
+        begun = len(self._messages)
+        fits = self._add(found)
+        if self._rows.guard is not None and self._rows.guard.hides:
+            keys = len(self._rows.table.keys)
+            self._rows.show(self._call, [(tuple(row[:keys]), message) for row, message in zip(found, self._messages[begun:], strict=False)])
+        return fits
+
+    def _add(self, found: Sequence[Row]) -> bool:
         add, fill, clear = self._messages.add, self._fill, self._clear
         if self._narrow is not None and self._narrow.expansions:
             self._kept += map(self._narrow.lighter, found)
@@ -146,12 +171,12 @@ class _Page:
             self.last = row
         return True
 
-    def expand(self, call: Call) -> bool:
+    def expand(self) -> bool:
         """Fill what references name; false when there was no room for all rows with what they bring. One row always has room."""
         if self._narrow is None or not self._narrow.expansions:
             return True
         rows = self._kept[: len(self._messages)]
-        attach, room = self._narrow.expand(call, rows), limits.PAGE_BYTES_MAX
+        attach, room = self._narrow.expand(self._call, rows), limits.PAGE_BYTES_MAX
         for at, (message, row) in enumerate(zip(self._messages, rows, strict=True)):
             whole = attach(message, row)
             room -= message.ByteSize()

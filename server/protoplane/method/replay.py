@@ -73,7 +73,8 @@ class Replay:
 
 def _owner(principal: Principal) -> str:
     """Whose request_id it is: no caller can ask for another's answer. A digest, because subjects may be long."""
-    return hashlib.sha256(f"{principal.issuer}\0{principal.subject}".encode()).hexdigest()
+    kind = "\0service" if principal.service else ""  # Who is not the user of the same name.
+    return hashlib.sha256(f"{principal.issuer}\0{principal.subject}{kind}".encode()).hexdigest()
 
 
 def forget_old(engine: Engine, *, seconds_max: float) -> int:

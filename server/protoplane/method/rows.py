@@ -9,8 +9,9 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from google.protobuf.message import Message
 
@@ -26,7 +27,20 @@ from protoplane.store.statements import TableStatements
 from protoplane.store.tables import Table
 from protoplane.store.trouble import Duplicate, HasChildren, ParentMissing
 
+if TYPE_CHECKING:
+    from protoplane.method.call import Call
+    from protoplane.method.row_guard import RowGuard
+
 Ids = tuple[Id, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A row before and after a write; of one that was just made, before it the row that nobody wrote anything into."""
+
+    ids: Ids
+    before: Row
+    after: Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,8 @@ class Item:
     path: str
     made: bool = False
     """Whether its last id was made here."""
+    by: Call | None = None
+    """The call that creates it; None for the service's own work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,8 @@ class Change:
     path: str = ""
     """Where `given` stands in the request: `book`."""
     writer: Writer = Writer.CALLER
+    by: Call | None = None
+    """The call that writes it; None for the service's own work."""
 
 
 class Lifecycle(Protocol):
@@ -70,6 +88,8 @@ class Rows:
         self._levels = len(self.resource.pattern.collections) - 1  # Ids in the name of the parent.
         self.lifecycle: Lifecycle | None = None
         """What deleting means where it is more than deleting one row: set by `method.lifecycle`."""
+        self.guard: RowGuard | None = None
+        """What relations mean to it, where there are any: set by `method.compile`."""
         self.ancestors: Mapping[int, Rows] = {}
         """Of what stands above it and is stored here, by the number of ids in its name; set when all rows are there."""
         self._new = self.resource.message_class
@@ -215,6 +235,8 @@ class Rows:
                 (self.pattern.format(item.ids), None, self.log.seal(after)) for item, after in zip(items, stored, strict=True)
             ]
             self.log.record(session, ChangeKind.CREATED, created)
+        if self.guard is not None:
+            self.guard.created(session, [(item.ids, row) for item, row in zip(items, rows, strict=True)], items[0].by)
         for message in stored:
             self.checks.clear_input_only(message)
         return stored
@@ -233,12 +255,13 @@ class Rows:
             return self.message(row)
         positions = tuple(i for i, (old, new) in enumerate(zip(row, changed, strict=True)) if old != new)
         update = self.sql.update(positions)
-        try:
-            count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, row[self.version_at]))
-        except Duplicate as duplicate:
-            raise self.taken(session, [Item(ids, change.given, change.path)], duplicate) from None
-        if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
-            raise Fault(Reason.CONCURRENT_WRITE)
+        with self.judging(session, [Written(ids, row, changed)], change.by):
+            try:
+                count = session.execute(update.sql, update.bound(self.codec.bind(changed), ids, row[self.version_at]))
+            except Duplicate as duplicate:
+                raise self.taken(session, [Item(ids, change.given, change.path)], duplicate) from None
+            if count == 0:  # Only where the engine does not lock rows: somebody else wrote first.
+                raise Fault(Reason.CONCURRENT_WRITE)
         after = self.as_stored(changed)
         self.log.record(session, ChangeKind.UPDATED, [(self.pattern.format(ids), before, self.log.seal(after))])
         self.checks.clear_input_only(after)
@@ -290,6 +313,7 @@ class Rows:
             if not etag and not self.log.kept:
                 if session.execute(self.sql.delete, ids) == 0:
                     raise self.not_found(ids)
+                self.forget(session, [ids])
                 return
             row = session.row(self.sql.select_for_update, ids)
             if row is None:
@@ -300,7 +324,27 @@ class Rows:
                 raise Fault(Reason.CONCURRENT_WRITE)  # Only where the engine does not lock rows: somebody else wrote first.
         except HasChildren:
             raise Fault(Reason.RESOURCE_HAS_CHILDREN, name=self.pattern.format(ids)) from None
+        self.forget(session, [ids])
         self.log_rows(session, ChangeKind.DELETED, [(row, None)])
+
+    def show(self, call: Call, found: Sequence[tuple[Ids, Message]]) -> None:
+        """Clear, in messages of these resources, what the caller may not see."""
+        if self.guard is not None:
+            self.guard.hide(call, found)
+
+    def judging(self, session: Session, written: Sequence[Written], by: Call | None) -> AbstractContextManager[None]:
+        """Around the statement that writes rows: whether who writes them may write these fields. Raises Fault FIELD_DENIED."""
+        return nullcontext() if self.guard is None else self.guard.judging(session, written, by)
+
+    def forget(self, session: Session, several: Sequence[Ids]) -> None:
+        """Resources are gone for good: what was said of relations to them, or of theirs to others, goes with them."""
+        if self.guard is not None:
+            self.guard.forget(session, several)
+
+    def forget_below(self, session: Session, several: Sequence[Ids]) -> None:
+        """The same of all that stood below some."""
+        if self.guard is not None:
+            self.guard.forget_below(session, several)
 
     def log_rows(self, session: Session, kind: ChangeKind, pairs: Sequence[tuple[Row | None, Row | None]]) -> None:
         """Write down what statements of many rows have done to each: the row before, after (None where there was or is none), as read and written."""

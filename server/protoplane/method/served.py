@@ -15,6 +15,7 @@ from protoplane.base.observe import Mark
 from protoplane.contract.model import Access, Method
 from protoplane.identity.principal import Principal
 from protoplane.method.call import Call, Stored
+from protoplane.method.guard import Guard
 from protoplane.method.replay import Replay
 from protoplane.store.engine import Engine
 from protoplane.store.origin import Origin
@@ -33,7 +34,7 @@ class Served:
     method: Method
     handler: Handler
     authorise: Callable[[Principal, Message], None]
-    """Raises Fault PERMISSION_DENIED or CREDENTIALS_INVALID."""
+    """Asked of the caller alone, before anything else. Raises Fault PERMISSION_DENIED or CREDENTIALS_INVALID."""
     prepare: Callable[[Message], None]
     """Clears what callers may not set and checks the request; raises Fault INVALID_FIELDS."""
     engine: Engine
@@ -50,6 +51,12 @@ class Served:
     trim: Callable[[str], Callable[[bytes], bytes]] | None = None
     """How a field mask of the metadata narrows an encoded answer; None where the handler does it. Raises Fault INVALID_FIELD_MASK."""
 
+    guard: Guard | None = None
+    """The relations of its contract."""
+    admit: Callable[[Call, Message], None] | None = None
+    """Asked of what the request names, inside the transaction and before the request is checked; raises Fault PERMISSION_DENIED, INVALID_NAME."""
+    of_one_moment: bool = False
+    """Of one that writes: whether what it reads is of one moment (see `Guard.branching`)."""
     statements: tuple[str, ...] = ()
     """The SQL of its ordinary case, in order, for people; empty where only a team's own code knows."""
     code: str = ""
@@ -64,7 +71,8 @@ class Served:
         mark("decode")
         self.authorise(principal, request)
         mark("authorise")
-        self.prepare(request)
+        if self.admit is None:
+            self.prepare(request)
         trim = self.trim(field_mask) if field_mask and self.trim is not None else None
         mark("check")
         rehearsal, note = self.validate_only(request), self.engine.slowest()
@@ -74,17 +82,11 @@ class Served:
             asked = request if session.attempt == 1 else self._fresh(data)
             now_micros = clock.now_micros()
             if self.writes:
-                session.origin = Origin(
-                    actor=principal.subject,
-                    issuer=principal.issuer,
-                    method=self.method.path,
-                    call_id=request_id,
-                    request_id=self.repeated_id(asked).lower(),
-                    now_micros=now_micros,
-                )
-            call = Call(self.method, principal, session, deadline, request_id, now_micros, self.resources)
-            if field_mask:
-                call.field_mask = field_mask
+                session.origin = self._origin(asked, principal, request_id, now_micros)
+            call = Call(self.method, principal, session, deadline, request_id, now_micros, self.resources, False, field_mask, self.guard)  # noqa: FBT003 - by place, for speed.
+            if self.admit is not None:
+                self._admit(call, asked)
+                mark("admit")
             before_seconds = note.all_seconds
 
             def act(call: Call, asked: Message) -> bytes:
@@ -100,7 +102,7 @@ class Served:
                 session.roll_back()
             return act(call, asked) if self.replay is None or rehearsal else self.replay.once(call, asked, act)
 
-        answer = (self.engine.write if self.writes else self.engine.read)(work, deadline)
+        answer = self.engine.write(work, deadline, of_one_moment=self.of_one_moment) if self.writes else self.engine.read(work, deadline)
         mark("commit")
         return answer if trim is None else trim(answer)
 
@@ -113,12 +115,29 @@ class Served:
 
     def _fresh(self, data: bytes) -> Message:
         request = self.decode(data)
-        self.prepare(request)
+        if self.admit is None:
+            self.prepare(request)
         return request
+
+    def _origin(self, request: Message, principal: Principal, call_id: str, now_micros: int) -> Origin:
+        return Origin(
+            actor=principal.subject,
+            issuer=principal.issuer,
+            method=self.method.path,
+            call_id=call_id,
+            request_id=self.repeated_id(request).lower(),
+            now_micros=now_micros,
+        )
+
+    def _admit(self, call: Call, request: Message) -> None:
+        """Who may not have what the request names learns nothing of how it is written (AIP-211)."""
+        assert self.admit is not None
+        self.admit(call, request)
+        self.prepare(request)
 
 
 def compile_rule(method: Method, target: Callable[[A], str]) -> Callable[[Principal, A], None]:
-    """The method's declared rule as a check of a principal and what it asks about. Relations will be asked here too.
+    """The method's declared rule as a check of a principal and what it asks about. What rules ask of relations is `method.admission`'s.
 
     `target` gives the name that a request is about, as the caller wrote it: a denied caller learns nothing about its form.
     """
@@ -130,7 +149,7 @@ def compile_rule(method: Method, target: Callable[[A], str]) -> Callable[[Princi
                 """Anyone may call it."""
 
             return public
-        case Access.AUTHENTICATED:
+        case Access.AUTHENTICATED | Access.CHECK | Access.SCOPE:
 
             def authenticated(principal: Principal, _request: A) -> None:
                 if principal.anonymous:

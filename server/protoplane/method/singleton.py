@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from protoplane.base.errors import invalid_fields
 from protoplane.changes.log import ChangeKind
-from protoplane.method.rows import VERSION_BITS, Change, Ids, Item, Rows
+from protoplane.method.rows import VERSION_BITS, Change, Ids, Item, Rows, Written
 from protoplane.store.codec import Row, etag_of
 from protoplane.store.session import Session
 from protoplane.store.trouble import Duplicate, ParentMissing
@@ -75,9 +75,10 @@ class SingletonRows(Rows):
             return self.unwritten(ids)
         self._complete([Item(ids, stored, change.path)], now_micros)
         row = self.codec.row(stored, ids, secrets.randbits(VERSION_BITS))
-        try:
-            session.execute(self.sql.insert, self.codec.bind(row))
-        except ParentMissing:  # It went meanwhile.
-            raise self.not_found(ids) from None
+        with self.judging(session, [Written(ids, self.unwritten_row(ids), row)], change.by):
+            try:
+                session.execute(self.sql.insert, self.codec.bind(row))
+            except ParentMissing:  # It went meanwhile.
+                raise self.not_found(ids) from None
         self.log_rows(session, ChangeKind.CREATED, [(None, row)])
         return self.message(row)

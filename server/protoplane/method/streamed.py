@@ -18,6 +18,7 @@ from protoplane.base.observe import Stages
 from protoplane.contract.model import Method
 from protoplane.identity.principal import Principal
 from protoplane.method.call import Call, Stored
+from protoplane.method.guard import Guard
 from protoplane.store.engine import RETRY_SECONDS, Engine
 from protoplane.store.session import Session
 
@@ -54,6 +55,10 @@ class Streamed:
     """How a field mask of the metadata narrows each encoded message. Raises Fault INVALID_FIELD_MASK."""
     code: str
     """Place of the team's own Python: `servicers.py:12`."""
+    guard: Guard | None = None
+    """The relations of its contract."""
+    admit: Callable[[Call, Message], None] | None = None
+    """As of `Served`."""
 
     def answer(self, data: bytes, caller: Caller, stages: Stages, send: Send) -> None:
         """As `Served.answer`, but that each message is sent as it is made. Raises Fault, also after some of them."""
@@ -61,7 +66,8 @@ class Streamed:
         stages.mark("decode")
         self.authorise(caller.principal, request)
         stages.mark("authorise")
-        self.prepare(request)
+        if self.admit is None:
+            self.prepare(request)
         trim = self.trim(caller.field_mask) if caller.field_mask else None
         stages.mark("check")
         pace = _Pace(self.method.response_class, trim, send)
@@ -74,13 +80,17 @@ class Streamed:
             asked = request
             if session.attempt > 1:  # From the bytes: the code may have changed its request.
                 asked = self._decode(data)
-                self.prepare(asked)
+                if self.admit is None:
+                    self.prepare(asked)
             before_seconds = note.all_seconds
             try:
                 session.snapshot()
                 principal, deadline, request_id, field_mask = caller
                 call = Call(self.method, principal, session, deadline, request_id, clock.now_micros(), self.resources)
-                call.field_mask = field_mask
+                call.field_mask, call.guard = field_mask, self.guard
+                if self.admit is not None:
+                    self.admit(call, asked)
+                    self.prepare(asked)
                 pace.run(self.answers(call, asked))
             finally:
                 stages.spent("sql", note.all_seconds - before_seconds)

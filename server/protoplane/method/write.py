@@ -23,7 +23,7 @@ def compile_create(method: Method, rows: Rows) -> Handler:
     rehearsal = flag(method, "validate_only")
 
     def create(call: Call, request: Message) -> Message:
-        item, made = read(request, "", "")
+        item, made = read(call, request, "", "")
         (stored,) = rows.insert(call.session, [item], call.now_micros)
         if made and rehearsal(request):
             stored.ClearField(rows.resource.name_field.name)  # AIP-163: an id that was never given out is not shown.
@@ -51,14 +51,14 @@ def compile_update(method: Method, rows: Rows, *, around: bool) -> Handler:
             own = type(given)()
             own.CopyFrom(given)
             try:
-                return rows.insert(call.session, [Item(ids, own, body)], call.now_micros)[0]
+                return rows.insert(call.session, [Item(ids, own, body, by=call)], call.now_micros)[0]
             except Fault:
                 if not rows.exists(call.session, ids):
                     raise
                 # Somebody else was quicker: then it is an update.
         paths = request.update_mask.paths if has_mask else ()
         mask = compile_mask(paths, resource, given)
-        return rows.change(call.session, ids, Change(given, mask, body, writer), call.now_micros)
+        return rows.change(call.session, ids, Change(given, mask, body, writer, call), call.now_micros)
 
     return update
 
@@ -92,7 +92,7 @@ def compile_undelete(method: Method, rows: Rows, lifecycle: SoftLifecycle) -> Ha
     return undelete
 
 
-def item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str, str], tuple[Item, bool]]:
+def item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Call, Message, str, str], tuple[Item, bool]]:
     """From a Create request to what it creates, and whether its id was made here."""
     resource = rows.resource
     names = {field.name for field in fields}
@@ -100,14 +100,14 @@ def item_reader(fields: tuple[Any, ...], rows: Rows) -> Callable[[Message, str, 
     id_field = f"{body}_id"
     has_id, has_parent = id_field in names, "parent" in names
 
-    def read(request: Message, prefix: str, batch_parent: str) -> tuple[Item, bool]:
+    def read(call: Call, request: Message, prefix: str, batch_parent: str) -> tuple[Item, bool]:
         parent: str = getattr(request, "parent") if has_parent else ""  # noqa: B009 - dynamic message.
         if batch_parent and parent not in {"", batch_parent}:
             raise invalid_fields([Violation(f"{prefix}parent", "must be empty or the parent of the batch", "PARENT_MISMATCH")])
         parent_ids: Ids = rows.locate_parent(parent or batch_parent, f"{prefix}parent")
         given: str = getattr(request, id_field) if has_id else ""
         ids = (*parent_ids, rows.take_id(given, prefix + id_field))
-        return Item(ids, getattr(request, body), prefix + body, made=not given), not given
+        return Item(ids, getattr(request, body), prefix + body, made=not given, by=call), not given
 
     return read
 

@@ -291,6 +291,20 @@ def predicate(term: Term, *, slots: str) -> Predicate:
     return Predicate(" ".join(shape.parts), shape.values, _Builder(term, slots), tuple(shape.views.values()), timed, shape.steps)
 
 
+def both(one: Predicate | None, other: Predicate) -> Predicate:
+    """The condition that both are true; their slots have different names."""
+    if one is None:
+        return other
+    return Predicate(
+        shape=f"({one.shape}) AND ({other.shape})",
+        values={**one.values, **other.values},
+        build=lambda paged: join("AND", [one.build(paged), other.build(paged)]),
+        views=tuple(dict.fromkeys((*one.views, *other.views))),
+        timed=one.timed or other.timed,
+        steps=one.steps + other.steps,
+    )
+
+
 def join(word: str, nodes: Sequence[Node]) -> Node:
     """Conditions joined by AND or OR: flat, because a chain of pairs would nest as deep as it is long."""
     return nodes[0] if len(nodes) == 1 else NodeList(nodes, glue=f" {word} ", parens=True)

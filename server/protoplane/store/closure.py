@@ -5,7 +5,7 @@ known to be in, from its own tuples up. Where tuples of an object name a userset
 
 What may be walked stands in small tables of constants, so that each recursive table has one recursive member whatever the model: MariaDB
 takes twice as long to plan a statement for each further one (twelve: 90 ms). Where links are read from several sources that member joins
-each of them, by ids that are NULL in the rows of the others. `UNION` ends cycles.
+each of them, by ids that are nobody's in the rows of the others. `UNION` ends cycles.
 """
 
 # ruff: noqa: S608 - statements are made of names of the model, which the language keeps to letters, and of the shape of the table.
@@ -15,10 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from protoplane.query.slot import Slot
 from protoplane.store.engine import Engine
+from protoplane.store.links import Links, Row, by_case, in_place, whole
 from protoplane.store.named import Step, steps
 from protoplane.store.schema import ColumnShape, Storage
 from protoplane.store.sources import GIVEN, Kind, Source, Sources, Tuples, in_order
@@ -36,8 +36,6 @@ from protoplane.store.tuples import (
     Node,
     closure,
 )
-
-Row: TypeAlias = tuple[int | str, ...]
 
 LISTED = (
     ColumnShape("goal", Storage.INT64, nullable=False),
@@ -80,7 +78,13 @@ NOTHING = "(SELECT 1) AS missing WHERE 1 = 0"
 SLOT = re.compile(r"@(\w+)@")
 
 LINK = "node, object_type, relation, subject_type, subject_relation, target"
+LINK_TARGET = 5
 SEED = "node, object_type, relation, subject_id"
+SEED_SUBJECT = 3
+NO_KEY = "NULL"
+"""An object that is not there: no part of a primary key is NULL, and so it is not even looked up."""
+
+NAMED_BY_COLUMNS = "CASE @subject@ WHEN '' THEN '*' ELSE @subject@ END"
 ABOVE = "node, places, levels, target"
 
 
@@ -113,6 +117,7 @@ class Closures:
         self._placeholder = engine.dialect.placeholder
         self._id_text = engine.dialect.id_text
         self.join = engine.dialect.key_list.join
+        self.limits_recursion = engine.dialect.limits_recursion
 
     def check(self, graph: tuple[Node, ...], roots: Iterable[Node], asker: Asker, *, listed: bool, contextual: bool = False) -> Statement:
         """The numbers of the questions that are answered with yes. Slots: `subject`, and `listed` or `node` and `object`."""
@@ -125,11 +130,11 @@ class Closures:
         tables = [*self._given(contextual=contextual), self._objects(objects, above, listed=listed, contextual=contextual)]
         meets = self._direct(objects, asker, contextual=contextual) + self._said(above, asker)
         if reached:
-            table, sources = self.links("across", across, contextual=contextual)
-            tables += [*reached, table]
-            walk = self.walk(sources, "e", object_id="o.id")
-            found = f"objects AS o {self.join} across AS e ON e.node = o.node {walk.joined}"
-            meets.append(f"SELECT o.goal FROM {found} {self.join} reached AS r ON r.node = e.target AND r.id = {walk.found}{walk.where}")
+            links = self.links("across", across, "o.node", contextual=contextual)
+            tables += [*reached, *links.tables]
+            walk = self.walk(links, object_id="o.id")
+            met = f"{self.join} reached AS r ON r.node = {links.end} AND r.id = {walk.found}{walk.where}"
+            meets.append(f"SELECT o.goal FROM objects AS o {walk.joined} {met}")
             if usersets := [step for step in above if isinstance(step.last, Link) and step.last.subject_relation]:
                 tables.append(_table("crossing", ABOVE, usersets))
                 joined = f"{self.join} reached AS r ON r.node = n.target AND r.id = {self._start(usersets)}"
@@ -148,6 +153,19 @@ class Closures:
         wanted = ", ".join(str(root.number) for root in roots)
         return self.statement(f"WITH RECURSIVE {', '.join(tables)} SELECT node, id FROM reached WHERE node IN ({wanted}) LIMIT @limit@")
 
+    def id_part(self, text: str, place: int, column: ColumnShape, count: int) -> str:
+        """Of an id of so many parts the one that a column holds."""
+        dialect = self._engine.dialect
+        part = dialect.id_part(text, place) if count > 1 else text
+        return part if column.storage is Storage.TEXT else dialect.id_number.format(part)
+
+    def id_whole(self, parts: Sequence[str], columns: Sequence[ColumnShape]) -> str:
+        """An id of the values of columns: where it is that of which they are parts, they are all of it, and written so."""
+        dialect = self._engine.dialect
+        if len(parts) > 1:
+            return dialect.id_joined(parts)
+        return parts[0] if columns[0].storage is Storage.TEXT else dialect.id_text.format(parts[0])
+
     def list_subjects(self, graph: tuple[Node, ...], root: Node, asker: Asker, *, contextual: bool = False) -> Statement:
         """The ids of all subjects of a kind at a node of an object, at most `limit`. Slots: `object`, `limit`."""
         nodes = closure([root], graph, usersets=True)
@@ -155,15 +173,14 @@ class Closures:
         above = steps([root], graph, self.sources, usersets=True)
         if above:
             tables.append(f"asked (node, id, free) AS (SELECT {root.number}, {self._text('object')}, 1)")
-        if links := [step for step in above if step.target is not None]:
-            tables.append(_table("above", ABOVE, links))
-            members.append(f"SELECT n.target, {self._start(links)} FROM asked AS a {self.join} above AS n ON {self._below()}")
+        if linked := [step for step in above if step.target is not None]:
+            tables.append(_table("above", ABOVE, linked))
+            members.append(f"SELECT n.target, {self._start(linked)} FROM asked AS a {self.join} above AS n ON {self._below()}")
         if every := [(node, link) for node in nodes for link in node.links]:
-            table, sources = self.links("down", every, contextual=contextual)
-            tables.append(table)
-            walk = self.walk(sources, "e", object_id="o.id")
-            found = f"objects AS o {self.join} down AS e ON e.node = o.node {walk.joined}"
-            members.append(f"SELECT e.target, {walk.found} FROM {found}{walk.where}")
+            links = self.links("down", every, "o.node", contextual=contextual)
+            tables += links.tables
+            walk = self.walk(links, object_id="o.id")
+            members.append(f"SELECT {links.end}, {walk.found} FROM objects AS o {walk.joined}{walk.where}")
         tables.append(f"objects (node, id) AS ({' UNION '.join(members)})")
         own = [str(node.number) for node in nodes if node.type == asker.type and asker.relation in node.includes]
         meets = [f"SELECT id FROM objects WHERE node IN ({', '.join(own)})"] if own else []
@@ -189,7 +206,7 @@ class Closures:
         """
         every = [source for kind in kinds for source in self.sources.of(*kind, conditional=False, contextual=False)]
         sources = in_order(every) or [self.sources.tuples]
-        walk = self.walk(sources, "listed", object_id="listed.k1", kind=PROBED, number="listed.k6")
+        walk = self.walk(Links(sources, PROBED, whole("listed.k6" if len(sources) > 1 else "")), object_id="listed.k1")
         found = f"{self.list((*PROBES, SOURCE) if len(sources) > 1 else PROBES)} {walk.joined}"
         return self.statement(f"SELECT listed.k5, {walk.found} FROM {found}{walk.where} LIMIT @limit@")
 
@@ -214,21 +231,23 @@ class Closures:
             many = f"SELECT k0, k1, k2, k3 FROM {self.list((*LISTED, FREE))}"
             tables.append(f"asked (goal, node, id, free) AS ({many if listed else f'{one}, 1'})")
             members = ["SELECT goal, node, id FROM asked"]
-        if links := [step for step in above if isinstance(step.last, Link) and not step.last.subject_relation]:
-            tables.append(_table("above", ABOVE, links))
-            members.append(f"SELECT a.goal, n.target, {self._start(links)} FROM asked AS a {self.join} above AS n ON {self._below()}")
+        if linked := [step for step in above if isinstance(step.last, Link) and not step.last.subject_relation]:
+            tables.append(_table("above", ABOVE, linked))
+            members.append(f"SELECT a.goal, n.target, {self._start(linked)} FROM asked AS a {self.join} above AS n ON {self._below()}")
         if along := [(node, link) for node in nodes for link in node.links if not link.subject_relation]:
-            table, sources = self.links("along", along, contextual=contextual)
-            tables.append(table)
-            walk = self.walk(sources, "e", object_id="o.id")
-            found = f"objects AS o {self.join} along AS e ON e.node = o.node {walk.joined}"
-            members.append(f"SELECT o.goal, e.target, {walk.found} FROM {found}{walk.where}")
+            links = self.links("along", along, "o.node", contextual=contextual)
+            tables += links.tables
+            walk = self.walk(links, object_id="o.id")
+            members.append(f"SELECT o.goal, {links.end}, {walk.found} FROM objects AS o {walk.joined}{walk.where}")
         return ", ".join([*tables, f"objects (goal, node, id) AS ({' UNION '.join(members)})"])
 
     def reached(self, nodes: Sequence[Node], asker: Asker, *, contextual: bool = False) -> list[str]:
         """Where the subject is known to be; nothing where it can be nowhere."""
         members, tables = [], []
         for source, given in self.seeds(nodes, asker, contextual=contextual):
+            if len(given) == 1:  # One that is alone needs no table of constants, see `store.links`.
+                members.append(f"SELECT {given[0][0]}, {self.whole(source)} FROM {self._named_alone(source, given[0], asker)}")
+                continue
             name = f"seeds{source.number or ''}"
             tables.append(constants(name, SEED, given))
             members.append(f"SELECT s.node, {self.whole(source)} FROM {name} AS s {self.join} {self.seeded(source, asker)}")
@@ -236,21 +255,36 @@ class Closures:
         members += [f"SELECT {node.number}, {self._text('subject')}" for node in own]
         up = [(node, link) for node in nodes for link in node.links]
         if members and up:
-            table, sources = self.links("up", up, contextual=contextual)
-            tables.append(table)
-            walk = self.walk(sources, "e", subject_id="r.id")
-            found = f"reached AS r {self.join} up AS e ON e.target = r.node {walk.joined}"
-            members.append(f"SELECT e.node, {walk.found} FROM {found}{walk.where}")
+            links = self.links("up", up, "r.node", back=True, contextual=contextual)
+            tables += links.tables
+            walk = self.walk(links, subject_id="r.id")
+            members.append(f"SELECT {links.end}, {walk.found} FROM reached AS r {walk.joined}{walk.where}")
         return [*tables, f"reached (node, id) AS ({' UNION '.join(members)})"] if members else []
 
     def _direct(self, nodes: Sequence[Node], asker: Asker, *, contextual: bool) -> list[str]:
         """Tuples of the objects that name the subject, or everybody."""
         found = []
         for source, given in self.seeds(nodes, asker, contextual=contextual):
-            table = f"({rows(SEED, given)}) AS s"
-            seeded = self.seeded(source, asker, object_id="o.id")
-            found.append(f"SELECT o.goal FROM objects AS o {self.join} {table} ON s.node = o.node {self.join} {seeded}")
+            found.append(f"SELECT o.goal FROM objects AS o {self.join} {self._named(source, given, asker)}")
         return found
+
+    def _named(self, source: Source, given: Sequence[Row], asker: Asker) -> str:
+        """What is joined to objects: the tuples of theirs that seeds speak of."""
+        by_node = {int(row[0]): (row, source) for row in given}
+        if len(by_node) < len(given):
+            return f"({rows(SEED, given)}) AS s ON s.node = o.node {self.join} {self.seeded(source, asker, object_id='o.id')}"
+        case, id_of = by_case("o.node", by_node)
+        subject = f"CASE {case(SEED_SUBJECT)} WHEN '' THEN @subject@ ELSE '*' END"
+        kind = Kind(case(1), case(2), quoted(asker.type), "''")
+        return source.by_both(kind, id_of(source, "o.id", NO_KEY), subject if isinstance(source, Tuples) else NAMED_BY_COLUMNS)
+
+    def _named_alone(self, source: Source, seed: Row, asker: Asker) -> str:
+        """The tuples that one seed speaks of."""
+        _, object_type, relation, subject_id = map(str, seed)
+        kind = Kind(quoted(object_type), quoted(relation), quoted(asker.type), "''")
+        subject = (quoted(subject_id) if subject_id else "@subject@") if isinstance(source, Tuples) else NAMED_BY_COLUMNS
+        table, _, condition = source.by_subject(kind, subject).partition(" ON ")
+        return f"{table} WHERE {condition}"
 
     def _said(self, above: Sequence[Step], asker: Asker) -> list[str]:
         """Objects whose name says that they are the subject's."""
@@ -294,14 +328,12 @@ class Closures:
     def seeded(self, source: Source, asker: Asker, object_id: str = "") -> str:
         """The tuples that a seed s speaks of, for a subject."""
         kind = Kind("s.object_type", "s.relation", quoted(asker.type), "''")
-        subject = "CASE s.subject_id WHEN '' THEN @subject@ ELSE '*' END" if isinstance(source, Tuples) else "@subject@"
+        own = "CASE s.subject_id WHEN '' THEN @subject@ ELSE '*' END"
+        subject = own if isinstance(source, Tuples) else NAMED_BY_COLUMNS
         return source.by_both(kind, object_id, subject) if object_id else source.by_subject(kind, subject)
 
-    def links(self, name: str, found: Iterable[tuple[Node, Link]], *, contextual: bool = False) -> tuple[str, list[Source]]:
-        """A table of links: from a node, by tuples of an object's relation with such subjects, to a target; and where those tuples stand.
-
-        It has the number of the source, too, if there are several.
-        """
+    def links(self, name: str, found: Iterable[tuple[Node, Link]], at: str, *, back: bool = False, contextual: bool = False) -> Links:
+        """Links from a node, which stands at `at`, by tuples of an object's relation with such subjects, to a target; or `back`, from the target."""
         listed: dict[tuple[Row, int], None] = {}
         used: dict[int, Source] = {}
         for node, link in found:
@@ -309,37 +341,34 @@ class Closures:
             for source in self._of(node, link, contextual=contextual):
                 used[source.number] = source
                 listed[row, source.number] = None
-        if len(used) == 1:
-            return constants(name, LINK, [row for row, _ in listed]), list(used.values())
-        return constants(name, f"{LINK}, source", [(*row, number) for row, number in listed]), in_order(used.values())
+        start, end = (LINK_TARGET, 0) if back else (0, LINK_TARGET)
+        sources, single = in_order(used.values()), {int(row[start]): (row, used[number]) for row, number in listed}
+        if len(single) == len(listed):
+            return in_place(at, single, sources, end=end)
+        several = len(sources) > 1
+        rows_of = [(*row, number) if several else row for row, number in listed]
+        columns = f"{LINK}, source" if several else LINK
+        kind = Kind(*(f"e.{column}" for column in ("object_type", "relation", "subject_type", "subject_relation")))
+        names = columns.split(", ")
+        joined = f"{self.join} {name} AS e ON e.{names[start]} = {at}"
+        table = constants(name, columns, rows_of)
+        return Links(sources, kind, whole("e.source" if several else ""), (table,), joined, f"e.{names[end]}")
 
     def _of(self, node: Node, said: Direct | Link, *, contextual: bool) -> tuple[Source, ...]:
         return self.sources.of(node.type, said.relation, conditional=said.conditional, contextual=contextual)
 
-    def walk(
-        self,
-        sources: Sequence[Source],
-        link: str,
-        *,
-        object_id: str = "",
-        subject_id: str = "",
-        kind: Kind | None = None,
-        number: str = "",
-    ) -> Walk:
-        """From rows joined with links of these sources to the subjects of an object, or the objects of a subject."""
-        kind = kind or Kind(*(f"{link}.{name}" for name in ("object_type", "relation", "subject_type", "subject_relation")))
-        joined, ids = [], []
-        for source in sources:
-            own = object_id or subject_id
-            if len(sources) > 1:
-                own = f"CASE {number or f'{link}.source'} WHEN {source.number} THEN {own} END"
-            item = source.by_object(kind, own) if object_id else source.by_subject(kind, own)
-            joined.append(f"{self.join if len(sources) == 1 else 'LEFT JOIN'} {item}")
+    def walk(self, links: Links, *, object_id: str = "", subject_id: str = "") -> Walk:
+        """From rows joined with links to the subjects of an object, or the objects of a subject."""
+        joined, ids, several = [], [], len(links.sources) > 1
+        for source in links.sources:
+            own = links.id_of(source, object_id or subject_id, source.nobody if subject_id else NO_KEY)
+            item = source.by_object(links.kind, own) if object_id else source.by_subject(links.kind, own)
+            joined.append(f"{'LEFT JOIN' if several else self.join} {item}")
             ids.append(source.subject_id if object_id else source.object_id)
-        if len(sources) == 1:
-            return Walk(joined[0], ids[0], "")
+        if not several:
+            return Walk(f"{links.joined} {joined[0]}", ids[0], "")
         found = f"COALESCE({', '.join(ids)})"
-        return Walk(" ".join(joined), found, f" WHERE {found} IS NOT NULL")
+        return Walk(" ".join([links.joined, *joined]), found, f" WHERE {found} IS NOT NULL")
 
     def _given(self, *, contextual: bool) -> list[str]:
         """The tuples that come with the question; read once, because they are DISTINCT."""

@@ -51,6 +51,10 @@ SNAPSHOT = "SNAPSHOT"
 """The command that begins a transaction which only reads, all of it of one moment."""
 
 
+BEGIN, BEGIN_OF_ONE_MOMENT = "BEGIN", "BEGIN OF ONE MOMENT"
+"""The commands that begin one which writes; what it reads without a lock is, by the second, all of the moment of its first read, but for its own."""
+
+
 class Connection:
     """One connection, used by one thread at a time. Mixed into the driver's own class."""
 

@@ -82,9 +82,11 @@ class Dialect(Documents):
     id_text: str
     """A bound id as a text with a width of its own: what a recursive table holds is as wide as its first row."""
     id_number: str
-    """The number that a text is; NULL, or some other number, of a text that is none, and no error."""
+    """The number that a text is; of a text that is none no error, and nothing of which an index may be full."""
     uint64_max: int
     """Largest value of Storage.UINT64."""
+    limits_recursion: bool = True
+    """Whether LIMIT in a recursive table ends it. Where it does not, LIMIT ROWS EXAMINED ends the statement."""
     insert_missing: str = "INSERT IGNORE INTO"
     """The head of an INSERT that leaves rows as they are whose key is there. What does not fit is cut, too: that must have been looked at."""
     merges_ranges: bool = True
@@ -194,7 +196,7 @@ class Sqlite(SqliteDocuments, Dialect):
     grouping = SQLITE_GROUPING
     placeholder = "?"
     id_text = "CAST({} AS TEXT)"
-    id_number = "CAST({} AS INTEGER)"
+    id_number = "NULLIF(CAST({} AS INTEGER), 0)"
     uint64_max = 2**63 - 1
     merges_ranges = False
     insert_missing = "INSERT OR IGNORE INTO"
@@ -312,7 +314,7 @@ class MySQLFamily(MySQLDocuments, Dialect):
 
     placeholder = "%s"
     id_text = "CAST({} AS CHAR(255))"
-    id_number = "CASE WHEN {0} REGEXP '^[1-9][0-9]{{0,18}}$' THEN CAST({0} AS UNSIGNED) END"
+    id_number = "CAST(CASE WHEN {0} REGEXP '^[1-9][0-9]{{0,18}}$' THEN {0} ELSE '9223372036854775807' END AS UNSIGNED)"
     grouping = SERVER
     uint64_max = 2**64 - 1
     product: str
@@ -464,6 +466,7 @@ class MariaDB(MySQLFamily):
     name = "mariadb"
     plans = MARIADB
     product = "MariaDB"
+    limits_recursion = False
     server_definitions = MariaDBDefinitions
     collation = "utf8mb4_nopad_bin"
     version_min = (10, 6, 0)

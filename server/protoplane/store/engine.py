@@ -26,7 +26,7 @@ from protoplane.base.errors import Fault, Reason
 from protoplane.base.jitter import between
 from protoplane.store import sqlite
 from protoplane.store.address import ServerAddress, SqliteAddress, parse_address
-from protoplane.store.connection import Connection
+from protoplane.store.connection import BEGIN, BEGIN_OF_ONE_MOMENT, Connection
 from protoplane.store.ddl import Ask
 from protoplane.store.dialect import Dialect, ServerFinding, Sqlite, cause
 from protoplane.store.session import Session
@@ -142,9 +142,10 @@ class Engine:
             finally:
                 del failure  # As above.
 
-    def write(self, work: Callable[[Session], T], deadline: Deadline) -> T:
+    def write(self, work: Callable[[Session], T], deadline: Deadline, *, of_one_moment: bool = False) -> T:
         """Run work as one transaction (READ COMMITTED), committed if it returns and rolled back if it raises or has asked for that.
 
+        `of_one_moment`: what it reads without locks is all of the moment of its first read, and what itself has written (REPEATABLE READ).
         `work` is run again with a new session when it lost against other transactions (at most TRANSACTION_ATTEMPTS_MAX times), and
         once when its connection ended before COMMIT was sent. Raises OUTCOME_UNKNOWN when the answer to COMMIT did not arrive.
         """
@@ -154,7 +155,7 @@ class Engine:
             connection = self._enter(deadline, writing=True)
             committing, session = False, Session(connection, attempt)
             try:
-                connection.command("BEGIN")
+                connection.command(BEGIN_OF_ONE_MOMENT if of_one_moment else BEGIN)
                 connection.open = True
                 value = work(session)
                 if connection.broken is not None:

@@ -117,6 +117,8 @@ class KeyedRows:
         versions = select_listed(table, [table.read(column) for column in table.columns[: self._count + 1]], database)
         self.lock = self._list.locking(versions)
         """Of rows that are there, key and row version; locked."""
+        self.locks = self.lock != versions
+        """Whether rows are locked; else whoever writes has the database to himself."""
         self.share = self._list.locking(versions, shared=True)
         """The same, locked against writers alone."""
         self.delete = self._list.delete(select_listed(table, [SQL("1")], database), table.shape.name, table.keys)

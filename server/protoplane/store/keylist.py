@@ -119,7 +119,8 @@ class ServerKeyList(KeyList):
         return NodeList((SQL("JSON_TABLE("), AsIs(Slot(LIST)), SQL(f", '$[*]' COLUMNS ({columns})) AS"), Entity(LIST)))
 
     def _type(self, key: ColumnShape) -> str:
-        return f"VARCHAR({key.length}) {self._exact}" if key.storage is Storage.TEXT else "BIGINT"
+        """One character longer than the column: MariaDB cuts what is too long, and what is cut must be no row's key."""
+        return f"VARCHAR({key.length + 1}) {self._exact}" if key.storage is Storage.TEXT else "BIGINT"
 
     def locking(self, select: str, *, shared: bool = False) -> str:
         """In the order of the list."""

@@ -142,7 +142,10 @@ class Connection(connection.Connection, driver.Connection):
     def command(self, sql: str) -> None:
         """See Connection. The session's transactions are READ ONLY by default (`MySQLFamily.session`), so that nothing else writes."""
         match sql:
-            case "BEGIN":
+            case connection.BEGIN:
+                self.query(b"START TRANSACTION READ WRITE")
+            case connection.BEGIN_OF_ONE_MOMENT:
+                self.query(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 self.query(b"START TRANSACTION READ WRITE")
             case connection.SNAPSHOT:
                 self.query(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

@@ -41,6 +41,8 @@ class Source(ABC):
     object_id: str
     """The object of a row, as SQL."""
     subject_id: str
+    nobody: str = "NULL"
+    """An id that finds nothing, and that at once."""
 
     @abstractmethod
     def by_object(self, kind: Kind, object_id: str) -> str:
@@ -83,6 +85,8 @@ class Tuples(Source):
 
 class Columns(Source):
     """A resource's table whose rows say a relation. Which relation that is needs no asking: it is the only one that it says."""
+
+    nobody = "'*'"  # The servers look NULL up where a column may be NULL, and then throw all that they found away.
 
     def __init__(self, number: int, derived: Derived, engine: Engine) -> None:
         self.number, self.derived, self._dialect = number, derived, engine.dialect

@@ -86,7 +86,7 @@ class Connection(connection.Connection, sqlite3.Connection):
     def command(self, sql: str) -> None:
         """See Connection."""
         match sql:
-            case "BEGIN":
+            case connection.BEGIN | connection.BEGIN_OF_ONE_MOMENT:  # Nobody else writes meanwhile.
                 self._begin()
             case connection.SNAPSHOT:
                 self.execute("BEGIN")

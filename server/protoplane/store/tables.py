@@ -150,10 +150,19 @@ class Table:
             own = dict.fromkeys((column.name,) for column in (self.deleted, self.purged) if column is not None)
             taken = {index.columns for index in asked}
             asked += [IndexShape(index_name(self.resource.table, o), o, unique=False) for o in own if o not in taken]
+        for rule in self.resource.access.relations:  # Whoever has a relation that a field says is looked for by that field.
+            columns = tuple(column.name for column in self.columns_at(rule.field)) if rule.field not in {"", Role.NAME.value} else ()
+            if columns and not any(index.columns[: len(columns)] == columns for index in asked):
+                asked.append(IndexShape(self._index_name(columns), columns, unique=False))
         return tuple(asked)
 
+    def index_led_by(self, columns: Sequence[ColumnShape]) -> str:
+        """The name of the first index that begins with these columns."""
+        names = tuple(column.name for column in columns)
+        return next(index.name for index in self.shape.indexes if index.columns[: len(names)] == names)
+
     def _index(self, rule: IndexRule) -> IndexShape:
-        columns = tuple(column.name for path in rule.paths for column in self._columns_at(path))
+        columns = tuple(column.name for path in rule.paths for column in self.columns_at(path))
         return IndexShape(name=self._index_name(columns), columns=columns, unique=rule.unique)
 
     def _index_name(self, columns: tuple[str, ...]) -> str:
@@ -161,7 +170,8 @@ class Table:
         taken = columns == FOREIGN_KEY and self.resource.parent in self._contract.resources
         return index_name(self.resource.table, (*columns, "0") if taken else columns)  # No column is called so.
 
-    def _columns_at(self, path: str) -> tuple[ColumnShape, ...]:
+    def columns_at(self, path: str) -> tuple[ColumnShape, ...]:
+        """The columns that keep the field at a path."""
         field = self.resource.field(path)
         if field is not None and field.role is Role.NAME:
             return self.keys

@@ -54,6 +54,9 @@ CONDITIONAL_TABLE = TableShape(
 )
 """Tuples that count under a condition alone. A tuple stands in one of the two tables: what asks for no condition reads no more for there being some."""
 
+ACCESS_TABLES = (TUPLE_TABLE, CONDITIONAL_TABLE)
+"""What contracts with relations need beside their own tables."""
+
 
 @dataclass(frozen=True, slots=True)
 class Derived:

@@ -23,6 +23,9 @@ from protoplane.store.tuples import Node as GraphNode
 PLACES = (ColumnShape("node", Storage.INT64, nullable=False), ColumnShape("id", Storage.TEXT, nullable=False, length=ID_CHARACTERS))
 """What a list of places says of each: a node, and an object."""
 
+ALL = (-1, "")
+"""The row that says that no other is missing."""
+
 _SLOT = re.compile(r"@(\w+)@")
 
 
@@ -32,30 +35,57 @@ class Visible:
     def __init__(self, closures: Closures) -> None:
         self._closures = closures
 
-    def seeds(self, nodes: Sequence[GraphNode], asker: Asker) -> Statement | None:
-        """Where tuples name the subject, or everybody: node and object, at most `limit`. Slots: `subject`, `limit`. None: nowhere."""
+    def places(self, graph: tuple[GraphNode, ...], nodes: Sequence[GraphNode], asker: Asker) -> Statement | None:
+        """Where the subject is at nodes that lead to each other: node and object, at most `limit`, then ALL, unless it was given up before.
+
+        Slots: `subject`, `limit`, and `examined`, the rows that may be looked at where that is what can be bounded. None: nowhere.
+        """
+        tables = self._closures.reached(closure(nodes, graph, usersets=True), asker)
+        if not tables:
+            return None
+        every = f"SELECT {ALL[0]}, '{ALL[1]}'"
+        if self._closures.limits_recursion:
+            *others, reached = tables
+            tables = [*others, f"{reached.removesuffix(')')} LIMIT @limit@)"]
+            return self._closures.statement(f"WITH RECURSIVE {', '.join(tables)} SELECT node, id FROM reached UNION ALL {every}")
+        found = f"(SELECT node, id FROM reached LIMIT @limit@) UNION ALL {every} LIMIT ROWS EXAMINED @examined@"
+        return self._closures.statement(f"WITH RECURSIVE {', '.join(tables)} {found}")
+
+    def seeds(self, node: GraphNode, asker: Asker) -> Statement | None:
+        """Where tuples name the subject, or everybody: a node and its objects, at most `limit`. Slots: `subject`, `limit`. None: nowhere."""
         members = [
             f"SELECT s.node, {source.object_id} FROM ({rows(SEED, given)}) AS s {self._closures.join} {self._closures.seeded(source, asker)}"
-            for source, given in self._closures.seeds(nodes, asker)
+            for source, given in self._closures.seeds([node], asker)
         ]
         return self._closures.statement(f"{' UNION ALL '.join(members)} LIMIT @limit@") if members else None
 
-    def step(self, graph: tuple[GraphNode, ...], nodes: Sequence[GraphNode]) -> Statement | None:
-        """Where links lead up from listed places (PLACES) to some nodes: node and object, at most `limit`. Slots: `listed`, `limit`."""
-        del graph
-        up = [(node, link) for node in nodes for link in node.links]
-        if not up:
+    def step(self, node: GraphNode) -> Statement | None:
+        """Where links lead up from listed places (PLACES) to a node: node and object, at most `limit`. Slots: `listed`, `limit`."""
+        if not node.links:
             return None
-        table, sources = self._closures.links("up", up)
-        walk = self._closures.walk(sources, "e", subject_id="listed.k1")
-        walked = f"{self._closures.list(PLACES)} {self._closures.join} up AS e ON e.target = listed.k0 {walk.joined}{walk.where}"
-        return self._closures.statement(f"WITH {table} SELECT DISTINCT e.node, {walk.found} FROM {walked} LIMIT @limit@")
+        links = self._closures.links("up", [(node, link) for link in node.links], "listed.k0", back=True)
+        walk = self._closures.walk(links, subject_id="listed.k1")
+        walked = f"SELECT DISTINCT {links.end}, {walk.found} FROM {self._closures.list(PLACES)} {walk.joined}{walk.where} LIMIT @limit@"
+        return self._closures.statement(f"WITH {', '.join(links.tables)} {walked}" if links.tables else walked)
 
     def among(self, keys: Sequence[tuple[Node, ColumnShape]]) -> Node:
         """A condition on rows: the row is one of a list, by the columns of its key. Slot: `visible`, a list of keys."""
         listed = self._closures.list([column for _, column in keys], "visible")
         columns = ", ".join(f"k{place}" for place in range(len(keys)))
         pieces = _SLOT.split(f" IN (SELECT {columns} FROM {listed})")
+        nodes = [node for node, _ in keys]
+        condition = [AsIs(Slot(piece)) if place % 2 else SQL(piece) for place, piece in enumerate(pieces)]
+        return NodeList((nodes[0] if len(nodes) == 1 else EnclosedNodeList(nodes), *condition), glue="")
+
+    def inside(self, keys: Sequence[tuple[Node, ColumnShape]], graph: tuple[GraphNode, ...], root: GraphNode, asker: Asker) -> Node:
+        """A condition on rows: the subject is at a node of the object that a row is. Slot: `subject`."""
+        reached = self._closures.reached(closure([root], graph, usersets=True), asker)
+        if not reached:
+            return SQL("1 = 0")
+        parts = [self._closures.id_part("id", place, column, len(keys)) for place, (_, column) in enumerate(keys)]
+        exact = self._closures.id_whole(parts, [column for _, column in keys])
+        inner = f"WITH RECURSIVE {', '.join(reached)} SELECT {', '.join(parts)} FROM reached WHERE node = {root.number} AND {exact} = id"
+        pieces = _SLOT.split(f" IN ({inner})")
         nodes = [node for node, _ in keys]
         condition = [AsIs(Slot(piece)) if place % 2 else SQL(piece) for place, piece in enumerate(pieces)]
         return NodeList((nodes[0] if len(nodes) == 1 else EnclosedNodeList(nodes), *condition), glue="")
@@ -72,11 +102,11 @@ class Visible:
             seeded = self._closures.seeded(source, asker, object_id="o.id")
             meets.append(f"SELECT o.id FROM objects AS o {join} ({rows(SEED, given)}) AS s {join} {seeded}")
         if places := self._walked(graph, root, asker) if walked else self._told(root):
-            table, sources = self._closures.links("across", [(root, link) for link in root.links])
-            walk = self._closures.walk(sources, "e", object_id="o.id")
-            tables += [*places, table]
-            found = f"objects AS o {join} across AS e {walk.joined}"
-            meets.append(f"SELECT o.id FROM {found} {join} reached AS p ON p.node = e.target AND p.id = {walk.found}{walk.where}")
+            links = self._closures.links("across", [(root, link) for link in root.links], "o.node")
+            walk = self._closures.walk(links, object_id="o.id")
+            tables += [*places, *links.tables]
+            met = f"{join} reached AS p ON p.node = {links.end} AND p.id = {walk.found}{walk.where}"
+            meets.append(f"SELECT o.id FROM objects AS o {walk.joined} {met}")
         if root.type == asker.type and asker.relation in root.includes:
             meets.append("SELECT id FROM objects WHERE id = @subject@")
         recursive = "RECURSIVE " if walked else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeAlias
 
 from peewee import SQL, Column, Select
@@ -99,6 +100,8 @@ class Written:
 
     def read(self, session: Session, told: Filter, values: Mapping[str, str], after: Row | None, limit: int) -> list[Row]:
         """The first rows of both tables that have what is told, in the filter's order."""
+        if after is not None and not told.order:
+            return []  # There was but one.
         shape = (told, after is not None)
         if shape not in self._read:
             self._read[shape] = tuple(self.reading(table, *shape) for table in TABLES)
@@ -114,12 +117,16 @@ class Written:
         dialect = self._engine.dialect
         index = shape.indexes[0].name if told.reverse else "PRIMARY"
         names = [*KEY, *([CONDITION, CONTEXT] if shape is CONDITIONAL_TABLE else [])]
-        where = [(f"t.{name} = {dialect.placeholder}", [name]) for name in KEY if name in told.told]
-        where += [_behind(told.order, dialect.placeholder, ranges=dialect.merges_ranges)] if after and told.order else []
+        columns = REVERSE if told.reverse else KEY
+        leading = list(takewhile(told.told.__contains__, columns))
+        where = [(f"t.{name} = {dialect.placeholder}", [name]) for name in leading]
+        # Of an `=` between other columns SQLite concludes that it must sort.
+        where += [(f"NOT t.{name} <> {dialect.placeholder}", [name]) for name in columns if name in told.told and name not in leading]
+        where += [_behind(told.order, dialect.placeholder, ranges=dialect.merges_ranges)] if after else []
         selected = ", ".join(f"t.{dialect.definitions.name(name)}" for name in names)
         found = f"SELECT {selected} FROM {table_led_by(self._engine, shape.name, index, 't')}"
         condition = f" WHERE {' AND '.join(text for text, _ in where)}" if where else ""
-        order = f" ORDER BY {', '.join(f't.{name}' for name in told.order)}" if told.order else ""
+        order = f" ORDER BY {', '.join(f't.{name}' for name in columns)}"
         slots = [*(name for _, used in where for name in used), "limit"]
         return Statement(f"{found}{condition}{order} LIMIT {dialect.placeholder}", tuple(map(Slot, slots)))
 

@@ -31,6 +31,8 @@ class Made:
     def __init__(self) -> None:
         self._kinds: dict[str, Kind] = {}
         self._unsure: set[str] = set()
+        self._deleted: set[str] = set()
+        """Types of which some could be deleted."""
         self._lock = threading.Lock()
 
     def names(self, kind: Kind) -> list[str]:
@@ -51,6 +53,7 @@ class Made:
                     self.add(kind, getattr(one, kind.name_field))
             case Role.DELETE:
                 if exchange.ok and not getattr(exchange.request, "validate_only", False):
+                    self._deleted.add(kind.type)
                     self.forget(exchange.request.name)
             case _:
                 pass
@@ -115,12 +118,19 @@ class Made:
         children: Callable[[Kind, str], Iterator[tuple[Kind, str]]],
         read: Callable[[Kind, str], bool],
     ) -> str:
-        """Delete one; says why it stays, or nothing. One that may never have been made is gone when it cannot be read."""
+        """Delete one; says why it stays, or nothing. One that may never have been made is gone when it cannot be read.
+
+        So is one that may not be deleted where others were: whoever may do something with a resource by a relation may do nothing with
+        one that is not there, and is not told that it is not (AIP-211).
+        """
         found = delete(kind, name)
         if found.code in {"FAILED_PRECONDITION", "ABORTED", "INVALID_ARGUMENT"}:
             for other, child in children(kind, name):  # Below a parent of ours everything is ours.
                 delete(other, child)
                 self.forget(child)
             found = delete(kind, name)
-        gone = found.ok or found.code == "NOT_FOUND" or (name in self._unsure and not read(kind, name))
+        doubtful = name in self._unsure or (found.code == "PERMISSION_DENIED" and kind.type in self._deleted)
+        gone = found.ok or found.code == "NOT_FOUND" or (doubtful and not read(kind, name))
+        if found.ok:
+            self._deleted.add(kind.type)
         return "" if gone else f"{found.code}: {found.message}"
