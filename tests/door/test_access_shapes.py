@@ -139,7 +139,11 @@ def test_b13_a_parameter_that_nobody_says_is_no_yes(maker: Door, bob: Door, acce
     (name,) = chain(maker, 1)
     (plain,) = tuples(f"{name}#opener@users/bob")
     access.WriteRelations(writes=[{**plain, "condition": {"name": "while_open"}}])
-    assert opened(bob, name) == "INVALID_ARGUMENT"
+    other = chain(maker, 1)[0]
+    access.WriteRelations(writes=tuples(f"{other}#opener@users/bob"))
+    assert (opened(bob, name), opened(bob, other)) == ("PERMISSION_DENIED", "OK")
+    listed = [one.name for one in bob.ListBoxes(page_size=1000).boxes]
+    assert (name in listed, other in listed) == (False, True)
     access.WriteRelations(deletes=[plain])
     assert opened(bob, name) == "PERMISSION_DENIED"
 
