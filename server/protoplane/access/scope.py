@@ -21,6 +21,7 @@ from protoplane.access.tuples import Subject
 from protoplane.contract.names import integer
 from protoplane.query.paging import Position
 from protoplane.store.closure import Asker
+from protoplane.store.listing import keep
 from protoplane.store.schema import ColumnShape, Storage
 from protoplane.store.session import Session
 from protoplane.store.statements import Statement
@@ -116,6 +117,8 @@ class Scope:
         self._places: dict[tuple[tuple[GraphNode, ...], Asker], Statement | None] = {}
         self._seeds: dict[Asker, Statement | None] = {}
         self._step = self._visible.step(self._root)
+        self._many: dict[Subject, None] = {}
+        """Who saw more than a few when it was last looked at: no answer is remembered, only that there is no need to look again before the first window."""
 
     def page(
         self,
@@ -134,7 +137,10 @@ class Scope:
             raise ValueError("a page is of what is written")
         call = Call(given)
         session.snapshot()
-        first = plan = self.plan(session, subject, FEW, shape) or self._planned(Shape.WINDOW, subject)
+        looked = shape is not None or subject not in self._many
+        first = plan = (self.plan(session, subject, FEW, shape) if looked else None) or self._planned(Shape.WINDOW, subject)
+        if looked and shape is None and first.shape is Shape.WINDOW:
+            keep(self._many, subject, None)
         kept: list[Found] = []
         after: Position | None = None
         windows = iter((min(size + size // SPARE + 1, WINDOW_ROWS[-1]), *WINDOW_ROWS))
@@ -150,6 +156,8 @@ class Scope:
                 dense = len(kept) * DENSE >= limit
                 otherwise = Shape.WINDOW if dense else Shape.WALK
                 plan = self.plan(session, subject, SOME, Shape.SCAN if dense else None) or self._planned(otherwise, subject)
+                if plan.shape is Shape.SEEK:
+                    self._many.pop(subject, None)
 
     def condition(self, session: Session, subject: Subject, given: Given = NOTHING) -> tuple[str, Node, Mapping[str, object]]:
         """What is true of the rows that the subject may see: a shape, equal where the SQL is, the condition, and what is bound in it.

@@ -105,6 +105,9 @@ class Shown:
         wanted = [keys.ids[one.id] for one in found[page.skip : count]]
         page.places.update((keys.ids[one.id], one.position) for one in found)
         more, shown = len(found) > count, self._keyed.everything if page.narrow is None else page.narrow.shown
+        if all(ids in keys.whole for ids in wanted):
+            yield [keys.whole[ids] for ids in wanted], more
+            return
         for several, left in shown.in_pieces(call.session, wanted):
             yield [several[ids] for ids in wanted if ids in several], more or bool(left)
 
@@ -127,19 +130,22 @@ class Shown:
 
 
 class _Keys:
-    """The rows of a page as `access.scope` reads them: keys and sort keys alone."""
+    """The rows of a page as `access.scope` reads them: keys and sort keys alone, but for the first, which are the page most often."""
 
     def __init__(self, page: Page, rows: Rows) -> None:
-        self._page, self._count = page, len(rows.table.keys)
-        self._listing = page.listing.showing(rows.table.keys, page.order)
+        self._page, self._count, self._keys = page, len(rows.table.keys), rows.table.keys
         self.ids: dict[str, Ids] = {}
         """Of what was read: the ids of each object."""
+        self.whole: dict[Ids, Row] = {}
+        """Rows that were read whole."""
 
     def read(
         self, session: Session, condition: Node | None, values: Mapping[str, object], after: Position | None, limit: int
     ) -> Sequence[Found]:
         """See `access.scope.Rows`."""
-        page, listing = self._page, self._listing
+        page = self._page
+        whole = after is None and page.listing.pieces.first(limit) == limit  # As many as may be in memory, whatever is in them.
+        listing = page.listing if whole else page.listing.showing(self._keys, page.order)
         among = None if condition is None else Predicate("among", values, lambda _paged: condition)
         predicate = page.predicate if among is None else both(page.predicate, among)
         start = page.after if after is None else page.order.after(after)
@@ -148,6 +154,8 @@ class _Keys:
             ids = cast("Ids", tuple(row[: self._count]))
             name = object_id(ids)
             self.ids[name] = ids
+            if whole:
+                self.whole[ids] = row
             found.append(Found(listing.position(page.order, row), name))
         return found
 
