@@ -14,8 +14,8 @@ from tests.access.cases import IDS, Case, Question, cases
 from tests.access.conftest import fill, soon
 from tests.access.oracle import Meaning
 
-CASES = int(os.environ.get("PROTOPLANE_ACCESS_EXAMPLES", "1000"))
-"""On each engine, of four questions each, in all tests that take `RANDOM` and in `test_scope`; 10,000 in a long run."""
+CASES = int(os.environ.get("PROTOPLANE_ACCESS_EXAMPLES", "400"))
+"""On each engine, of four questions each, in all tests that take `RANDOM` and in `test_scope`: 1,200 on the three in CI; 10,000 in a long run."""
 
 EXAMPLES = CASES * 2 // 9
 """Of each test but that of `test_scope`, which has half as many: four tests and a half."""
